@@ -1,0 +1,1 @@
+"""Adapters: one file per host framework, each imports its host itself."""

@@ -1,0 +1,91 @@
+"""AugSelf as a loss you add to your own: features that keep what augmentations throw away.
+
+Reference: Lee et al., *Improving Transferability of Representations via Augmentation-Aware
+Self-Supervision*, NeurIPS 2021.
+"""
+
+from __future__ import annotations
+
+from augself_loss.encoders import (
+    AffineEncoder,
+    AngleEncoder,
+    AutocontrastEncoder,
+    BinaryEncoder,
+    BlurEncoder,
+    ColorEncoder,
+    ColorJiggleEncoder,
+    CropEncoder,
+    Encoder,
+    EqualizeEncoder,
+    ErasingEncoder,
+    FlipEncoder,
+    GammaEncoder,
+    GrayscaleEncoder,
+    InvertEncoder,
+    PerspectiveEncoder,
+    PosterizeEncoder,
+    RegressionEncoder,
+    RotationEncoder,
+    SharpnessEncoder,
+    SolarizeEncoder,
+    Step,
+    VerticalFlipEncoder,
+)
+from augself_loss.errors import (
+    AugSelfError,
+    EncoderError,
+    FeatureError,
+    ImageError,
+    LossError,
+    PipelineError,
+    RecordError,
+)
+from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.parameters import Field, Layout, Record, identity_record, pack, unpack
+from augself_loss.wrapper import HeadsUnchangedWarning, WithAugSelf, with_augself
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AffineEncoder",
+    "AngleEncoder",
+    "AugSelfError",
+    "AugSelfLoss",
+    "AutocontrastEncoder",
+    "BinaryEncoder",
+    "BlurEncoder",
+    "ColorEncoder",
+    "ColorJiggleEncoder",
+    "CropEncoder",
+    "Encoder",
+    "EncoderError",
+    "EqualizeEncoder",
+    "ErasingEncoder",
+    "FeatureError",
+    "Field",
+    "FlipEncoder",
+    "GammaEncoder",
+    "GrayscaleEncoder",
+    "HeadsUnchangedWarning",
+    "ImageError",
+    "InvertEncoder",
+    "Layout",
+    "LossError",
+    "Output",
+    "PerspectiveEncoder",
+    "PipelineError",
+    "PosterizeEncoder",
+    "Record",
+    "RecordError",
+    "RegressionEncoder",
+    "RotationEncoder",
+    "SharpnessEncoder",
+    "SolarizeEncoder",
+    "Step",
+    "VerticalFlipEncoder",
+    "WithAugSelf",
+    "identity_record",
+    "pack",
+    "unpack",
+    "with_augself",
+]

@@ -1,0 +1,132 @@
+"""Affine maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from typing_extensions import Self
+
+from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.regression import RegressionEncoder
+from augself_loss.parameters import Range
+
+
+class AffineEncoder(RegressionEncoder):
+    """Affine map about the image's centre, 0 (scale: 1) where not applied.
+
+    Columns: angle in degrees, *counter-clockwise*; translation x, y as fractions of the image's
+    width and height, to the right and down; scale x, y; shear x, y in degrees, as the host
+    defines them (torchvision and Kornia shear in different order).
+
+    Args:
+        angle: sampling range in degrees ``(low, high)``, ``None`` if it does not vary.
+        translate_x: in fractions of the width, likewise.
+        translate_y: in fractions of the height, likewise.
+        scale_x: factor, likewise.
+        scale_y: factor, likewise.
+        shear_x: in degrees, likewise.
+        shear_y: in degrees, likewise.
+
+    Raises:
+        EncoderError: a range of zero width, or none at all.
+    """
+
+    name = "affine"
+    columns = (
+        "angle", "translate_x", "translate_y", "scale_x", "scale_y", "shear_x", "shear_y",
+    )  # fmt: skip
+    identity = (0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
+    not_before = ("crop", "rotation")
+
+    def __init__(
+        self,
+        angle: Range | None = (-30.0, 30.0),
+        translate_x: Range | None = None,
+        translate_y: Range | None = None,
+        scale_x: Range | None = None,
+        scale_y: Range | None = None,
+        shear_x: Range | None = None,
+        shear_y: Range | None = None,
+    ) -> None:
+        super().__init__(angle, translate_x, translate_y, scale_x, scale_y, shear_x, shear_y)
+
+    def mirror(self, columns: Columns, horizontal: Value, vertical: Value) -> Columns:
+        """A later flip turns the angle and the shears, and the translation along its axis."""
+        angle, move_x, move_y, scale_x, scale_y, shear_x, shear_y = columns
+        over_x, over_y = 1 - 2 * horizontal, 1 - 2 * vertical
+        both = over_x * over_y
+        return (
+            angle * both, move_x * over_x, move_y * over_y, scale_x, scale_y,
+            shear_x * both, shear_y * both,
+        )  # fmt: skip
+
+    @classmethod
+    def _from_ranges(cls, **ranges: Range | None) -> Self:
+        def symmetric(limits: Range | None) -> Range | None:
+            reach = 0.0 if limits is None else max(abs(limits[0]), abs(limits[1]))
+            return (-reach, reach) if reach > 0 else None
+
+        def varying(limits: Range | None) -> Range | None:
+            return None if limits is None or limits[0] == limits[1] == 1.0 else limits
+
+        return cls(
+            **{k: varying(r) if k.startswith("scale") else symmetric(r) for k, r in ranges.items()}
+        )
+
+    @classmethod
+    def from_kornia(cls, step: Step) -> Self:
+        """Build the encoder from Kornia's samplers; mirrored, the ranges hold both signs."""
+        config = step.config
+        return cls._from_ranges(
+            angle=config.get("degree"),
+            translate_x=config.get("translate_x"),
+            translate_y=config.get("translate_y"),
+            scale_x=config.get("scale_2"),
+            scale_y=config.get("scale_4") or config.get("scale_2"),
+            shear_x=config.get("shear_x"),
+            shear_y=config.get("shear_y"),
+        )
+
+    @classmethod
+    def from_torchvision(cls, step: Step) -> Self:
+        """Build the encoder from torchvision's arguments."""
+        translate = step.config["translate"] or (0.0, 0.0)
+        scale, shear = step.config["scale"], tuple(step.config["shear"] or (0.0, 0.0))
+        return cls._from_ranges(
+            angle=tuple(step.config["degrees"]),
+            translate_x=(-translate[0], translate[0]),
+            translate_y=(-translate[1], translate[1]),
+            scale_x=scale and tuple(scale),
+            scale_y=scale and tuple(scale),
+            shear_x=shear[:2],
+            shear_y=shear[2:4] or None,
+        )
+
+    @staticmethod
+    def _read_kornia(step: Step) -> Mapping[str, Columns]:
+        move, scale = step.params["translations"], step.params["scale"]
+        height, width = step.size
+        # Kornia's affine angle turns clockwise.
+        return {
+            "affine": (
+                -step.params["angle"], move[:, 0] / width, move[:, 1] / height,
+                scale[:, 0], scale[:, 1], step.params["shear_x"], step.params["shear_y"],
+            )
+        }  # fmt: skip
+
+    @staticmethod
+    def _read_torchvision(step: Step) -> Mapping[str, Columns]:
+        height, width = step.size
+        move_x, move_y = step.params["translate"]
+        scale = float(step.params["scale"])
+        shear_x, shear_y = step.params["shear"]
+        # torchvision's affine angle turns clockwise, unlike its RandomRotation.
+        return {
+            "affine": (
+                -float(step.params["angle"]), move_x / width, move_y / height,
+                scale, scale, float(shear_x), float(shear_y),
+            )
+        }  # fmt: skip
+
+    kornia = {"RandomAffine": _read_kornia}
+    torchvision = {"RandomAffine": _read_torchvision}

@@ -1,0 +1,50 @@
+"""Rotation by a free angle."""
+
+from __future__ import annotations
+
+from typing_extensions import Self
+
+from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.regression import RegressionEncoder, as_range
+from augself_loss.encoders.rotation import turns_by_quarters
+from augself_loss.parameters import Range
+
+
+class AngleEncoder(RegressionEncoder):
+    """Rotation by a free angle: degrees, counter-clockwise, 0 where not applied.
+
+    Args:
+        degrees: half-width around 0, or ``(low, high)``.
+
+    Raises:
+        EncoderError: a range of zero width.
+    """
+
+    name = "angle"
+    columns = ("degrees",)
+    identity = (0.0,)
+    not_before = ("crop",)
+
+    def __init__(self, degrees: float | Range = 30.0) -> None:
+        super().__init__(as_range(degrees, 0.0, "degrees"))
+
+    def mirror(self, columns: Columns, horizontal: Value, vertical: Value) -> Columns:
+        """A later flip in one direction turns the angle's sign."""
+        return (columns[0] * (1 - 2 * horizontal) * (1 - 2 * vertical),)
+
+    @classmethod
+    def from_kornia(cls, step: Step) -> Self:
+        """Build the encoder from the range of degrees; mirrored, it holds both signs."""
+        low, high = step.config["degrees"]
+        return cls(degrees=max(abs(low), abs(high)))
+
+    from_torchvision = from_kornia
+
+    @classmethod
+    def takes(cls, step: Step) -> bool:
+        """Leave a RandomRotation by one multiple of 90° to the rotation encoder."""
+        return not turns_by_quarters(step)
+
+    kornia = {"RandomRotation": lambda step: {"angle": (step.params["degrees"],)}}
+    torchvision = {"RandomRotation": lambda step: {"angle": (float(step.params["angle"]),)}}
+    kornia_writers = {"RandomRotation": lambda entries, _step: {"degrees": entries["angle"][0]}}

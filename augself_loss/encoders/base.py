@@ -1,0 +1,214 @@
+"""What every encoder is: columns, identity, target, loss, and how to read it from a pipeline."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from typing_extensions import Self
+
+from augself_loss.errors import EncoderError, RecordError
+from augself_loss.parameters import Field, Range
+
+Preset: TypeAlias = Literal["default", "paper"]
+Kind: TypeAlias = Literal["regression", "binary", "classes"]
+Value: TypeAlias = Any
+"""One column's value: a float, a ``(B,)`` tensor, or a 0-d tensor shared by the batch."""
+Columns: TypeAlias = tuple[Value, ...]
+"""An entry's columns; ``None`` where a step does not touch the column."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one transform of a pipeline did: plain names and numbers, nothing of the host.
+
+    Args:
+        name: the transform's class name.
+        params: what was sampled, under the host's own names.
+        config: how the transform was built: ranges, sizes, fixed factors.
+        size: height and width of the image it was given, in pixels.
+    """
+
+    name: str
+    params: Mapping[str, Any]
+    config: Mapping[str, Any]
+    size: tuple[int, int]
+
+
+Reader: TypeAlias = Callable[[Step], Mapping[str, Columns]]
+"""Turns a step into record entries."""
+Writer: TypeAlias = Callable[[Mapping[str, Columns], Step], Mapping[str, Value]]
+"""Turns record entries back into the parameters of one step, for replay."""
+
+
+class Encoder(ABC):
+    """All about one augmentation type. Subclass it to add an augmentation of your own.
+
+    Attributes:
+        name: the type's name, also the name of its record entry, head and term.
+        columns: names of the entry's columns.
+        identity: per column, the value that stands for "not applied".
+        kind: ``regression``, ``binary`` or ``classes``: what the head predicts.
+        extras: further entries that its steps record, which replay needs and the target does not.
+        frame: further entries that the target reads, e.g. the flip for a crop.
+        not_before: types whose steps may not follow this one's, since they would change its frame.
+        ranges: per column, the sampling range; ``None`` leaves the column out of the target.
+        preset: ``paper`` for the released code's target, ``default`` for ours, ``None`` until a
+            loss decides.
+        kornia, torchvision: class name of a transform → how to read a step of it.
+        kornia_writers: class name → how to write a step's parameters back, for replay.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    identity: tuple[float, ...]
+    kind: Kind
+    extras: Mapping[str, Field] = {}
+    frame: tuple[str, ...] = ()
+    not_before: tuple[str, ...] = ()
+    preset: Preset | None = None
+
+    kornia: ClassVar[Mapping[str, Reader]] = {}
+    torchvision: ClassVar[Mapping[str, Reader]] = {}
+    kornia_writers: ClassVar[Mapping[str, Writer]] = {}
+
+    ranges: tuple[Range | None, ...]
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Number of outputs that the head has for this type."""
+
+    @abstractmethod
+    def absolute(self, record: Mapping[str, Tensor]) -> Tensor:
+        """Describe one view, in the target's units.
+
+        Args:
+            record: view record, entries ``(B, columns)``.
+
+        Returns:
+            ``(B, width)`` float, or ``(B,)`` class indices where ``kind`` is ``classes``.
+        """
+
+    @abstractmethod
+    def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
+        """Make the target ω_diff for the ordered pair a→b.
+
+        Args:
+            record_a: record of the first view, entries ``(B, columns)``.
+            record_b: record of the second view.
+
+        Returns:
+            ``(B, width)`` float, or ``(B,)`` class indices where ``kind`` is ``classes``.
+        """
+
+    @abstractmethod
+    def loss(self, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
+        """Compare the head's output with the target.
+
+        Args:
+            prediction: the head's raw output, ``(B, width)``.
+            target: what :meth:`difference` returned.
+            visible: mask ``(B, width)`` from :meth:`visible`, or ``None`` for everything.
+
+        Returns:
+            Scalar, the mean over samples and columns.
+        """
+
+    @abstractmethod
+    def readout(self, prediction: Tensor) -> Tensor:
+        """Turn the head's raw output into the target's units (for plots and metrics)."""
+
+    def visible(
+        self,
+        record_a: Mapping[str, Tensor],  # noqa: ARG002
+        record_b: Mapping[str, Tensor],  # noqa: ARG002
+    ) -> Tensor | None:
+        """Say which columns of the target can be seen in the views at all (``None``: all)."""
+        return None
+
+    def mirror(self, columns: Columns, horizontal: Value, vertical: Value) -> Columns:  # noqa: ARG002
+        """Rewrite an entry whose step came *before* a flip as if it had come after.
+
+        ``horizontal`` and ``vertical`` are 1 where the later flip was applied, else 0.
+        """
+        return columns
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """Layout of the entries that this encoder's steps record, its own first."""
+        return {self.name: Field(self.columns, self.identity, self.ranges), **self.extras}
+
+    @classmethod
+    def from_kornia(cls, step: Step) -> Self:  # noqa: ARG003
+        """Build the encoder from the ranges of a Kornia augmentation (``step.config``)."""
+        return cls()
+
+    @classmethod
+    def from_torchvision(cls, step: Step) -> Self:  # noqa: ARG003
+        """Build the encoder from the ranges of a torchvision transform (``step.config``)."""
+        return cls()
+
+    @classmethod
+    def takes(cls, step: Step) -> bool:  # noqa: ARG003
+        """Whether a transform that it reads is of this type as it was built (``step.config``)."""
+        return True
+
+    def under(self, preset: Preset) -> Self:
+        """Return this encoder under a preset; one that was set explicitly stays as it is."""
+        if self.preset is not None:
+            return self
+        bound = copy.copy(self)
+        bound.preset = preset
+        bound.validate()
+        return bound
+
+    def union(self, other: Encoder) -> Self:
+        """Widen the ranges so that they hold both encoders' (asymmetric pipelines, choices)."""
+        if type(other) is not type(self):
+            raise EncoderError(f"Cannot unite {self!r} with {other!r}: they are of two types.")
+        merged = copy.copy(self)
+        merged.ranges = tuple(
+            b if a is None else a if b is None else (min(a[0], b[0]), max(a[1], b[1]))
+            for a, b in zip(self.ranges, other.ranges, strict=True)
+        )
+        return merged
+
+    def validate(self) -> None:  # noqa: B027 - most encoders have nothing to refuse
+        """Refuse, as :class:`EncoderError`, ranges that cannot carry a target."""
+
+    def check(self, record: Mapping[str, Tensor]) -> None:
+        """Refuse values that this encoder's pipeline cannot have sampled. Reads them: a sync.
+
+        Raises:
+            RecordError: a value is not finite, or outside its range and not the identity.
+        """
+        entry = record[self.name]
+        if not bool(torch.isfinite(entry).all()):
+            raise RecordError(
+                f"The record's '{self.name}' holds NaN or infinite values; expected finite "
+                f"{self.columns}. Look at the pipeline that recorded it."
+            )
+        for column, identity, limits, values in zip(
+            self.columns, self.identity, self.ranges, entry.unbind(-1), strict=True
+        ):
+            allowed = (identity, identity) if limits is None else limits
+            slack = 1e-4 * max(1.0, abs(allowed[0]), abs(allowed[1]))
+            outside = (values < allowed[0] - slack) | (values > allowed[1] + slack)
+            outside &= (values - identity).abs() > slack
+            if bool(outside.any()):
+                raise RecordError(
+                    f"The record's '{self.name}' holds {column} "
+                    f"{float(values[outside][0]):.4g}, outside the encoder's range {limits}: it "
+                    "was recorded from another pipeline. Take the encoder from that pipeline's "
+                    "recorder (recorder.encoders) or give the encoder its range."
+                )
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{c}={r}" for c, r in zip(self.columns, self.ranges, strict=True))
+        return f"{type(self).__name__}({inner}, preset={self.preset!r})"

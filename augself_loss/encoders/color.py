@@ -1,0 +1,152 @@
+"""Colour jitter: brightness, contrast, saturation, hue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from typing_extensions import Self
+
+from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.regression import RegressionEncoder, as_range
+from augself_loss.parameters import Field, Range
+
+FACTORS = ("brightness", "contrast", "saturation", "hue")
+NO_ORDER = (0.0, 1.0, 2.0, 3.0)
+HUE = 3
+
+
+class ColorEncoder(RegressionEncoder):
+    """Colour jitter: factors of brightness, contrast, saturation (identity 1), hue in turns (0).
+
+    Target: ``(ω_a − ω_b) / span`` per factor. Under ``preset="paper"`` the span is the sampling
+    range's own width. By default it holds the identity too (a skipped sample of brightness
+    (1.2, 1.6) would otherwise give 1.5, out of tanh's reach), hue differences go the short way
+    round the circle, and saturation and hue do not count where either view is grey: they cannot
+    be seen there.
+
+    Args:
+        brightness: half-width around 1, or ``(low, high)``; ``None`` if it is not jittered.
+        contrast: likewise.
+        saturation: likewise.
+        hue: half-width around 0, or ``(low, high)``, in turns; ``None`` if it is not jittered.
+
+    Raises:
+        EncoderError: a range of zero width, or none at all.
+
+    Reference:
+        Lee et al., NeurIPS 2021, section 3.2 (color); loss MSE(tanh(φ), ω_diff).
+
+    Example:
+        >>> encoder = ColorEncoder(brightness=0.4, contrast=0.4, saturation=0.4, hue=(-0.1, 0.1))
+        >>> bright = {"color": torch.tensor([[1.4, 1.0, 1.0, 0.0]])}
+        >>> plain = {"color": torch.tensor([[1.0, 1.0, 1.0, 0.0]])}
+        >>> encoder.difference(bright, plain)
+        tensor([[0.5000, 0.0000, 0.0000, 0.0000]])
+    """
+
+    name = "color"
+    columns = FACTORS
+    identity = (1.0, 1.0, 1.0, 0.0)
+    extras = {"color_order": Field(("first", "second", "third", "fourth"), NO_ORDER)}
+
+    def __init__(
+        self,
+        brightness: float | Range | None = 0.4,
+        contrast: float | Range | None = 0.4,
+        saturation: float | Range | None = 0.4,
+        hue: float | Range | None = 0.1,
+    ) -> None:
+        super().__init__(
+            as_range(brightness, 1.0, "brightness"),
+            as_range(contrast, 1.0, "contrast"),
+            as_range(saturation, 1.0, "saturation"),
+            as_range(hue, 0.0, "hue"),
+        )
+
+    def span(self, column: int) -> float:
+        """Width by which a factor's difference is divided."""
+        limits = self.ranges[column]
+        if self.preset == "paper" and limits is not None:
+            return limits[1] - limits[0]
+        return super().span(column)
+
+    def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
+        """Make ω_diff = (ω_a − ω_b) / span, ``(B, width)``."""
+        offsets = list((record_a[self.name] - record_b[self.name]).unbind(-1))
+        if self.preset != "paper" and self.span(HUE) > 0.5:
+            offsets[HUE] = offsets[HUE] - offsets[HUE].round()
+        return self.scaled(offsets)
+
+    def visible(
+        self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]
+    ) -> Tensor | None:
+        """Mask saturation and hue where either view is grey, ``(B, width)``."""
+        if self.preset == "paper" or not ("grayscale" in record_a and "grayscale" in record_b):
+            return None
+        colourful = (1 - record_a["grayscale"]) * (1 - record_b["grayscale"])
+        always = torch.ones_like(colourful)
+        columns = [colourful if i >= 2 else always for i in self.varying]
+        return torch.cat(columns, dim=-1)
+
+    @classmethod
+    def from_kornia(cls, step: Step) -> Self:
+        """Build the encoder from a Kornia jitter's ranges."""
+        return cls(*(_varying(step.config.get(name), i) for i, name in enumerate(FACTORS)))
+
+    from_torchvision = from_kornia
+
+    @staticmethod
+    def _read_kornia(step: Step) -> Mapping[str, Columns]:
+        return {"color": kornia_factors(step), "color_order": kornia_order(step)}
+
+    @staticmethod
+    def _read_torchvision(step: Step) -> Mapping[str, Columns]:
+        factors = tuple(step.params[f"{name}_factor"] for name in FACTORS)
+        return {"color": factors, "color_order": tuple(float(i) for i in step.params["fn_idx"])}
+
+    @staticmethod
+    def _write(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
+        return write_factors(entries, "color", step)
+
+    kornia = {"ColorJitter": _read_kornia}
+    torchvision = {"ColorJitter": _read_torchvision}
+    kornia_writers = {"ColorJitter": _write}
+
+
+def _varying(limits: Range | None, column: int) -> Range | None:
+    """Drop a range that holds nothing but the identity: that factor is not jittered."""
+    identity = ColorEncoder.identity[column]
+    return None if limits is None or limits[0] == limits[1] == identity else limits
+
+
+def _active(step: Step) -> tuple[int, ...]:
+    """Which of the four operations a Kornia jitter runs: a fixed order may leave some out."""
+    fixed: tuple[int, ...] | None = step.config.get("fixed_order")
+    return (0, 1, 2, 3) if fixed is None else fixed
+
+
+def kornia_factors(step: Step) -> Columns:
+    """Read the four factors of a Kornia jitter; one that its fixed order skips is untouched."""
+    active = _active(step)
+    return tuple(
+        step.params[f"{name}_factor"] if i in active else None for i, name in enumerate(FACTORS)
+    )
+
+
+def kornia_order(step: Step) -> Columns:
+    """Read in which order a Kornia jitter ran its operations; −1 where it ran fewer than four."""
+    fixed: tuple[int, ...] | None = step.config.get("fixed_order")
+    if fixed is not None:
+        return (*(float(i) for i in fixed), *(-1.0 for _ in range(4 - len(fixed))))
+    return tuple(step.params["order"].unbind(0))
+
+
+def write_factors(entries: Mapping[str, Columns], name: str, step: Step) -> Mapping[str, Value]:
+    """Write a jitter's record entries back as Kornia's parameters."""
+    written = {f"{n}_factor": value for n, value in zip(FACTORS, entries[name], strict=True)}
+    # One order serves the batch; skipped samples hold the identity order, so read an applied one.
+    row = step.params["applied"].float().argmax()
+    order = torch.stack([column[row] for column in entries[f"{name}_order"]])
+    return {**written, "order": order.long()}

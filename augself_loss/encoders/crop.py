@@ -1,0 +1,104 @@
+"""Crops: which box of the source image a view shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.regression import RegressionEncoder
+
+
+class CropEncoder(RegressionEncoder):
+    """Crop box (top, left, height, width) as fractions of the source image.
+
+    Target: difference of the centres (y, x) and of the sizes (height, width), in the frame of the
+    *first* view: where that view is flipped, the difference is mirrored. So 1→2 and 2→1 are not
+    each other's negatives when the flips differ.
+
+    Reference:
+        Lee et al., NeurIPS 2021, section 3.2 (crop); loss MSE(tanh(φ), ω_diff).
+
+    Example:
+        >>> record = {"crop": torch.tensor([[0.0, 0.5, 0.5, 0.5]]), "flip": torch.zeros(1, 1)}
+        >>> whole = {"crop": torch.tensor([[0.0, 0.0, 1.0, 1.0]]), "flip": torch.zeros(1, 1)}
+        >>> CropEncoder().difference(record, whole)
+        tensor([[-0.2500,  0.2500, -0.5000, -0.5000]])
+    """
+
+    name = "crop"
+    columns = ("top", "left", "height", "width")
+    identity = (0.0, 0.0, 1.0, 1.0)
+    frame = ("flip",)
+
+    def __init__(self) -> None:
+        # Padding may push a box over the image's border, at most by its own size.
+        super().__init__((-1.0, 2.0), (-1.0, 2.0), (0.0, 3.0), (0.0, 3.0))
+
+    def absolute(self, record: Mapping[str, Tensor]) -> Tensor:
+        """Describe one view: centre y, centre x, height, width, ``(B, 4)``, source frame."""
+        top, left, height, width = record["crop"].unbind(-1)
+        return torch.stack([top + height / 2, left + width / 2, height, width], dim=-1)
+
+    def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
+        """Make ω_diff: Δ centre y, Δ centre x, Δ height, Δ width, ``(B, 4)``, in view a's frame."""
+        y, x, height, width = (self.absolute(record_a) - self.absolute(record_b)).unbind(-1)
+        x = x * (1 - 2 * record_a["flip"].squeeze(-1))
+        if "vertical_flip" in record_a:
+            y = y * (1 - 2 * record_a["vertical_flip"].squeeze(-1))
+        return torch.stack([y, x, height, width], dim=-1)
+
+    @staticmethod
+    def _kornia_box(step: Step) -> Mapping[str, Columns]:
+        corners, sizes = step.params["src"], step.params["input_size"]
+        height, width = sizes[:, 0], sizes[:, 1]
+        left, top = corners[:, 0, 0], corners[:, 0, 1]
+        box_width = corners[:, 1, 0] - left + 1
+        box_height = corners[:, 2, 1] - top + 1
+        return {"crop": (top / height, left / width, box_height / height, box_width / width)}
+
+    @staticmethod
+    def _kornia_padded_box(step: Step) -> Mapping[str, Columns]:
+        # Corners and sizes are those of the padded canvas; padding: left, right, top, bottom.
+        corners, sizes = step.params["src"], step.params["input_size"]
+        pad_left, pad_right, pad_top, pad_bottom = step.params["padding_size"].unbind(-1)
+        height, width = sizes[:, 0] - pad_top - pad_bottom, sizes[:, 1] - pad_left - pad_right
+        top, left = corners[:, 0, 1] - pad_top, corners[:, 0, 0] - pad_left
+        box_width = corners[:, 1, 0] - corners[:, 0, 0] + 1
+        box_height = corners[:, 2, 1] - corners[:, 0, 1] + 1
+        return {"crop": (top / height, left / width, box_height / height, box_width / width)}
+
+    @staticmethod
+    def _torchvision_box(step: Step) -> Mapping[str, Columns]:
+        height, width = step.size
+        # v2's RandomCrop reports its padding as (left, top, right, bottom).
+        pad_left, pad_top = step.params.get("padding", (0, 0))[:2]
+        return {
+            "crop": (
+                (step.params["top"] - pad_top) / height,
+                (step.params["left"] - pad_left) / width,
+                step.params["height"] / height,
+                step.params["width"] / width,
+            )
+        }
+
+    @staticmethod
+    def _write(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
+        top, left, height, width = entries["crop"]
+        image_height, image_width = step.size
+        # Pixels are whole numbers: rounding takes back what the division by the size lost.
+        y0, x0 = (top * image_height).round(), (left * image_width).round()
+        y1 = y0 + (height * image_height).round() - 1
+        x1 = x0 + (width * image_width).round() - 1
+        corners = torch.stack([x0, y0, x1, y0, x1, y1, x0, y1], dim=-1)
+        return {"src": corners.reshape(-1, 4, 2)}
+
+    kornia = {
+        "RandomResizedCrop": _kornia_box,
+        "CenterCrop": _kornia_box,
+        "RandomCrop": _kornia_padded_box,
+    }
+    torchvision = {"RandomResizedCrop": _torchvision_box, "RandomCrop": _torchvision_box}
+    kornia_writers = {"RandomResizedCrop": _write}

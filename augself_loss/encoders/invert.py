@@ -1,0 +1,16 @@
+"""Inversion."""
+
+from __future__ import annotations
+
+from augself_loss.encoders.binary import BinaryEncoder, applied
+
+
+class InvertEncoder(BinaryEncoder):
+    """Inversion: 1 where the colours are inverted. Target as for the flip."""
+
+    name = "invert"
+    columns = ("invert",)
+
+    kornia = {"RandomInvert": applied("invert")}
+    torchvision = {"RandomInvert": applied("invert")}
+    kornia_writers = {"RandomInvert": lambda _entries, _step: {}}

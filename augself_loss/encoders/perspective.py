@@ -1,0 +1,80 @@
+"""Perspective maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from typing_extensions import Self
+
+from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.regression import RegressionEncoder
+
+CORNERS = ("top_left", "top_right", "bottom_right", "bottom_left")
+
+
+class PerspectiveEncoder(RegressionEncoder):
+    """Perspective map: how far each corner of the image moves, 0 where not applied.
+
+    Columns: x and y of the top-left, top-right, bottom-right and bottom-left corner, as fractions
+    of the image's width and height, to the right and down.
+
+    Args:
+        distortion: largest move as a fraction of half the side (both hosts' ``distortion_scale``).
+
+    Raises:
+        EncoderError: no distortion at all.
+    """
+
+    name = "perspective"
+    columns = tuple(f"{corner}_{axis}" for corner in CORNERS for axis in "xy")
+    identity = (0.0,) * 8
+    not_before = ("crop", "rotation")
+
+    def __init__(self, distortion: float = 0.5) -> None:
+        super().__init__(*((-distortion / 2, distortion / 2) for _ in self.columns))
+
+    def mirror(self, columns: Columns, horizontal: Value, vertical: Value) -> Columns:
+        """A later flip swaps the corners of each side and turns the moves along its axis."""
+        xs, ys = columns[0::2], columns[1::2]
+        for gate, partner, is_x in (
+            (horizontal, (1, 0, 3, 2), True),
+            (vertical, (3, 2, 1, 0), False),
+        ):
+            sign_x, sign_y = (-1, 1) if is_x else (1, -1)
+            xs, ys = (
+                tuple(gate * sign * old[partner[i]] + (1 - gate) * old[i] for i in range(4))
+                for sign, old in ((sign_x, xs), (sign_y, ys))
+            )
+        return tuple(value for pair in zip(xs, ys, strict=True) for value in pair)
+
+    @classmethod
+    def from_kornia(cls, step: Step) -> Self:
+        """Build the encoder from Kornia's distortion scale."""
+        return cls(distortion=float(step.config["distortion_scale"]))
+
+    from_torchvision = from_kornia
+
+    @staticmethod
+    def _read_kornia(step: Step) -> Mapping[str, Columns]:
+        height, width = step.size
+        moves = step.params["end_points"] - step.params["start_points"]
+        return {
+            "perspective": tuple(
+                moves[:, i, axis] / (width, height)[axis] for i in range(4) for axis in (0, 1)
+            )
+        }
+
+    @staticmethod
+    def _read_torchvision(step: Step) -> Mapping[str, Columns]:
+        height, width = step.size
+        pairs = zip(step.params["startpoints"], step.params["endpoints"], strict=True)
+        return {
+            "perspective": tuple(
+                (end[axis] - start[axis]) / (width, height)[axis]
+                for start, end in pairs
+                for axis in (0, 1)
+            )
+        }
+
+    kornia = {"RandomPerspective": _read_kornia}
+    torchvision = {"RandomPerspective": _read_torchvision}

@@ -1,0 +1,121 @@
+"""Types whose target is a difference of numbers, read by a tanh output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from augself_loss.encoders.base import Encoder, Kind
+from augself_loss.errors import EncoderError
+from augself_loss.parameters import Range
+
+
+def as_range(value: float | Range | None, centre: float, name: str) -> Range | None:
+    """Read a sampling range the way users write it: a half-width around ``centre`` or a pair.
+
+    Raises:
+        EncoderError: not finite, negative half-width, or high below low.
+    """
+    if value is None:
+        return None
+    if isinstance(value, (int, float)):
+        if not value >= 0:
+            raise EncoderError(f"{name} expected a half-width >= 0 or (low, high), found {value}.")
+        low, high = centre - value, centre + value
+        value = (max(low, 0.0), high) if centre > 0 else (low, high)
+    if len(value) != 2 or not -float("inf") < value[0] <= value[1] < float("inf"):
+        raise EncoderError(f"{name} expected finite (low, high) with low <= high, found {value}.")
+    return float(value[0]), float(value[1])
+
+
+def masked_mean(elements: Tensor, visible: Tensor | None) -> Tensor:
+    """Average elements over those that can be seen; 0 where none can."""
+    if visible is None:
+        return elements.mean()
+    mask = visible.to(elements.dtype)
+    return (elements * mask).sum() / mask.sum().clamp_min(1)
+
+
+class RegressionEncoder(Encoder):
+    """A type whose parameters are numbers: target ``(ω_a − ω_b) / span``, loss MSE after tanh.
+
+    The span of a column is the width of its sampling range *with the identity inside*, so that
+    every difference lies in [−1, 1], which tanh can reach. Columns whose range is ``None`` never
+    vary and have no output.
+
+    Args:
+        *ranges: per column ``(low, high)`` or ``None``.
+
+    Raises:
+        EncoderError: no column varies, or a given range has zero width.
+
+    Reference:
+        Lee et al., NeurIPS 2021, section 3.2: L_a is the mean squared error of tanh(φ_a).
+    """
+
+    kind: Kind = "regression"
+
+    def __init__(self, *ranges: Range | None) -> None:
+        if len(ranges) != len(self.columns):
+            raise EncoderError(
+                f"{type(self).__name__} expected {len(self.columns)} ranges for {self.columns}, "
+                f"found {len(ranges)}."
+            )
+        self.ranges = tuple(
+            as_range(limits, 0.0, f"{type(self).__name__}({column})")
+            for column, limits in zip(self.columns, ranges, strict=True)
+        )
+        self.validate()
+
+    def span(self, column: int) -> float:
+        """Width by which a column's difference is divided."""
+        limits, identity = self.ranges[column], self.identity[column]
+        return max(limits[1], identity) - min(limits[0], identity) if limits else 0.0
+
+    @property
+    def varying(self) -> tuple[int, ...]:
+        """Indices of the columns that vary, in order: the target's columns."""
+        return tuple(i for i, limits in enumerate(self.ranges) if limits is not None)
+
+    @property
+    def width(self) -> int:
+        """Number of varying columns."""
+        return len(self.varying)
+
+    def validate(self) -> None:
+        """Refuse a range of zero width and an encoder without any range."""
+        for i in self.varying:
+            if not self.span(i) > 0:
+                raise EncoderError(
+                    f"{type(self).__name__} expected a range of {self.columns[i]} that varies, "
+                    f"found {self.ranges[i]} of zero width. Pass {self.columns[i]}=None to leave "
+                    "the column out of the target."
+                )
+        if not self.varying:
+            raise EncoderError(
+                f"{type(self).__name__} expected at least one range among {self.columns}, found "
+                "none: nothing would vary. Leave this type out of the loss."
+            )
+
+    def scaled(self, offsets: Sequence[Tensor]) -> Tensor:
+        """Divide the varying columns by their spans and stack them, ``(B, width)``."""
+        return torch.stack([offsets[i] / self.span(i) for i in self.varying], dim=-1)
+
+    def absolute(self, record: Mapping[str, Tensor]) -> Tensor:
+        """Describe one view: ``(ω − identity) / span``, ``(B, width)``."""
+        columns = record[self.name].unbind(-1)
+        return self.scaled([c - i for c, i in zip(columns, self.identity, strict=True)])
+
+    def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
+        """Make ω_diff = (ω_a − ω_b) / span, ``(B, width)`` in [−1, 1]."""
+        return self.scaled((record_a[self.name] - record_b[self.name]).unbind(-1))
+
+    def loss(self, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
+        """Mean squared error between ``tanh(prediction)`` and the target, elementwise."""
+        return masked_mean((torch.tanh(prediction) - target).square(), visible)
+
+    def readout(self, prediction: Tensor) -> Tensor:
+        """Apply tanh: the output in the target's units."""
+        return torch.tanh(prediction)

@@ -1,0 +1,95 @@
+"""Rotation by quarter turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from torch.nn import functional
+
+from augself_loss.encoders.base import Columns, Encoder, Kind, Step, Value
+from augself_loss.parameters import Field
+
+
+class RotationEncoder(Encoder):
+    """Quarter turns k, counter-clockwise: 0, 1, 2, 3.
+
+    Target: class ``(k_a − k_b) mod 4`` of four, cross-entropy.
+
+    Reference:
+        Lee et al., NeurIPS 2021, section 4 (rotation added to the augmentations).
+
+    Example:
+        >>> RotationEncoder().difference(
+        ...     {"rotation": torch.tensor([[0.0]])}, {"rotation": torch.tensor([[1.0]])}
+        ... )
+        tensor([3])
+    """
+
+    name = "rotation"
+    columns = ("quarter_turns",)
+    identity = (0.0,)
+    kind: Kind = "classes"
+    # A turn by 0 still resamples the view, which a bitwise replay has to know.
+    extras = {"rotation_applied": Field(("applied",), (0.0,))}
+
+    def __init__(self) -> None:
+        self.ranges = ((0.0, 3.0),)
+
+    @property
+    def width(self) -> int:
+        """Four classes."""
+        return 4
+
+    def absolute(self, record: Mapping[str, Tensor]) -> Tensor:
+        """Describe one view: its class k, ``(B,)`` int64."""
+        return record["rotation"].squeeze(-1).round().long()
+
+    def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
+        """Make ω_diff: class ``(k_a − k_b) mod 4``, ``(B,)`` int64."""
+        return (self.absolute(record_a) - self.absolute(record_b)) % 4
+
+    def loss(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        visible: Tensor | None = None,  # noqa: ARG002 - every rotation can be seen
+    ) -> Tensor:
+        """Cross-entropy over the four classes."""
+        return functional.cross_entropy(prediction, target)
+
+    def readout(self, prediction: Tensor) -> Tensor:
+        """Probabilities of the four classes."""
+        return prediction.softmax(dim=-1)
+
+    @classmethod
+    def takes(cls, step: Step) -> bool:
+        """Take a RandomRotation only where its one angle is a multiple of 90°."""
+        return step.name != "RandomRotation" or turns_by_quarters(step)
+
+    @staticmethod
+    def _read_times(step: Step) -> Mapping[str, Columns]:
+        # Kornia draws a continuous number of turns and rounds it when it rotates.
+        return {"rotation": (step.params["times"].round() % 4,), "rotation_applied": (1.0,)}
+
+    @staticmethod
+    def _read_fixed(step: Step) -> Mapping[str, Columns]:
+        turns = float(round(step.config["degrees"][0] / 90) % 4)
+        return {"rotation": (turns,), "rotation_applied": (1.0,)}
+
+    @staticmethod
+    def _write_fixed(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
+        return {"degrees": entries["rotation"][0] * 0 + step.config["degrees"][0]}
+
+    kornia = {"RandomRotation90": _read_times, "RandomRotation": _read_fixed}
+    torchvision = {"RandomRotation": _read_fixed}
+    kornia_writers = {
+        "RandomRotation90": lambda entries, _step: {"times": entries["rotation"][0]},
+        "RandomRotation": _write_fixed,
+    }
+
+
+def turns_by_quarters(step: Step) -> bool:
+    """Whether a RandomRotation has one fixed angle, a multiple of 90°."""
+    low, high = step.config["degrees"]
+    return bool(low == high and low % 90 == 0)

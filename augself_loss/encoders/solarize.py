@@ -1,0 +1,74 @@
+"""Solarization."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from typing_extensions import Self
+
+from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.regression import RegressionEncoder
+from augself_loss.parameters import Field, Range
+
+
+class SolarizeEncoder(RegressionEncoder):
+    """Solarization: threshold as a fraction of the brightest value, 1 where not applied.
+
+    Target: ``(ω_a − ω_b) / span``; the span holds the identity 1, and under ``preset="paper"`` it
+    is 1. Both compare element by element; the released code broadcasts (B, 1) against (B,).
+
+    Args:
+        threshold: sampling range ``(low, high)`` in [0, 1], or one fixed threshold.
+
+    Raises:
+        EncoderError: not a range, or only the threshold 1.
+
+    Reference:
+        Lee et al., NeurIPS 2021, section 4 (solarization); loss MSE(tanh(φ), ω_diff).
+    """
+
+    name = "solarize"
+    columns = ("threshold",)
+    identity = (1.0,)
+    extras = {"solarize_addition": Field(("addition",), (0.0,))}
+
+    def __init__(self, threshold: float | Range = (0.0, 1.0)) -> None:
+        fixed = isinstance(threshold, (int, float))
+        super().__init__((threshold, threshold) if fixed else threshold)  # type: ignore[arg-type]
+
+    def span(self, column: int) -> float:
+        """Width by which the difference is divided: 1 in the paper's preset."""
+        return 1.0 if self.preset == "paper" else super().span(column)
+
+    @classmethod
+    def from_kornia(cls, step: Step) -> Self:
+        """Build the encoder from Kornia's range of thresholds."""
+        return cls(threshold=step.config["thresholds"])
+
+    @classmethod
+    def from_torchvision(cls, step: Step) -> Self:
+        """Build the encoder from torchvision's fixed threshold."""
+        return cls(threshold=_fraction(step.config["threshold"]))
+
+    @staticmethod
+    def _read_kornia(step: Step) -> Mapping[str, Columns]:
+        return {
+            "solarize": (step.params["thresholds"],),
+            "solarize_addition": (step.params["additions"],),
+        }
+
+    @staticmethod
+    def _write(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:  # noqa: ARG004
+        addition = entries["solarize_addition"][0]
+        return {"thresholds": entries["solarize"][0], "additions": addition}
+
+    kornia = {"RandomSolarize": _read_kornia}
+    torchvision = {
+        "RandomSolarize": lambda step: {"solarize": (_fraction(step.config["threshold"]),)}
+    }
+    kornia_writers = {"RandomSolarize": _write}
+
+
+def _fraction(threshold: float) -> float:
+    """Read torchvision's threshold: over 1 it counts 0–255 (PIL, uint8), else it is a fraction."""
+    return threshold / 255 if threshold > 1 else float(threshold)

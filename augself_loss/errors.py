@@ -1,0 +1,31 @@
+"""The library's own errors: everything it refuses is one of these, and a ``ValueError``."""
+
+from __future__ import annotations
+
+
+class AugSelfError(ValueError):
+    """Base of every error that augself-loss raises on a user's mistake."""
+
+
+class EncoderError(AugSelfError):
+    """An encoder was built from ranges that cannot carry a target."""
+
+
+class RecordError(AugSelfError):
+    """A view record does not fit: entries, shapes, values, or the batch it came from."""
+
+
+class FeatureError(AugSelfError):
+    """Features do not fit: rank, width, batch size, device, or values."""
+
+
+class LossError(AugSelfError):
+    """The loss was set up wrongly: types, weights, pairs, optimizer, or heads to load."""
+
+
+class PipelineError(AugSelfError):
+    """An augmentation pipeline cannot be recorded faithfully."""
+
+
+class ImageError(AugSelfError):
+    """Images are not what the pipeline works on: dtype, range, or shape."""

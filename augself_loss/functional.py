@@ -1,0 +1,123 @@
+"""The method's equations as pure functions.
+
+    L = L_base + Σ_a λ_a · L_a( φ_a([f(v1), f(v2)]), ω_diff_a )
+
+Reference: Lee et al., *Improving Transferability of Representations via Augmentation-Aware
+Self-Supervision*, NeurIPS 2021, equation 1 and section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from augself_loss.encoders import Encoder
+from augself_loss.errors import LossError
+from augself_loss.parameters import Record
+
+Pairs: TypeAlias = Literal["all", "first"] | Sequence[tuple[int, int]]
+"""Which views are compared: all with all, the first with every other, or the pairs listed."""
+
+
+def ordered_pairs(
+    views: int, pairs: Pairs = "all", *, symmetric: bool = True
+) -> list[tuple[int, int]]:
+    """List the ordered pairs of views that are compared.
+
+    Args:
+        views: number of views N.
+        pairs: ``all`` (i < j), ``first`` (0 with every other), or a list of ``(i, j)``.
+        symmetric: add ``(j, i)`` for every ``(i, j)``.
+
+    Returns:
+        Ordered pairs, those of ``pairs`` first.
+
+    Raises:
+        LossError: fewer than two views, no pair, or a pair that names no two different views.
+
+    Example:
+        >>> ordered_pairs(3, "first")
+        [(0, 1), (0, 2), (1, 0), (2, 0)]
+    """
+    if views < 2:
+        raise LossError(f"AugSelf compares views: expected at least 2, found {views}.")
+    if pairs == "all":
+        chosen = [(i, j) for i in range(views) for j in range(i + 1, views)]
+    elif pairs == "first":
+        chosen = [(0, j) for j in range(1, views)]
+    elif isinstance(pairs, str):
+        raise LossError(f"pairs expected 'all', 'first' or a list of (i, j), found '{pairs}'.")
+    else:
+        chosen = [(int(i), int(j)) for i, j in pairs]
+    wrong = [p for p in chosen if not (0 <= p[0] < views and 0 <= p[1] < views) or p[0] == p[1]]
+    if wrong or not chosen:
+        raise LossError(
+            f"pairs expected two different views out of 0..{views - 1}, found {wrong or 'no pair'}."
+        )
+    return chosen + [(j, i) for i, j in chosen] if symmetric else chosen
+
+
+def stack_records(records: Sequence[Record], names: Sequence[str]) -> Record:
+    """Concatenate several views' records along the batch; entries that one lacks are left out."""
+    shared = [name for name in names if all(name in record for record in records)]
+    return {name: torch.cat([record[name] for record in records]) for name in shared}
+
+
+def difference_targets(
+    encoders: Mapping[str, Encoder], record_a: Record, record_b: Record
+) -> dict[str, Tensor]:
+    """Make ω_diff(a→b) of every type.
+
+    Args:
+        encoders: type name → encoder.
+        record_a: record of the first view, entries ``(B, columns)``.
+        record_b: record of the second view.
+
+    Returns:
+        Type name → target, ``(B, width)`` float or ``(B,)`` class indices.
+    """
+    return {name: e.difference(record_a, record_b) for name, e in encoders.items()}
+
+
+def term_losses(
+    encoders: Mapping[str, Encoder],
+    predictions: Mapping[str, Tensor],
+    record_a: Record,
+    record_b: Record,
+) -> dict[str, Tensor]:
+    """Compute every term L_a(φ_a, ω_diff_a), unweighted, at least in float32.
+
+    Args:
+        encoders: type name → encoder.
+        predictions: type name → the head's raw output ``(B, width)``.
+        record_a: record of the first view, entries ``(B, columns)``.
+        record_b: record of the second view.
+
+    Returns:
+        Type name → scalar.
+    """
+    targets = difference_targets(encoders, record_a, record_b)
+    terms = {}
+    for name, encoder in encoders.items():
+        prediction = predictions[name]
+        prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
+        visible = encoder.visible(record_a, record_b)
+        terms[name] = encoder.loss(prediction, targets[name], visible)
+    return terms
+
+
+def weighted_sum(terms: Mapping[str, Tensor], weights: Tensor) -> Tensor:
+    """Sum the terms, Σ_a λ_a · L_a.
+
+    Args:
+        terms: type name → scalar.
+        weights: λ, ``(number of terms,)``, in the terms' order.
+
+    Returns:
+        Scalar.
+    """
+    losses = torch.stack(list(terms.values()))
+    return (weights.to(losses.dtype) * losses).sum()

@@ -1,0 +1,104 @@
+"""Which encoder reads which transform, and what a pipeline's record will hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from augself_loss.encoders import BUILT_IN, Encoder, default_encoders
+from augself_loss.encoders.base import Columns, Reader, Step, Value
+from augself_loss.errors import PipelineError
+from augself_loss.parameters import Layout
+
+Host: TypeAlias = Literal["kornia", "torchvision"]
+
+
+class Catalogue:
+    """The encoders that read one host's transforms.
+
+    Args:
+        host: whose transforms are read.
+        own: a user's own encoders; they come before the built-in ones.
+    """
+
+    def __init__(self, host: Host, own: Iterable[Encoder] = ()) -> None:
+        self.host = host
+        self.encoders = default_encoders(own)
+
+    def knows(self, transform: str) -> bool:
+        """Whether some encoder reads the transform of this class name."""
+        return any(transform in getattr(e, self.host) for e in self.encoders.values())
+
+    def read(self, step: Step) -> dict[str, Columns]:
+        """Read a step into record entries.
+
+        Raises:
+            PipelineError: no encoder takes it.
+        """
+        encoder = self._of(step)
+        reader: Reader = getattr(encoder, self.host)[step.name]
+        return dict(reader(step))
+
+    def write(self, entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
+        """Write record entries back as the parameters of a step, for replay.
+
+        Raises:
+            PipelineError: the type cannot be replayed.
+        """
+        encoder = self._of(step)
+        if step.name not in encoder.kornia_writers:
+            raise PipelineError(
+                f"'{step.name}' cannot be replayed from a record: its parameters are not all in it."
+            )
+        return encoder.kornia_writers[step.name](entries, step)
+
+    def encoder(self, step: Step) -> Encoder:
+        """Find the encoder of a transform and build it from the transform's own ranges.
+
+        ``step.params`` is empty here: nothing was sampled yet.
+        """
+        encoder = self._of(step)
+        if type(encoder) not in BUILT_IN:
+            return encoder  # a user's own: built by its own arguments
+        return (
+            encoder.from_kornia(step) if self.host == "kornia" else encoder.from_torchvision(step)
+        )
+
+    def _of(self, step: Step) -> Encoder:
+        for encoder in self.encoders.values():
+            if step.name in getattr(encoder, self.host) and encoder.takes(step):
+                return encoder
+        raise PipelineError(f"No encoder reads '{step.name}' as it is built: {dict(step.config)}.")
+
+
+def unite(encoders: Iterable[Encoder]) -> dict[str, Encoder]:
+    """Keep one encoder per type; where a type comes twice, its ranges hold both."""
+    united: dict[str, Encoder] = {}
+    for encoder in encoders:
+        known = united.get(encoder.name)
+        united[encoder.name] = encoder if known is None else known.union(encoder)
+    return united
+
+
+def layout_of(
+    encoders: Mapping[str, Encoder], catalogue: Catalogue, extra: Sequence[str]
+) -> Layout:
+    """Lay out a pipeline's record: its types, what their targets read, and the ``extra`` ones.
+
+    Raises:
+        PipelineError: ``extra`` names a type that no encoder knows.
+    """
+    unknown = [name for name in extra if name not in catalogue.encoders]
+    if unknown:
+        raise PipelineError(
+            f"types expected some of {sorted(catalogue.encoders)}, found {unknown}. Pass the "
+            "encoder of an augmentation of your own: encoders=[MyEncoder(...)]."
+        )
+    wanted = {*encoders, *extra}
+    wanted |= {entry for name in wanted for entry in catalogue.encoders[name].frame}
+    return {
+        entry: field
+        for name, default in catalogue.encoders.items()
+        if name in wanted
+        for entry, field in encoders.get(name, default).fields.items()
+    }

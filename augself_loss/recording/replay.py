@@ -1,0 +1,182 @@
+"""Applies a record again through the Kornia pipeline that it was recorded from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import kornia
+import torch
+from kornia.augmentation import ImageSequential
+from kornia.augmentation.container.params import ParamItem
+from torch import Tensor, nn
+
+from augself_loss.encoders.base import Columns, Step
+from augself_loss.errors import PipelineError, RecordError
+from augself_loss.parameters import Layout, Record
+from augself_loss.recording.catalogue import Catalogue
+from augself_loss.recording.frame import Frame
+from augself_loss.recording.journal import FLIPS
+
+ONLY_APPLIED_ROWS = tuple(int(part) for part in kornia.__version__.split(".")[:2]) < (0, 9)
+
+
+def replay(
+    pipeline: nn.Module,
+    images: Tensor,
+    record: Record,
+    layout: Layout,
+    catalogue: Catalogue,
+    config: Mapping[nn.Module, Mapping[str, Any]],
+) -> Tensor:
+    """Run ``pipeline`` on ``images`` with the parameters of ``record``."""
+    _check_record(record, layout, images)
+    writer = _Writer(pipeline, record, layout, catalogue, config)
+    return writer.run(pipeline, images)
+
+
+def _check_record(record: Record, layout: Layout, images: Tensor) -> None:
+    for name in layout:
+        if name not in record:
+            raise RecordError(f"Replay expected the entry '{name}', found {sorted(record)}.")
+        if len(record[name]) != len(images):
+            raise RecordError(
+                f"Replay expected as many images as samples in the record, found {len(images)} "
+                f"images and {len(record[name])} samples."
+            )
+
+
+class _Writer:
+    """Turns a record back, step by step, into what each step was given."""
+
+    def __init__(
+        self,
+        pipeline: nn.Module,
+        record: Record,
+        layout: Layout,
+        catalogue: Catalogue,
+        config: Mapping[nn.Module, Mapping[str, Any]],
+    ) -> None:
+        self.record = record
+        self.layout = layout
+        self.catalogue = catalogue
+        self.config = config
+        self.frame = Frame()
+        self.left = [self._type(module) for module in _modules(pipeline) if module in config]
+        repeated = {name for name in self.left if self.left.count(name) > 1}
+        if repeated:
+            raise PipelineError(
+                f"A pipeline with several steps of {sorted(repeated)} cannot be replayed: a record "
+                "holds what they amount to together."
+            )
+
+    def run(self, module: nn.Module, images: Tensor) -> Tensor:
+        """Run one module with the record's parameters."""
+        if isinstance(module, nn.Sequential) and not isinstance(module, ImageSequential):
+            for child in module.children():
+                images = self.run(child, images)
+            return images
+        if module in self.config:
+            return module(images, params=self._params(module, _drawn(module, images.shape)))  # type: ignore[no-any-return]
+        if isinstance(module, ImageSequential):
+            drawn = _drawn(module, images.shape)
+            return module(images, params=self._items(module, drawn))  # type: ignore[no-any-return]
+        return module(images)  # type: ignore[no-any-return]
+
+    def _items(self, container: ImageSequential, drawn: list[ParamItem]) -> list[ParamItem]:
+        if container.random_apply:
+            raise PipelineError(
+                "A container with random_apply cannot be replayed: which children it chose, in "
+                "which order, is not in the record."
+            )
+        children = dict(container.named_children())
+        return [self._item(children[item.name], item) for item in drawn]
+
+    def _item(self, module: nn.Module, item: ParamItem) -> ParamItem:
+        if module in self.config:
+            return ParamItem(item.name, self._params(module, item.data))
+        if isinstance(module, ImageSequential):
+            return ParamItem(item.name, self._items(module, item.data))
+        if any(child in self.config for child in module.modules()):
+            raise PipelineError(
+                f"A {type(module).__name__} inside a Kornia container cannot be replayed: Kornia "
+                "passes it no parameters. Make it a kornia ImageSequential."
+            )
+        return item
+
+    def _type(self, module: nn.Module) -> str:
+        step = Step(type(module).__name__, {}, self.config[module], (0, 0))
+        return self.catalogue.encoder(step).name
+
+    def _params(self, module: nn.Module, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """Overwrite what was drawn for one augmentation by what the record says."""
+        name = self.left.pop(0)
+        height, width = drawn["forward_input_shape"].tolist()[-2:]
+        entries = self._as_given(name)
+        gate = self._gate(name, entries)
+        step = Step(type(module).__name__, {"applied": gate}, self.config[module], (height, width))
+        rows = gate.cpu() > 0.5
+        written = {
+            key: _as_kornia_keeps(key, value.cpu(), drawn[key], rows)
+            for key, value in self.catalogue.write(entries, step).items()
+        }
+        if name in FLIPS:
+            self.frame.flip(*(axis * entries[name][0] for axis in FLIPS[name]))
+        elif name == "rotation":
+            self.frame.turn(entries[name][0])
+        return {**drawn, **written, "batch_prob": rows.to(drawn["batch_prob"].dtype)}
+
+    def _as_given(self, name: str) -> dict[str, Columns]:
+        """Take a type's entries from the source's frame back to the frame of their step."""
+        encoder = self.catalogue.encoders[name]
+        entries = {
+            entry: self.record[entry].unbind(-1) for entry in encoder.fields if entry in self.record
+        }
+        if name == "crop":
+            return {"crop": self.frame.from_source(entries["crop"])}  # type: ignore[arg-type]
+        horizontal, vertical = (
+            self.record[flip][:, 0] if flip in self.left else 0.0 for flip in FLIPS
+        )
+        if name == "rotation":
+            turns = entries[name][0] * (1 - 2 * horizontal) * (1 - 2 * vertical)
+            return {**entries, name: (turns % 4,)}
+        return {**entries, name: encoder.mirror(entries[name], horizontal, vertical)}
+
+    def _gate(self, name: str, entries: Mapping[str, Columns]) -> Tensor:
+        """Find where a type was applied: where the record says so, or is not the identity."""
+        if name == "crop":
+            return torch.ones_like(entries[name][0])  # crops are applied to all or none
+        if f"{name}_applied" in entries:
+            said: Tensor = entries[f"{name}_applied"][0]
+            return said
+        identity = self.layout[name].identity
+        moved = [v != i for v, i in zip(entries[name], identity, strict=True)]
+        return torch.stack(moved).any(dim=0).float()
+
+
+def _as_kornia_keeps(key: str, written: Tensor, drawn: Tensor, applied: Tensor) -> Tensor:
+    """Lay out a parameter's rows as this version of Kornia does, see ``recording.kornia``."""
+    if key == "order":
+        return written
+    if ONLY_APPLIED_ROWS:
+        return written[applied]
+    # Skipped rows are computed too, so they need a value that the operation can take.
+    mask = applied.reshape(-1, *(1,) * (drawn.ndim - 1))
+    return torch.where(mask, written.to(drawn.dtype), drawn)
+
+
+def _modules(module: nn.Module) -> Iterator[nn.Module]:
+    """List a pipeline's modules in the order in which they run."""
+    yield module
+    if isinstance(module, nn.Sequential):
+        for child in module.children():
+            yield from _modules(child)
+
+
+def _drawn(module: nn.Module, shape: torch.Size) -> Any:
+    """Let Kornia draw parameters of the right form, without touching the host's random state."""
+    with torch.random.fork_rng(devices=[]):
+        params = module.forward_parameters(shape)  # type: ignore[operator]
+    if isinstance(params, dict):
+        params.setdefault("forward_input_shape", torch.tensor(shape))
+    return params
