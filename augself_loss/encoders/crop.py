@@ -85,6 +85,24 @@ class CropEncoder(RegressionEncoder):
         }
 
     @staticmethod
+    def _torchvision_centre(step: Step) -> Mapping[str, Columns]:
+        (height, width), (box_height, box_width) = step.size, step.config["size"]
+        # A crop larger than the image pads both sides; torchvision rounds each half its own way.
+        top, left = (
+            round((side - box) / 2) if box <= side else -((box - side) // 2)
+            for side, box in ((height, box_height), (width, box_width))
+        )
+        return {"crop": (top / height, left / width, box_height / height, box_width / width)}
+
+    @staticmethod
+    def _torchvision_pad(step: Step) -> Mapping[str, Columns]:
+        (height, width), padding = step.size, step.config["padding"]
+        sides = (padding,) if isinstance(padding, int) else tuple(padding)
+        left, top, right, bottom = {1: sides * 4, 2: sides * 2}.get(len(sides), sides)
+        box = (-top / height, -left / width)
+        return {"crop": (*box, 1 + (top + bottom) / height, 1 + (left + right) / width)}
+
+    @staticmethod
     def _write(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
         top, left, height, width = entries["crop"]
         image_height, image_width = step.size
@@ -100,5 +118,10 @@ class CropEncoder(RegressionEncoder):
         "CenterCrop": _kornia_box,
         "RandomCrop": _kornia_padded_box,
     }
-    torchvision = {"RandomResizedCrop": _torchvision_box, "RandomCrop": _torchvision_box}
+    torchvision = {
+        "RandomResizedCrop": _torchvision_box,
+        "RandomCrop": _torchvision_box,
+        "CenterCrop": _torchvision_centre,
+        "Pad": _torchvision_pad,
+    }
     kornia_writers = {"RandomResizedCrop": _write}

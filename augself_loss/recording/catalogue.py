@@ -22,12 +22,17 @@ class Catalogue:
     """
 
     def __init__(self, host: Host, own: Iterable[Encoder] = ()) -> None:
+        own = list(own)
         self.host = host
         self.encoders = default_encoders(own)
+        self._readers: dict[str, list[Encoder]] = {}
+        for encoder in [*own, *self.encoders.values()]:
+            for transform in getattr(encoder, host):
+                self._readers.setdefault(transform, []).append(encoder)
 
     def knows(self, transform: str) -> bool:
         """Whether some encoder reads the transform of this class name."""
-        return any(transform in getattr(e, self.host) for e in self.encoders.values())
+        return transform in self._readers
 
     def read(self, step: Step) -> dict[str, Columns]:
         """Read a step into record entries.
@@ -65,8 +70,8 @@ class Catalogue:
         )
 
     def _of(self, step: Step) -> Encoder:
-        for encoder in self.encoders.values():
-            if step.name in getattr(encoder, self.host) and encoder.takes(step):
+        for encoder in self._readers.get(step.name, ()):
+            if encoder.takes(step):
                 return encoder
         raise PipelineError(f"No encoder reads '{step.name}' as it is built: {dict(step.config)}.")
 

@@ -1,0 +1,178 @@
+"""Makes torchvision's transforms say what they did, without changing what they do.
+
+A transform's class is swapped for a subclass that calls the original and notes what it drew in a
+thread-local log. The subclasses pickle as (original class, state), so they pass to DataLoader
+workers under fork, forkserver and spawn.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from torch import nn
+from torchvision.transforms import v2
+from torchvision.transforms.v2.functional import get_size
+
+from augself_loss.encoders.base import Columns, Step
+
+Apply: TypeAlias = Callable[[Any, Any], "tuple[Any, Columns | None]"]
+"""``apply(transform, image) → (view, columns)``; ``None`` where nothing was applied."""
+
+V1_DRAWS: Mapping[str, tuple[str, ...]] = {
+    "RandomResizedCrop": ("top", "left", "height", "width"),
+    "RandomCrop": ("top", "left", "height", "width"),
+    "ColorJitter": (
+        "fn_idx", "brightness_factor", "contrast_factor", "saturation_factor", "hue_factor",
+    ),
+    "GaussianBlur": ("sigma",),
+    "RandomRotation": ("angle",),
+    "RandomAffine": ("angle", "translate", "scale", "shear"),
+    "RandomPerspective": ("startpoints", "endpoints"),
+    "RandomErasing": ("i", "j", "h", "w", "v"),
+}  # fmt: skip
+"""What the v1 transforms' ``get_params`` return, under v2's names."""
+
+DRAW = "make_params" if hasattr(v2.Transform, "make_params") else "_get_params"
+"""The method in which a v2 transform draws; private before torchvision 0.21."""
+
+Entry: TypeAlias = "tuple[Step, Mapping[str, Columns] | None]"
+"""A step, and its record entries where a registered callable reported them itself."""
+
+
+class _Log(threading.local):
+    steps: list[Entry] | None = None
+    size: tuple[int, int] = (0, 0)
+
+
+_log = _Log()
+
+
+@contextmanager
+def logged() -> Iterator[list[Entry]]:
+    """Collect the steps of the transforms called in this block, in this thread."""
+    outer, _log.steps = _log.steps, []
+    try:
+        yield _log.steps
+    finally:
+        _log.steps = outer
+
+
+def _note(transform: Any, params: Mapping[str, Any], size: tuple[int, int]) -> None:
+    if _log.steps is not None:
+        name = type(transform).recorded.__name__
+        _log.steps.append((Step(name, params, vars(transform), size), None))
+
+
+class _Tap:
+    """What all recording subclasses share: the original class, and how they pickle."""
+
+    recorded: type
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self).recorded, vars(self))
+
+
+class _V2Tap(_Tap):
+    """Notes what a v2 transform draws; it draws only where it is applied."""
+
+    def _noted(self, draw: Callable[[list[Any]], dict[str, Any]], images: list[Any]) -> Any:
+        params = draw(images)
+        height, width = get_size(images[0])
+        _note(self, params, (height, width))
+        return params
+
+
+class _V1DrawTap(_Tap):
+    """Notes what a v1 transform's ``get_params`` returns."""
+
+    def forward(self, img: Any) -> Any:
+        height, width = get_size(img)
+        _log.size = (height, width)
+        return super().forward(img)  # type: ignore[misc]
+
+    def get_params(self, *args: Any, **kwargs: Any) -> Any:
+        drawn = type(self).recorded.get_params(*args, **kwargs)  # type: ignore[attr-defined]
+        names = V1_DRAWS[type(self).recorded.__name__]
+        params = dict(zip(names, drawn if isinstance(drawn, tuple) else (drawn,), strict=True))
+        if hasattr(self, "pad_if_needed"):
+            params["padding"] = _v1_padding(self, _log.size)
+        _note(self, params, _log.size)
+        return drawn
+
+
+class _V1AppliedTap(_Tap):
+    """Notes that a v1 transform without parameters was applied: it returned another image."""
+
+    def forward(self, img: Any) -> Any:
+        view = super().forward(img)  # type: ignore[misc]
+        if view is not img:
+            height, width = get_size(img)
+            _note(self, {}, (height, width))
+        return view
+
+
+class Reported(nn.Module):
+    """A user's own callable, run by the function that was registered for it.
+
+    Args:
+        transform: the callable.
+        entry: name of the record entry that it writes.
+        apply: runs it and reports its columns.
+    """
+
+    def __init__(self, transform: Any, entry: str, apply: Apply) -> None:
+        super().__init__()
+        self.transform, self.entry, self.apply_to = transform, entry, apply
+
+    def forward(self, image: Any) -> Any:
+        """Run the callable and note what it reports."""
+        height, width = get_size(image)
+        view, columns = self.apply_to(self.transform, image)
+        if columns is not None and _log.steps is not None:
+            name = type(self.transform).__name__
+            step = Step(name, {}, {}, (height, width))
+            _log.steps.append((step, {self.entry: tuple(columns)}))
+        return view
+
+
+def tap(transform: Any) -> None:
+    """Make one transform note what it does from now on; it stays the same object."""
+    cls: Any = type(transform)
+    transform.__class__ = _tapped(cls)
+
+
+@functools.cache
+def _tapped(cls: Any) -> Any:
+    """Build the recording subclass of a transform's class."""
+    if issubclass(cls, v2.Transform):
+        original = getattr(cls, DRAW)
+
+        def draw(self: Any, images: list[Any]) -> Any:
+            return self._noted(functools.partial(original, self), images)
+
+        return type(cls.__name__, (_V2Tap, cls), {"recorded": cls, DRAW: draw})
+    kind = _V1DrawTap if cls.__name__ in V1_DRAWS else _V1AppliedTap
+    return type(cls.__name__, (kind, cls), {"recorded": cls})
+
+
+def _restore(cls: type, state: Mapping[str, Any]) -> Any:
+    """Rebuild a recording transform from its pickle."""
+    tapped = _tapped(cls)
+    transform = tapped.__new__(tapped)
+    transform.__dict__.update(state)
+    return transform
+
+
+def _v1_padding(crop: Any, size: tuple[int, int]) -> tuple[int, int]:
+    """Work out how far a v1 RandomCrop pads to the left and at the top."""
+    fixed = 0 if crop.padding is None else crop.padding
+    sides = (fixed,) if isinstance(fixed, int) else tuple(fixed)
+    left, top, right, bottom = {1: sides * 4, 2: sides * 2}.get(len(sides), sides)
+    if crop.pad_if_needed:
+        left += max(0, crop.size[1] - (size[1] + left + right))
+        top += max(0, crop.size[0] - (size[0] + top + bottom))
+    return left, top
