@@ -5,19 +5,27 @@ Everything here but :func:`check_values` looks at shapes, dtypes and devices onl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor
 
-from augself_loss.encoders import Encoder
+from augself_loss.encoders import BUILT_IN, Encoder
 from augself_loss.errors import FeatureError, LossError, RecordError
 from augself_loss.parameters import Record
+
+COLUMNS = {kind.name: kind.columns for kind in BUILT_IN}
+"""Entry name → its columns, also for entries that a target reads and no head predicts."""
 
 
 def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
     """Refuse no type at all, unknown types, and weights that are negative, infinite or NaN."""
+    if not isinstance(weights, Mapping):
+        raise LossError(
+            "weights expected a dict, type name → weight, e.g. {'crop': 1.0}, found "
+            f"{type(weights).__name__}."
+        )
     if not weights:
         raise LossError("weights expected at least one type, e.g. {'crop': 1.0}, found none.")
     for name, weight in weights.items():
@@ -26,11 +34,53 @@ def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
                 f"weights expected types out of {sorted(known)}, found '{name}'. For an "
                 "augmentation of your own pass its encoder: encoders=[MyEncoder(...)]."
             )
-        if isinstance(weight, bool) or not (math.isfinite(weight) and weight >= 0):
+        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
+        if not (is_number and 0 <= weight <= torch.finfo(torch.float32).max):
             raise LossError(
-                f"The weight of '{name}' expected a finite number >= 0, found {weight}. "
+                f"The weight of '{name}' expected a finite number >= 0, found {weight!r}. "
                 "Zero is fine, e.g. where a schedule starts."
             )
+
+
+def check_whole(name: str, size: object) -> None:
+    """Refuse an argument that is not a whole number of at least 1."""
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise LossError(f"{name} expected a whole number >= 1, found {size!r}.")
+
+
+def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> None:
+    """Refuse an argument that is none of its choices."""
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        raise LossError(f"{name} expected one of {choices}, found {value!r}.")
+
+
+def check_types(types: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse no type at all, one string, and types that the loss was not built with."""
+    wanted = () if isinstance(types, str) or not isinstance(types, Iterable) else tuple(types)
+    if not wanted or any(name not in known for name in wanted):
+        raise LossError(f"types expected a list of some of {known}, found {types!r}.")
+    return wanted
+
+
+def check_optimizers(
+    optimizers: Sequence[torch.optim.Optimizer], parameters: Mapping[str, Tensor]
+) -> None:
+    """Refuse optimizers that do not hold all of these parameters."""
+    for optimizer in optimizers:
+        if not hasattr(optimizer, "param_groups"):
+            raise LossError(
+                f"check_optimizer expected optimizers, found {type(optimizer).__name__}. Pass "
+                "several one by one: check_optimizer(first, second)."
+            )
+    held = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
+    missing = [name for name, p in parameters.items() if id(p) not in held]
+    if missing:
+        raise LossError(
+            f"The optimizer holds {len(held)} parameters, but not {len(missing)} of AugSelf's "
+            f"heads (first: {missing[0]}): they would never learn. Pass them when you build "
+            "it, [*model.parameters(), *augself.parameters()], or call "
+            "optimizer.add_param_group({'params': augself.parameters()})."
+        )
 
 
 def check_features(features: Sequence[Tensor], feature_dim: int, *, training: bool) -> None:
@@ -72,6 +122,21 @@ def check_features(features: Sequence[Tensor], feature_dim: int, *, training: bo
         )
 
 
+def check_device(features: Tensor, parameter: Tensor) -> None:
+    """Refuse features that do not lie where the heads are."""
+    if features.device != parameter.device:
+        raise FeatureError(
+            f"The features lie on {features.device}, AugSelf's heads on {parameter.device}; "
+            f"expected one device. Call augself.to('{features.device}')."
+        )
+
+
+def entries_read(encoders: Mapping[str, Encoder]) -> list[str]:
+    """List every record entry that the encoders' targets read, each once."""
+    read = ((e.name, *e.frame, *e.optional) for e in encoders.values())
+    return list(dict.fromkeys(entry for entries in read for entry in entries))
+
+
 def check_records(encoders: Mapping[str, Encoder], records: Sequence[Record], like: Tensor) -> None:
     """Refuse records that lack an entry, or whose shape, dtype or device is not the features'."""
     for number, record in enumerate(records, start=1):
@@ -83,27 +148,29 @@ def check_records(encoders: Mapping[str, Encoder], records: Sequence[Record], li
                     reason = "" if entry == name else f", which '{name}' is measured in"
                     raise RecordError(
                         f"record{number} expected the entry '{entry}'{reason}, found "
-                        f"{sorted(record)}. If that pipeline never applies it, have its recorder "
+                        f"{list(record)}. If that pipeline never applies it, have its recorder "
                         f"write the identity: types=['{entry}']; else drop '{name}' from weights."
                     )
-            _check_entry(record[name], encoder, f"record{number}['{name}']", like)
-            for entry in encoder.frame:
-                _check_rows(record[entry], f"record{number}['{entry}']", like)
+        for entry in entries_read(encoders):
+            if entry in record:
+                columns = encoders[entry].columns if entry in encoders else COLUMNS.get(entry)
+                _check_entry(record[entry], columns, f"record{number}['{entry}']", like)
 
 
-def _check_entry(entry: Tensor, encoder: Encoder, where: str, like: Tensor) -> None:
-    _check_rows(entry, where, like)
-    if entry.shape[1] != len(encoder.columns):
+def _check_entry(entry: Tensor, columns: tuple[str, ...] | None, where: str, like: Tensor) -> None:
+    if not isinstance(entry, Tensor):
         raise RecordError(
-            f"{where} expected (B, {len(encoder.columns)}) for {encoder.columns}, found "
-            f"{tuple(entry.shape)}."
+            f"{where} expected a floating-point tensor (B, columns), found {type(entry).__name__}."
         )
-
-
-def _check_rows(entry: Tensor, where: str, like: Tensor) -> None:
-    if not isinstance(entry, Tensor) or not entry.is_floating_point() or entry.ndim != 2:
-        found = f"{tuple(entry.shape)} {entry.dtype}" if isinstance(entry, Tensor) else type(entry)
-        raise RecordError(f"{where} expected a floating-point tensor (B, columns), found {found}.")
+    if not entry.is_floating_point() or entry.ndim != 2:
+        raise RecordError(
+            f"{where} expected a floating-point tensor (B, columns), found "
+            f"{tuple(entry.shape)} {entry.dtype}."
+        )
+    if columns is not None and entry.shape[1] != len(columns):
+        raise RecordError(
+            f"{where} expected (B, {len(columns)}) for {columns}, found {tuple(entry.shape)}."
+        )
     if entry.shape[0] != like.shape[0]:
         raise RecordError(
             f"{where} expected batch size {like.shape[0]} like the features, found "

@@ -11,6 +11,10 @@ class EncoderError(AugSelfError):
     """An encoder was built from ranges that cannot carry a target."""
 
 
+class NothingVariesError(EncoderError):
+    """An encoder was built from ranges that hold nothing but one value."""
+
+
 class RecordError(AugSelfError):
     """A view record does not fit: entries, shapes, values, or the batch it came from."""
 
@@ -29,3 +33,14 @@ class PipelineError(AugSelfError):
 
 class ImageError(AugSelfError):
     """Images are not what the pipeline works on: dtype, range, or shape."""
+
+
+def missing_extra(module: str, needs: str, extra: str) -> ImportError:
+    """Make the error of an optional dependency that is not installed.
+
+    Args:
+        module: the module that needs it.
+        needs: the package that is missing.
+        extra: the extra of this library that brings it.
+    """
+    return ImportError(f"{module} needs {needs}; run `pip install 'augself-loss[{extra}]'`.")

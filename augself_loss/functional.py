@@ -22,6 +22,19 @@ Pairs: TypeAlias = Literal["all", "first"] | Sequence[tuple[int, int]]
 """Which views are compared: all with all, the first with every other, or the pairs listed."""
 
 
+def check_pairs(pairs: object) -> None:
+    """Refuse, as :class:`LossError`, what is neither ``all``, ``first`` nor a list of pairs."""
+    if isinstance(pairs, str):
+        fits = pairs in ("all", "first")
+    else:
+        fits = isinstance(pairs, Sequence) and all(
+            isinstance(pair, Sequence) and len(pair) == 2 and all(type(i) is int for i in pair)
+            for pair in pairs
+        )
+    if not fits:
+        raise LossError(f"pairs expected 'all', 'first' or a list of (i, j), found {pairs!r}.")
+
+
 def ordered_pairs(
     views: int, pairs: Pairs = "all", *, symmetric: bool = True
 ) -> list[tuple[int, int]]:
@@ -44,14 +57,13 @@ def ordered_pairs(
     """
     if views < 2:
         raise LossError(f"AugSelf compares views: expected at least 2, found {views}.")
+    check_pairs(pairs)
     if pairs == "all":
         chosen = [(i, j) for i in range(views) for j in range(i + 1, views)]
-    elif pairs == "first":
+    elif isinstance(pairs, str):  # "first"
         chosen = [(0, j) for j in range(1, views)]
-    elif isinstance(pairs, str):
-        raise LossError(f"pairs expected 'all', 'first' or a list of (i, j), found '{pairs}'.")
     else:
-        chosen = [(int(i), int(j)) for i, j in pairs]
+        chosen = [(i, j) for i, j in pairs]
     wrong = [p for p in chosen if not (0 <= p[0] < views and 0 <= p[1] < views) or p[0] == p[1]]
     if wrong or not chosen:
         raise LossError(
@@ -61,9 +73,23 @@ def ordered_pairs(
 
 
 def stack_records(records: Sequence[Record], names: Sequence[str]) -> Record:
-    """Concatenate several views' records along the batch; entries that one lacks are left out."""
-    shared = [name for name in names if all(name in record for record in records)]
-    return {name: torch.cat([record[name] for record in records]) for name in shared}
+    """Concatenate several views' records along the batch.
+
+    Args:
+        records: one record per view, entries ``(B, columns)``.
+        names: the entries to stack; one that only some views have was not applied to the others
+            and is 0 there, one that none has is left out.
+
+    Returns:
+        Record, entries ``(views · B, columns)``.
+    """
+    stacked = {}
+    for name in names:
+        held = [record[name] for record in records if name in record]
+        if held:
+            nothing = torch.zeros_like(held[0])
+            stacked[name] = torch.cat([record.get(name, nothing) for record in records])
+    return stacked
 
 
 def difference_targets(
@@ -102,10 +128,11 @@ def term_losses(
     targets = difference_targets(encoders, record_a, record_b)
     terms = {}
     for name, encoder in encoders.items():
-        prediction = predictions[name]
+        prediction, target = predictions[name], targets[name]
         prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
-        visible = encoder.visible(record_a, record_b)
-        terms[name] = encoder.loss(prediction, targets[name], visible)
+        if target.is_floating_point():
+            target = target.to(prediction.dtype)
+        terms[name] = encoder.loss(prediction, target, encoder.visible(record_a, record_b))
     return terms
 
 

@@ -7,6 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from augself_loss.errors import LossError
+
+RELEASED_NAMES = {"rot": "rotation", "sol": "solarize"}
+"""Names of the released code's heads that differ from ours."""
+
 
 def mlp(feature_dim: int, hidden_dim: int, width: int) -> nn.Sequential:
     """Build φ_a: Linear-BN-ReLU-Linear-BN-ReLU-Linear on two concatenated feature vectors.
@@ -43,9 +48,18 @@ class Heads(nn.ModuleDict):
         feature_dim: width D of one view's features.
         widths: type name → number of outputs.
         hidden_dim: width of the hidden layers.
+
+    Raises:
+        LossError: a type's name cannot name a module.
     """
 
     def __init__(self, feature_dim: int, widths: Mapping[str, int], hidden_dim: int) -> None:
+        taken = [n for n in widths if not n or "." in n or hasattr(nn.ModuleDict(), n)]
+        if taken:
+            raise LossError(
+                f"A type's name also names its head: expected one without dots that "
+                f"torch.nn.ModuleDict does not use itself, found '{taken[0]}'. Rename the encoder."
+            )
         with torch.random.fork_rng(devices=[]):
             super().__init__(
                 {name: mlp(feature_dim, hidden_dim, width) for name, width in widths.items()}
@@ -66,3 +80,33 @@ class Heads(nn.ModuleDict):
         """
         both = torch.cat([features_a, features_b], dim=-1)
         return {name: self[name](both) for name in (self if types is None else types)}
+
+    def load_released(self, state_dicts: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Load heads that the released AugSelf code saved.
+
+        Args:
+            state_dicts: the released code's type name or ours → state dict of that MLP.
+
+        Raises:
+            LossError: a type that has no head here, or weights of other shapes.
+        """
+        if not isinstance(state_dicts, Mapping):
+            raise LossError(
+                "load_released_heads expected a dict, type name → state dict, found "
+                f"{type(state_dicts).__name__}."
+            )
+        for released, state in state_dicts.items():
+            name = RELEASED_NAMES.get(released, released)
+            if name not in self:
+                raise LossError(
+                    f"Found a released head '{released}', expected types out of {tuple(self)}. "
+                    f"Build the loss with weights for '{name}'."
+                )
+            try:
+                self[name].load_state_dict(dict(state))
+            except (RuntimeError, TypeError, ValueError) as error:
+                raise LossError(
+                    f"The released head '{released}' does not fit this loss; expected the state "
+                    "dict of one MLP, keys 0.weight … 6.bias, of this loss's feature_dim and "
+                    f"hidden_dim, found: {error}"
+                ) from error

@@ -6,14 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import torch
-from einops import reduce
 from torch import Tensor, nn
 
-from augself_loss.checks import check_features, check_records, check_values, check_weights
+from augself_loss.checks import (
+    check_choice,
+    check_device,
+    check_features,
+    check_optimizers,
+    check_records,
+    check_types,
+    check_values,
+    check_weights,
+    check_whole,
+    entries_read,
+)
 from augself_loss.encoders import Encoder, Preset, default_encoders
-from augself_loss.errors import LossError
 from augself_loss.functional import (
     Pairs,
+    check_pairs,
     ordered_pairs,
     stack_records,
     term_losses,
@@ -21,12 +31,9 @@ from augself_loss.functional import (
 )
 from augself_loss.heads import Heads
 from augself_loss.parameters import Record
+from augself_loss.views import Pool, as_views, pooled
 
-Pool: TypeAlias = Literal["mean", "cls"]
 CheckValues: TypeAlias = Literal["first", "always", "never"]
-
-RELEASED_NAMES = {"rot": "rotation", "sol": "solarize"}
-"""Names of the released code's heads that differ from ours."""
 
 
 class Output(NamedTuple):
@@ -55,7 +62,8 @@ class AugSelfLoss(nn.Module):
         preset: ``paper`` gives the released code's targets; ``default`` differs where those are
             defective (see the README's "Where it differs from the released code").
         encoders: replace the encoder of their name, or add an augmentation of your own. A
-            recorder knows its pipeline's: ``encoders=recorder.encoders``.
+            recorder knows its pipeline's: ``encoders=recorder.encoders``; of two pipelines pass
+            both recorders', and the ranges of types that both have are united.
         symmetric: compare both orders of every pair and average.
         pairs: with more than two views, ``all`` pairs, the ``first`` with every other, or a list.
         detach_second: no gradient into the second features of a pair (momentum encoders).
@@ -95,22 +103,24 @@ class AugSelfLoss(nn.Module):
         check_values: CheckValues = "first",
     ) -> None:
         super().__init__()
-        for name, size in (("feature_dim", feature_dim), ("hidden_dim", hidden_dim)):
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise LossError(f"{name} expected a whole number >= 1, found {size!r}.")
-        _check_choice("preset", preset, ("default", "paper"))
-        _check_choice("pool", pool, (None, "mean", "cls"))
-        _check_choice("check_values", check_values, ("first", "always", "never"))
-        weights = {"crop": 1.0, "color": 1.0} if weights is None else dict(weights)
+        check_whole("feature_dim", feature_dim)
+        check_whole("hidden_dim", hidden_dim)
+        check_choice("preset", preset, ("default", "paper"))
+        check_choice("pool", pool, (None, "mean", "cls"))
+        check_choice("check_values", check_values, ("first", "always", "never"))
+        check_pairs(pairs)
+        weights = {"crop": 1.0, "color": 1.0} if weights is None else weights
         known = default_encoders(encoders)
         check_weights(weights, known)
-        self.encoders = {name: known[name].under(preset) for name in weights}
+        # In the library's order, not the dict's: a checkpoint keeps the weights by position.
+        self.encoders = {name: e.under(preset) for name, e in known.items() if name in weights}
         self.feature_dim = feature_dim
         self.symmetric, self.pairs, self.detach_second = symmetric, pairs, detach_second
         self.pool, self.check_values = pool, check_values
         widths = {name: encoder.width for name, encoder in self.encoders.items()}
         self.heads = Heads(feature_dim, widths, hidden_dim)
-        self.register_buffer("weight", torch.tensor(list(weights.values()), dtype=torch.float32))
+        chosen = [float(weights[name]) for name in self.encoders]
+        self.register_buffer("weight", torch.tensor(chosen, dtype=torch.float32))
         self._values_checked = False
 
     @property
@@ -134,7 +144,7 @@ class AugSelfLoss(nn.Module):
         """
         check_weights(weights, self.types)
         merged = {**self.weights, **weights}
-        self.weight.copy_(torch.tensor([merged[name] for name in self.types]))
+        self.weight.copy_(torch.tensor([float(merged[name]) for name in self.types]))
 
     def forward(
         self,
@@ -168,13 +178,13 @@ class AugSelfLoss(nn.Module):
             RecordError: a record that lacks a type, or is of another batch or pipeline.
             LossError: fewer than two views, wrong pairs, or unknown types.
         """
-        features, records = _as_views(features1, features2, record1, record2)
+        features, records = as_views(features1, features2, record1, record2)
         encoders = self._chosen(types)
-        views = [self._pooled(view) for view in features]
-        self._check(encoders, views, records)
+        views = [pooled(view, self.pool) for view in features]
         order = ordered_pairs(len(views), self.pairs if pairs is None else pairs, symmetric=False)
+        self._check(encoders, views, records)
         predictions, order = self._predict(views, order, encoders)
-        names = _entry_names(records)
+        names = entries_read(encoders)
         record_a = stack_records([records[i] for i, _ in order], names)
         record_b = stack_records([records[j] for _, j in order], names)
         terms = term_losses(encoders, predictions, record_a, record_b)
@@ -190,8 +200,8 @@ class AugSelfLoss(nn.Module):
         Returns:
             Type name → ``(B, width)``: values in [−1, 1], or probabilities.
         """
-        views = [self._pooled(features1), self._pooled(features2)]
-        check_features(views, self.feature_dim, training=self.training)
+        views = [pooled(features1, self.pool), pooled(features2, self.pool)]
+        self._check_features(views)
         raw = self.heads(*(self._cast(view) for view in views))
         return {name: encoder.readout(raw[name]) for name, encoder in self.encoders.items()}
 
@@ -204,15 +214,7 @@ class AugSelfLoss(nn.Module):
         Raises:
             LossError: some head parameter is in none of them.
         """
-        held = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
-        missing = [name for name, p in self.named_parameters() if id(p) not in held]
-        if missing:
-            raise LossError(
-                f"The optimizer holds {len(held)} parameters, but not {len(missing)} of AugSelf's "
-                f"heads (first: {missing[0]}): they would never learn. Pass them when you build "
-                "it, [*model.parameters(), *augself.parameters()], or call "
-                "optimizer.add_param_group({'params': augself.parameters()})."
-            )
+        check_optimizers(optimizers, dict(self.named_parameters()))
 
     def load_released_heads(self, state_dicts: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Load heads that the released AugSelf code saved.
@@ -224,20 +226,7 @@ class AugSelfLoss(nn.Module):
         Raises:
             LossError: a type that this loss lacks, or weights of other shapes.
         """
-        for released, state in state_dicts.items():
-            name = RELEASED_NAMES.get(released, released)
-            if name not in self.heads:
-                raise LossError(
-                    f"Found a released head '{released}', expected types out of {self.types}. "
-                    f"Build the loss with weights for '{name}'."
-                )
-            try:
-                self.heads[name].load_state_dict(dict(state))
-            except RuntimeError as error:
-                raise LossError(
-                    f"The released head '{released}' does not fit feature_dim={self.feature_dim} "
-                    f"and this hidden_dim: {error}"
-                ) from error
+        self.heads.load_released(state_dicts)
 
     def extra_repr(self) -> str:
         """Show the types and how views are compared."""
@@ -246,31 +235,22 @@ class AugSelfLoss(nn.Module):
     def _chosen(self, types: Sequence[str] | None) -> dict[str, Encoder]:
         if types is None:
             return self.encoders
-        unknown = [name for name in types if name not in self.encoders]
-        if unknown or not types:
-            raise LossError(f"types expected some of {self.types}, found {list(types)}.")
-        return {name: self.encoders[name] for name in self.types if name in types}
+        chosen = check_types(types, self.types)
+        return {name: self.encoders[name] for name in self.types if name in chosen}
 
     def _weights_of(self, encoders: Mapping[str, Encoder]) -> Tensor:
         if len(encoders) == len(self.encoders):
             return self.weight
         return torch.stack([self.weight[self.types.index(name)] for name in encoders])
 
-    def _pooled(self, features: Tensor) -> Tensor:
-        if self.pool is None or not isinstance(features, Tensor):
-            return features
-        if features.ndim == 4 and self.pool == "mean":
-            return reduce(features, "b d h w -> b d", "mean")
-        if features.ndim == 3:
-            return (
-                features[:, 0] if self.pool == "cls" else reduce(features, "b n d -> b d", "mean")
-            )
-        return features
+    def _check_features(self, views: Sequence[Tensor]) -> None:
+        check_features(views, self.feature_dim, training=self.training)
+        check_device(views[0], next(self.heads.parameters()))
 
     def _check(
         self, encoders: Mapping[str, Encoder], views: Sequence[Tensor], records: Sequence[Record]
     ) -> None:
-        check_features(views, self.feature_dim, training=self.training)
+        self._check_features(views)
         check_records(encoders, records, views[0])
         if torch.compiler.is_compiling() or self.check_values == "never":
             return
@@ -280,8 +260,10 @@ class AugSelfLoss(nn.Module):
 
     def _cast(self, features: Tensor) -> Tensor:
         """Bring features to the heads' dtype, unless autocast will choose it."""
-        if torch.is_autocast_enabled(features.device.type):
-            return features
+        device = features.device.type
+        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        if autocast and features.dtype != torch.float64:
+            return features  # autocast leaves float64 alone, and the heads could not read it
         return features.to(next(self.heads.parameters()).dtype)
 
     def _predict(
@@ -299,40 +281,3 @@ class AugSelfLoss(nn.Module):
             left, right = left + right, right + left
             order += [(j, i) for i, j in pairs]
         return self.heads(torch.cat(left), torch.cat(right), tuple(encoders)), order
-
-
-def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        raise LossError(f"{name} expected one of {choices}, found {value!r}.")
-
-
-def _as_views(
-    features1: Tensor | Sequence[Tensor],
-    features2: Tensor | Sequence[Record],
-    record1: Record | None,
-    record2: Record | None,
-) -> tuple[list[Tensor], list[Record]]:
-    """Read both call forms as a list of features and a list of records."""
-    if isinstance(features1, Tensor) and isinstance(features2, Tensor):
-        if record1 is None or record2 is None:
-            raise LossError(
-                "AugSelfLoss expected (features1, features2, record1, record2), found no record "
-                "of one view. Pass what the recorder returned for both."
-            )
-        return [features1, features2], [record1, record2]
-    if isinstance(features1, Tensor) or isinstance(features2, (Tensor, Mapping)):
-        raise LossError(
-            "AugSelfLoss expected two tensors and two records, or a list of features and a list "
-            f"of records, found {type(features1).__name__} and {type(features2).__name__}."
-        )
-    features, records = list(features1), list(features2)
-    if record1 is not None or record2 is not None or len(features) != len(records):
-        raise LossError(
-            f"AugSelfLoss expected one record per view, found {len(features)} features and "
-            f"{len(records)} records."
-        )
-    return features, records
-
-
-def _entry_names(records: Sequence[Record]) -> list[str]:
-    return list(dict.fromkeys(name for record in records for name in record))

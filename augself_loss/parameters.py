@@ -58,13 +58,26 @@ def identity_record(
     Returns:
         Record with one ``(B, columns)`` float32 tensor per entry.
 
+    Raises:
+        RecordError: a batch size that is none, or an identity value for only some columns.
+
     Example:
         >>> identity_record({"blur": Field(("sigma",), (0.0,))}, 2)
         {'blur': tensor([[0.],
                 [0.]])}
     """
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 0:
+        raise RecordError(f"batch_size expected a whole number >= 0, found {batch_size!r}.")
+    for name, field in layout.items():
+        if len(field.identity) != field.width:
+            raise RecordError(
+                f"'{name}' expected an identity value for each of {field.columns}, found "
+                f"{field.identity}."
+            )
     return {
-        name: torch.tensor(field.identity, device=device).expand(batch_size, field.width).clone()
+        name: torch.tensor(field.identity, dtype=torch.float32, device=device)
+        .expand(batch_size, field.width)
+        .clone()
         for name, field in layout.items()
     }
 
@@ -80,7 +93,7 @@ def pack(record: Mapping[str, Tensor], layout: Layout) -> Tensor:
         Tensor ``(..., P)``, P the sum of the layout's widths.
 
     Raises:
-        RecordError: an entry is missing or has another width.
+        RecordError: an entry is missing, or is of another width, batch or device.
 
     Example:
         >>> layout = {"flip": Field(("flip",), (0.0,)), "blur": Field(("sigma",), (0.0,))}
@@ -88,19 +101,30 @@ def pack(record: Mapping[str, Tensor], layout: Layout) -> Tensor:
         tensor([[1., 0.],
                 [1., 0.]])
     """
+    if not layout:
+        raise RecordError("pack expected a layout with at least one entry, found none.")
+    if not isinstance(record, Mapping):
+        raise RecordError(f"pack expected a record, a dict, found {type(record).__name__}.")
     for name, field in layout.items():
         if name not in record:
             raise RecordError(
-                f"pack expected the entry '{name}', found {sorted(record)}. "
+                f"pack expected the entry '{name}', found {list(record)}. "
                 "Record the view with the recorder whose layout this is."
             )
-        if record[name].ndim == 0 or record[name].shape[-1] != field.width:
+        entry, first = record[name], record[next(iter(layout))]
+        if not isinstance(entry, Tensor):
+            raise RecordError(f"pack expected '{name}' as a tensor, found {type(entry).__name__}.")
+        if entry.ndim == 0 or entry.shape[-1] != field.width:
             raise RecordError(
                 f"pack expected '{name}' as (..., {field.width}) for {field.columns}, "
-                f"found {tuple(record[name].shape)}."
+                f"found {tuple(entry.shape)}."
             )
-    if not layout:
-        raise RecordError("pack expected a layout with at least one entry, found none.")
+        if (entry.shape[:-1], entry.device) != (first.shape[:-1], first.device):
+            raise RecordError(
+                f"pack expected all entries of one batch on one device, found '{name}' as "
+                f"{tuple(entry.shape)} on {entry.device} and others as {tuple(first.shape)} on "
+                f"{first.device}."
+            )
     return torch.cat([record[name] for name in layout], dim=-1)
 
 
@@ -118,9 +142,11 @@ def unpack(packed: Tensor, layout: Layout) -> Record:
         RecordError: the last dimension is not the layout's width.
     """
     widths = [field.width for field in layout.values()]
-    if packed.ndim == 0 or packed.shape[-1] != sum(widths):
+    fits = isinstance(packed, Tensor) and packed.ndim > 0 and packed.shape[-1] == sum(widths)
+    if not fits or not widths:
+        found = tuple(packed.shape) if isinstance(packed, Tensor) else type(packed).__name__
         raise RecordError(
-            f"unpack expected (..., {sum(widths)}) for the entries {list(layout)}, "
-            f"found {tuple(packed.shape)}. Use the layout that the tensor was packed with."
+            f"unpack expected a tensor (..., {sum(widths)}) for the entries {list(layout)}, "
+            f"found {found}. Use the layout that the tensor was packed with."
         )
     return dict(zip(layout, torch.split(packed, widths, dim=-1), strict=True))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augself_loss.checks import check_whole
 from augself_loss.errors import LossError
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Record
@@ -92,7 +93,8 @@ def with_augself(
         sum; ``wrapped.base`` and ``wrapped.augself_output`` keep both parts for logging.
 
     Raises:
-        LossError: ``augself`` is no AugSelfLoss, or ``loss`` cannot be called.
+        LossError: ``augself`` is no AugSelfLoss, ``loss`` cannot be called, or ``patience`` is
+            no whole number of at least 1.
 
     Example:
         >>> augself = AugSelfLoss(feature_dim=8, weights={"flip": 1.0}, hidden_dim=16)
@@ -108,6 +110,7 @@ def with_augself(
         raise LossError(f"with_augself expected an AugSelfLoss, found {type(augself).__name__}.")
     if not callable(loss):
         raise LossError(f"with_augself expected a loss to call, found {type(loss).__name__}.")
+    check_whole("patience", patience)
     return WithAugSelf(loss, augself, patience=patience)
 
 
@@ -124,7 +127,7 @@ class _HeadWatch:
 
     def look(self) -> None:
         """Count a call whose last backward left a gradient; decide after ``patience`` of them."""
-        if self.done:
+        if self.done or not self.parameter.requires_grad:  # frozen on purpose
             return
         if self.before is None:
             self.before, self.version = self.parameter.detach().clone(), self.parameter._version
@@ -133,13 +136,13 @@ class _HeadWatch:
             self.done = True  # an optimizer wrote to it
         elif self.seen >= self.patience:
             self.done = True
-            if torch.equal(self.before, self.parameter):
+            if torch.equal(self.before.to(self.parameter), self.parameter):
                 warnings.warn(
                     f"AugSelf's heads got gradients {self.seen} times and never changed: are they "
                     "in the optimizer? Add augself.parameters() to it, and prove it with "
                     "augself.check_optimizer(optimizer).",
                     HeadsUnchangedWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
 
     def _count(self, _parameter: Tensor) -> None:

@@ -26,6 +26,7 @@ from augself_loss.encoders.rotation import RotationEncoder
 from augself_loss.encoders.sharpness import SharpnessEncoder
 from augself_loss.encoders.solarize import SolarizeEncoder
 from augself_loss.encoders.vertical_flip import VerticalFlipEncoder
+from augself_loss.errors import EncoderError
 
 BUILT_IN: tuple[type[Encoder], ...] = (
     CropEncoder,
@@ -55,13 +56,27 @@ def default_encoders(own: Iterable[Encoder] = ()) -> dict[str, Encoder]:
     """List an encoder per type: the built-in ones with the paper's ranges, replaced by ``own``.
 
     Args:
-        own: encoders that replace the built-in one of their name, or add a type.
+        own: encoders that replace the built-in one of their name, or add a type. Where two have
+            one name, e.g. those of two pipelines, their ranges are united.
 
     Returns:
         Type name → encoder.
+
+    Raises:
+        EncoderError: something that is no encoder, or two kinds of encoder of one name.
     """
-    built_in: dict[str, Encoder] = {kind.name: kind() for kind in BUILT_IN}
-    return {**built_in, **{encoder.name: encoder for encoder in own}}
+    if not isinstance(own, Iterable):
+        raise EncoderError(f"encoders expected a list of encoders, found {type(own).__name__}.")
+    named: dict[str, Encoder] = {}
+    for encoder in own:
+        if not isinstance(encoder, Encoder):
+            raise EncoderError(
+                f"encoders expected a list of encoders, found {encoder!r} in it. Pass instances, "
+                "e.g. encoders=[BlurEncoder(sigma=(0.1, 2.0))]."
+            )
+        known = named.get(encoder.name)
+        named[encoder.name] = encoder if known in (None, encoder) else known.union(encoder)
+    return {**{kind.name: kind() for kind in BUILT_IN}, **named}
 
 
 __all__ = [

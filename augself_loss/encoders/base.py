@@ -56,6 +56,7 @@ class Encoder(ABC):
         kind: ``regression``, ``binary`` or ``classes``: what the head predicts.
         extras: further entries that its steps record, which replay needs and the target does not.
         frame: further entries that the target reads, e.g. the flip for a crop.
+        optional: further entries that it reads where a record has them; not applied is 0.
         not_before: types whose steps may not follow this one's, since they would change its frame.
         ranges: per column, the sampling range; ``None`` leaves the column out of the target.
         preset: ``paper`` for the released code's target, ``default`` for ours, ``None`` until a
@@ -70,6 +71,7 @@ class Encoder(ABC):
     kind: Kind
     extras: Mapping[str, Field] = {}
     frame: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     not_before: tuple[str, ...] = ()
     preset: Preset | None = None
 
@@ -198,7 +200,8 @@ class Encoder(ABC):
             self.columns, self.identity, self.ranges, entry.unbind(-1), strict=True
         ):
             allowed = (identity, identity) if limits is None else limits
-            slack = 1e-4 * max(1.0, abs(allowed[0]), abs(allowed[1]))
+            precision = max(1e-4, torch.finfo(values.dtype).eps)
+            slack = precision * max(1.0, abs(allowed[0]), abs(allowed[1]))
             outside = (values < allowed[0] - slack) | (values > allowed[1] + slack)
             outside &= (values - identity).abs() > slack
             if bool(outside.any()):

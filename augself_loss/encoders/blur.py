@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step
-from augself_loss.encoders.regression import RegressionEncoder
+from augself_loss.encoders.regression import RegressionEncoder, as_fixed
 from augself_loss.parameters import Range
 
 
@@ -38,7 +38,7 @@ class BlurEncoder(RegressionEncoder):
     identity = (0.0,)
 
     def __init__(self, sigma: float | Range = (0.1, 2.0)) -> None:
-        super().__init__((sigma, sigma) if isinstance(sigma, (int, float)) else sigma)
+        super().__init__(as_fixed(sigma))
 
     def span(self, column: int) -> float:
         """Width by which the difference is divided: 1 in the paper's preset."""

@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, as_range
+from augself_loss.errors import RecordError
 from augself_loss.parameters import Field, Range
 
 FACTORS = ("brightness", "contrast", "saturation", "hue")
@@ -49,6 +50,7 @@ class ColorEncoder(RegressionEncoder):
     name = "color"
     columns = FACTORS
     identity = (1.0, 1.0, 1.0, 0.0)
+    optional = ("grayscale",)
     extras = {"color_order": Field(("first", "second", "third", "fourth"), NO_ORDER)}
 
     def __init__(
@@ -83,9 +85,10 @@ class ColorEncoder(RegressionEncoder):
         self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]
     ) -> Tensor | None:
         """Mask saturation and hue where either view is grey, ``(B, width)``."""
-        if self.preset == "paper" or not ("grayscale" in record_a and "grayscale" in record_b):
+        grey = [r["grayscale"] for r in (record_a, record_b) if "grayscale" in r]
+        if self.preset == "paper" or not grey:
             return None
-        colourful = (1 - record_a["grayscale"]) * (1 - record_b["grayscale"])
+        colourful = (1 - grey[0]) * (1 - grey[-1])
         always = torch.ones_like(colourful)
         columns = [colourful if i >= 2 else always for i in self.varying]
         return torch.cat(columns, dim=-1)
@@ -93,7 +96,9 @@ class ColorEncoder(RegressionEncoder):
     @classmethod
     def from_kornia(cls, step: Step) -> Self:
         """Build the encoder from a Kornia jitter's ranges."""
-        return cls(*(_varying(step.config.get(name), i) for i, name in enumerate(FACTORS)))
+        return cls(
+            *(step.config.get(n) if i in _active(step) else None for i, n in enumerate(FACTORS))
+        )
 
     from_torchvision = from_kornia
 
@@ -115,20 +120,18 @@ class ColorEncoder(RegressionEncoder):
     kornia_writers = {"ColorJitter": _write}
 
 
-def _varying(limits: Range | None, column: int) -> Range | None:
-    """Drop a range that holds nothing but the identity: that factor is not jittered."""
-    identity = ColorEncoder.identity[column]
-    return None if limits is None or limits[0] == limits[1] == identity else limits
-
-
 def _active(step: Step) -> tuple[int, ...]:
-    """Which of the four operations a Kornia jitter runs: a fixed order may leave some out."""
+    """List the operations of a Kornia jitter that change something: run, and not by the identity.
+
+    A fixed order may leave some out, and a factor that was not asked for is always the identity.
+    """
     fixed: tuple[int, ...] | None = step.config.get("fixed_order")
-    return (0, 1, 2, 3) if fixed is None else fixed
+    run = (0, 1, 2, 3) if fixed is None else fixed
+    return tuple(i for i in run if step.config.get(FACTORS[i]) != (ColorEncoder.identity[i],) * 2)
 
 
 def kornia_factors(step: Step) -> Columns:
-    """Read the four factors of a Kornia jitter; one that its fixed order skips is untouched."""
+    """Read the four factors of a Kornia jitter; one that it never changes is untouched."""
     active = _active(step)
     return tuple(
         step.params[f"{name}_factor"] if i in active else None for i, name in enumerate(FACTORS)
@@ -146,7 +149,12 @@ def kornia_order(step: Step) -> Columns:
 def write_factors(entries: Mapping[str, Columns], name: str, step: Step) -> Mapping[str, Value]:
     """Write a jitter's record entries back as Kornia's parameters."""
     written = {f"{n}_factor": value for n, value in zip(FACTORS, entries[name], strict=True)}
-    # One order serves the batch; skipped samples hold the identity order, so read an applied one.
+    orders = torch.stack(tuple(entries[f"{name}_order"]), dim=-1)
+    # Skipped samples hold the identity order, so read that of an applied one.
     row = step.params["applied"].float().argmax()
-    order = torch.stack([column[row] for column in entries[f"{name}_order"]])
-    return {**written, "order": order.long()}
+    if bool(((orders != orders[row]).any(dim=-1) & (step.params["applied"] > 0.5)).any()):
+        raise RecordError(
+            f"Replay expected one order of the colour operations for the whole batch, as Kornia "
+            f"draws it, found several in '{name}_order'. Replay each recorded batch by itself."
+        )
+    return {**written, "order": orders[row].long()}

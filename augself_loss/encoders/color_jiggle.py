@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from typing_extensions import Self
+
 from augself_loss.encoders.base import Columns, Reader, Step, Value
 from augself_loss.encoders.color import (
     FACTORS,
@@ -47,6 +49,12 @@ class ColorJiggleEncoder(ColorEncoder):
 
     name = "color_jiggle"
     extras = {"color_jiggle_order": Field(("first", "second", "third", "fourth"), NO_ORDER)}
+
+    @classmethod
+    def from_kornia(cls, step: Step) -> Self:
+        """Build the encoder from Kornia's ranges; RandomBrightness etc. name theirs otherwise."""
+        named = {n: step.config[f"{n}_factor"] for n in FACTORS if f"{n}_factor" in step.config}
+        return super().from_kornia(Step(step.name, {}, {**step.config, **named}, step.size))
 
     kornia = {
         "ColorJiggle": _read,

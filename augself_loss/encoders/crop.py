@@ -32,6 +32,7 @@ class CropEncoder(RegressionEncoder):
     columns = ("top", "left", "height", "width")
     identity = (0.0, 0.0, 1.0, 1.0)
     frame = ("flip",)
+    optional = ("vertical_flip",)
 
     def __init__(self) -> None:
         # Padding may push a box over the image's border, at most by its own size.
@@ -50,8 +51,28 @@ class CropEncoder(RegressionEncoder):
             y = y * (1 - 2 * record_a["vertical_flip"].squeeze(-1))
         return torch.stack([y, x, height, width], dim=-1)
 
+    def second_box(self, record_a: Mapping[str, Tensor], difference: Tensor) -> Tensor:
+        """Find the box of view b from view a's record and a difference a→b, e.g. a predicted one.
+
+        Args:
+            record_a: record of the first view, entries ``(B, columns)``.
+            difference: ``(B, 4)`` as :meth:`difference` makes it.
+
+        Returns:
+            Box (top, left, height, width), ``(B, 4)``, as fractions of the source image.
+        """
+        y, x, height, width = difference.unbind(-1)
+        x = x * (1 - 2 * record_a["flip"].squeeze(-1))
+        if "vertical_flip" in record_a:
+            y = y * (1 - 2 * record_a["vertical_flip"].squeeze(-1))
+        shift = torch.stack([y, x, height, width], dim=-1)
+        y, x, height, width = (self.absolute(record_a) - shift).unbind(-1)
+        return torch.stack([y - height / 2, x - width / 2, height, width], dim=-1)
+
     @staticmethod
     def _kornia_box(step: Step) -> Mapping[str, Columns]:
+        if "input_size" not in step.params:  # until 0.8, where the whole batch was skipped
+            return {"crop": CropEncoder.identity}
         corners, sizes = step.params["src"], step.params["input_size"]
         height, width = sizes[:, 0], sizes[:, 1]
         left, top = corners[:, 0, 0], corners[:, 0, 1]
@@ -61,6 +82,8 @@ class CropEncoder(RegressionEncoder):
 
     @staticmethod
     def _kornia_padded_box(step: Step) -> Mapping[str, Columns]:
+        if "input_size" not in step.params:  # until 0.8, where the whole batch was skipped
+            return {"crop": CropEncoder.identity}
         # Corners and sizes are those of the padded canvas; padding: left, right, top, bottom.
         corners, sizes = step.params["src"], step.params["input_size"]
         pad_left, pad_right, pad_top, pad_bottom = step.params["padding_size"].unbind(-1)
@@ -68,6 +91,10 @@ class CropEncoder(RegressionEncoder):
         top, left = corners[:, 0, 1] - pad_top, corners[:, 0, 0] - pad_left
         box_width = corners[:, 1, 0] - corners[:, 0, 0] + 1
         box_height = corners[:, 2, 1] - corners[:, 0, 1] + 1
+        if step.config.get("cropping_mode") == "slice":
+            # A slice ends where the canvas does; what is larger than the canvas is stretched.
+            box_height = torch.minimum(box_height, sizes[:, 0])
+            box_width = torch.minimum(box_width, sizes[:, 1])
         return {"crop": (top / height, left / width, box_height / height, box_width / width)}
 
     @staticmethod

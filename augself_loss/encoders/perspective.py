@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
-from augself_loss.encoders.regression import RegressionEncoder
+from augself_loss.encoders.regression import RegressionEncoder, as_range
 
 CORNERS = ("top_left", "top_right", "bottom_right", "bottom_left")
 
@@ -31,7 +31,8 @@ class PerspectiveEncoder(RegressionEncoder):
     not_before = ("crop", "rotation")
 
     def __init__(self, distortion: float = 0.5) -> None:
-        super().__init__(*((-distortion / 2, distortion / 2) for _ in self.columns))
+        reach = as_range(distortion, 0.0, "distortion") or (0.0, 0.0)
+        super().__init__(*((reach[0] / 2, reach[1] / 2) for _ in self.columns))
 
     def mirror(self, columns: Columns, horizontal: Value, vertical: Value) -> Columns:
         """A later flip swaps the corners of each side and turns the moves along its axis."""
@@ -67,14 +68,30 @@ class PerspectiveEncoder(RegressionEncoder):
     @staticmethod
     def _read_torchvision(step: Step) -> Mapping[str, Columns]:
         height, width = step.size
-        pairs = zip(step.params["startpoints"], step.params["endpoints"], strict=True)
+        starts = ((0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1))
+        # v1 reports where the corners go, v2 only the coefficients of the map.
+        ends = step.params.get("endpoints") or [
+            _unmapped(step.params["coefficients"], start) for start in starts
+        ]
         return {
             "perspective": tuple(
                 (end[axis] - start[axis]) / (width, height)[axis]
-                for start, end in pairs
+                for start, end in zip(starts, ends, strict=True)
                 for axis in (0, 1)
             )
         }
 
     kornia = {"RandomPerspective": _read_kornia}
     torchvision = {"RandomPerspective": _read_torchvision}
+
+
+def _unmapped(coefficients: Sequence[float], start: tuple[int, int]) -> tuple[int, int]:
+    """Find the whole pixel (x, y) that torchvision's perspective coefficients map to ``start``."""
+    a, b, c, d, e, f, g, h = coefficients
+    x, y = start
+    # x = (a u + b v + c) / (g u + h v + 1), likewise y: two linear equations in (u, v).
+    a, b, d, e = a - x * g, b - x * h, d - y * g, e - y * h
+    determinant = a * e - b * d
+    u = ((x - c) * e - b * (y - f)) / determinant
+    v = (a * (y - f) - (x - c) * d) / determinant
+    return round(u), round(v)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from typing_extensions import Self
 
-from augself_loss.encoders.base import Step
-from augself_loss.encoders.regression import RegressionEncoder
-from augself_loss.parameters import Range
+from augself_loss.encoders.base import Columns, Step
+from augself_loss.encoders.regression import RegressionEncoder, as_fixed
+from augself_loss.parameters import Field, Range
 
 
 class PosterizeEncoder(RegressionEncoder):
@@ -22,9 +24,11 @@ class PosterizeEncoder(RegressionEncoder):
     name = "posterize"
     columns = ("bits",)
     identity = (8.0,)
+    # Posterization to 8 bits still rounds the view, which a bitwise replay has to know.
+    extras = {"posterize_applied": Field(("applied",), (0.0,))}
 
     def __init__(self, bits: float | Range = (1.0, 8.0)) -> None:
-        super().__init__((bits, bits) if isinstance(bits, (int, float)) else bits)
+        super().__init__(as_fixed(bits))
 
     @classmethod
     def from_kornia(cls, step: Step) -> Self:
@@ -36,8 +40,16 @@ class PosterizeEncoder(RegressionEncoder):
         """Build the encoder from torchvision's fixed number of bits."""
         return cls(bits=float(step.config["bits"]))
 
-    kornia = {"RandomPosterize": lambda step: {"posterize": (step.params["bits_factor"],)}}
-    torchvision = {"RandomPosterize": lambda step: {"posterize": (float(step.config["bits"]),)}}
+    @staticmethod
+    def _read_kornia(step: Step) -> Mapping[str, Columns]:
+        return {"posterize": (step.params["bits_factor"],), "posterize_applied": (1.0,)}
+
+    @staticmethod
+    def _read_torchvision(step: Step) -> Mapping[str, Columns]:
+        return {"posterize": (float(step.config["bits"]),), "posterize_applied": (1.0,)}
+
+    kornia = {"RandomPosterize": _read_kornia}
+    torchvision = {"RandomPosterize": _read_torchvision}
     kornia_writers = {
         "RandomPosterize": lambda entries, _step: {"bits_factor": entries["posterize"][0].int()}
     }

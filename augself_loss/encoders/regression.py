@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from augself_loss.encoders.base import Encoder, Kind
-from augself_loss.errors import EncoderError
+from augself_loss.errors import EncoderError, NothingVariesError
 from augself_loss.parameters import Range
 
 
@@ -20,14 +22,32 @@ def as_range(value: float | Range | None, centre: float, name: str) -> Range | N
     """
     if value is None:
         return None
-    if isinstance(value, (int, float)):
-        if not value >= 0:
-            raise EncoderError(f"{name} expected a half-width >= 0 or (low, high), found {value}.")
-        low, high = centre - value, centre + value
-        value = (max(low, 0.0), high) if centre > 0 else (low, high)
-    if len(value) != 2 or not -float("inf") < value[0] <= value[1] < float("inf"):
-        raise EncoderError(f"{name} expected finite (low, high) with low <= high, found {value}.")
-    return float(value[0]), float(value[1])
+    limits = _numbers(value)
+    if len(limits) == 1 and limits[0] >= 0:
+        low, high = centre - limits[0], centre + limits[0]
+        limits = [max(low, 0.0) if centre > 0 else low, high]
+    if len(limits) != 2 or not -float("inf") < limits[0] <= limits[1] < float("inf"):
+        raise EncoderError(
+            f"{name} expected a half-width >= 0 or finite (low, high) with low <= high, found "
+            f"{value!r}."
+        )
+    return limits[0], limits[1]
+
+
+def _numbers(value: Any) -> list[float]:
+    """List a half-width's one number or a range's two; nothing if it is neither."""
+    try:
+        if isinstance(value, Real):
+            return [float(value)]
+        numbers = [] if isinstance(value, str) else [float(number) for number in value]
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return []
+    return numbers if len(numbers) == 2 else []
+
+
+def as_fixed(value: float | Range) -> Range:
+    """Read a single number as the range that holds nothing else."""
+    return (value, value) if isinstance(value, (int, float, Real)) else value
 
 
 def masked_mean(elements: Tensor, visible: Tensor | None) -> Tensor:
@@ -46,7 +66,7 @@ class RegressionEncoder(Encoder):
     vary and have no output.
 
     Args:
-        *ranges: per column ``(low, high)`` or ``None``.
+        *ranges: per column ``(low, high)``, a half-width around the identity, or ``None``.
 
     Raises:
         EncoderError: no column varies, or a given range has zero width.
@@ -57,15 +77,15 @@ class RegressionEncoder(Encoder):
 
     kind: Kind = "regression"
 
-    def __init__(self, *ranges: Range | None) -> None:
+    def __init__(self, *ranges: float | Range | None) -> None:
         if len(ranges) != len(self.columns):
             raise EncoderError(
                 f"{type(self).__name__} expected {len(self.columns)} ranges for {self.columns}, "
                 f"found {len(ranges)}."
             )
         self.ranges = tuple(
-            as_range(limits, 0.0, f"{type(self).__name__}({column})")
-            for column, limits in zip(self.columns, ranges, strict=True)
+            as_range(limits, identity, f"{type(self).__name__}({column})")
+            for column, identity, limits in zip(self.columns, self.identity, ranges, strict=True)
         )
         self.validate()
 
@@ -88,13 +108,13 @@ class RegressionEncoder(Encoder):
         """Refuse a range of zero width and an encoder without any range."""
         for i in self.varying:
             if not self.span(i) > 0:
-                raise EncoderError(
+                raise NothingVariesError(
                     f"{type(self).__name__} expected a range of {self.columns[i]} that varies, "
                     f"found {self.ranges[i]} of zero width. Pass {self.columns[i]}=None to leave "
                     "the column out of the target."
                 )
         if not self.varying:
-            raise EncoderError(
+            raise NothingVariesError(
                 f"{type(self).__name__} expected at least one range among {self.columns}, found "
                 "none: nothing would vary. Leave this type out of the loss."
             )

@@ -30,8 +30,9 @@ class RotationEncoder(Encoder):
     columns = ("quarter_turns",)
     identity = (0.0,)
     kind: Kind = "classes"
-    # A turn by 0 still resamples the view, which a bitwise replay has to know.
-    extras = {"rotation_applied": Field(("applied",), (0.0,))}
+    # A turn by 0 still resamples the view, and one by −3 rounds otherwise than one by 1: a bitwise
+    # replay has to know both.
+    extras = {"rotation_applied": Field(("applied", "full_turns"), (0.0, 0.0))}
 
     def __init__(self) -> None:
         self.ranges = ((0.0, 3.0),)
@@ -70,12 +71,17 @@ class RotationEncoder(Encoder):
     @staticmethod
     def _read_times(step: Step) -> Mapping[str, Columns]:
         # Kornia draws a continuous number of turns and rounds it when it rotates.
-        return {"rotation": (step.params["times"].round() % 4,), "rotation_applied": (1.0,)}
+        times = step.params["times"].round()
+        return {"rotation": (times % 4,), "rotation_applied": (1.0, (times / 4).floor())}
 
     @staticmethod
     def _read_fixed(step: Step) -> Mapping[str, Columns]:
         turns = float(round(step.config["degrees"][0] / 90) % 4)
-        return {"rotation": (turns,), "rotation_applied": (1.0,)}
+        return {"rotation": (turns,), "rotation_applied": (1.0, 0.0)}
+
+    @staticmethod
+    def _write_times(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:  # noqa: ARG004
+        return {"times": entries["rotation"][0] + 4 * entries["rotation_applied"][1]}
 
     @staticmethod
     def _write_fixed(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
@@ -84,7 +90,7 @@ class RotationEncoder(Encoder):
     kornia = {"RandomRotation90": _read_times, "RandomRotation": _read_fixed}
     torchvision = {"RandomRotation": _read_fixed}
     kornia_writers = {
-        "RandomRotation90": lambda entries, _step: {"times": entries["rotation"][0]},
+        "RandomRotation90": _write_times,
         "RandomRotation": _write_fixed,
     }
 

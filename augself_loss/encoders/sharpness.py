@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Step
-from augself_loss.encoders.regression import RegressionEncoder
+from augself_loss.encoders.regression import RegressionEncoder, as_fixed
 from augself_loss.parameters import Range
 
 
@@ -24,8 +24,7 @@ class SharpnessEncoder(RegressionEncoder):
     identity = (1.0,)
 
     def __init__(self, sharpness: float | Range = (0.0, 2.0)) -> None:
-        fixed = isinstance(sharpness, (int, float))
-        super().__init__((sharpness, sharpness) if fixed else sharpness)  # type: ignore[arg-type]
+        super().__init__(as_fixed(sharpness))
 
     @classmethod
     def from_kornia(cls, step: Step) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
-from augself_loss.encoders.regression import RegressionEncoder
+from augself_loss.encoders.regression import RegressionEncoder, as_fixed
 from augself_loss.parameters import Field, Range
 
 
@@ -33,8 +33,7 @@ class SolarizeEncoder(RegressionEncoder):
     extras = {"solarize_addition": Field(("addition",), (0.0,))}
 
     def __init__(self, threshold: float | Range = (0.0, 1.0)) -> None:
-        fixed = isinstance(threshold, (int, float))
-        super().__init__((threshold, threshold) if fixed else threshold)  # type: ignore[arg-type]
+        super().__init__(as_fixed(threshold))
 
     def span(self, column: int) -> float:
         """Width by which the difference is divided: 1 in the paper's preset."""

@@ -1,0 +1,101 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from augself_loss import CropEncoder, FlipEncoder, LossError, Record, RotationEncoder
+from augself_loss.functional import (
+    difference_targets,
+    ordered_pairs,
+    stack_records,
+    term_losses,
+    weighted_sum,
+)
+
+
+@pytest.mark.parametrize(
+    ("views", "pairs", "symmetric", "expected"),
+    [
+        (2, "all", True, [(0, 1), (1, 0)]),
+        (2, "all", False, [(0, 1)]),
+        (3, "all", False, [(0, 1), (0, 2), (1, 2)]),
+        (3, "first", True, [(0, 1), (0, 2), (1, 0), (2, 0)]),
+        (4, [(0, 3), (2, 1)], False, [(0, 3), (2, 1)]),
+        (3, ([0, 2],), True, [(0, 2), (2, 0)]),
+    ],
+)
+def test_ordered_pairs(
+    views: int, pairs: Any, symmetric: bool, expected: list[tuple[int, int]]
+) -> None:
+    assert ordered_pairs(views, pairs, symmetric=symmetric) == expected
+
+
+@pytest.mark.parametrize("pairs", ["second", "", 3, None, [0, 1], [(0,)], [(0, 1.0)], ["ab"], {}])
+def test_pairs_that_are_none(pairs: Any) -> None:
+    with pytest.raises(LossError, match=r"pairs expected"):
+        ordered_pairs(2, pairs)
+
+
+@pytest.mark.parametrize("pairs", [[(0, 2)], [(1, 1)], [(-1, 0)], []])
+def test_pairs_of_other_views(pairs: Any) -> None:
+    with pytest.raises(LossError, match=r"two different views out of 0..1, found"):
+        ordered_pairs(2, pairs)
+
+
+@pytest.mark.parametrize("views", [0, 1])
+def test_one_view_has_no_pair(views: int) -> None:
+    with pytest.raises(LossError, match=f"at least 2, found {views}"):
+        ordered_pairs(views)
+
+
+def test_stacked_records_are_views_one_after_the_other() -> None:
+    one, two = {"flip": torch.zeros(2, 1), "more": torch.ones(2, 3)}, {"flip": torch.ones(2, 1)}
+    stacked = stack_records([one, two, one], ["flip", "grayscale"])
+    assert list(stacked) == ["flip"]
+    assert stacked["flip"].flatten().tolist() == [0, 0, 1, 1, 0, 0]
+
+
+def test_what_one_views_pipeline_lacks_was_not_applied_there() -> None:
+    stacked = stack_records([{}, {"vertical_flip": torch.ones(2, 1)}], ["vertical_flip"])
+    assert stacked["vertical_flip"].flatten().tolist() == [0, 0, 1, 1]
+
+
+def test_difference_targets(make_record: Callable[..., Record]) -> None:
+    encoders = {e.name: e for e in (CropEncoder(), RotationEncoder())}
+    one, two = (make_record(encoders.values(), 5, seed) for seed in (0, 1))
+    targets = difference_targets(encoders, one, two)
+    assert list(targets) == ["crop", "rotation"]
+    assert all(targets[n].equal(e.difference(one, two)) for n, e in encoders.items())
+
+
+@pytest.mark.parametrize("record_dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_terms_are_at_least_float32(
+    make_record: Callable[..., Record],
+    dtype: torch.dtype,
+    expected: torch.dtype,
+    record_dtype: torch.dtype,
+) -> None:
+    encoders = {e.name: e for e in (CropEncoder(), FlipEncoder(), RotationEncoder())}
+    one, two = (
+        {name: entry.to(record_dtype) for name, entry in make_record(encoders.values(), 5).items()}
+        for _ in range(2)
+    )
+    predictions = {n: torch.zeros(5, e.width, dtype=dtype) for n, e in encoders.items()}
+    terms = term_losses(encoders, predictions, one, two)
+    assert list(terms) == list(encoders)
+    assert {term.dtype for term in terms.values()} == {expected}
+
+
+def test_weighted_sum() -> None:
+    terms = {"crop": torch.tensor(2.0), "flip": torch.tensor(3.0, dtype=torch.float64)}
+    assert weighted_sum(terms, torch.tensor([0.5, 2.0])) == 7.0

@@ -1,0 +1,120 @@
+"""What importing the library loads, and that its modules import downward only."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import augself_loss
+
+ROOT = Path(augself_loss.__file__).parent
+OPTIONAL = {"kornia", "torchvision", "lightly", "lightning", "matplotlib", "sklearn"}
+"""What ``import augself_loss`` must not load; torch itself loads NumPy where it is installed."""
+
+LAYERS: list[tuple[str, ...]] = [
+    ("errors",),
+    ("parameters",),
+    ("encoders.base",),
+    ("encoders.regression", "encoders.binary"),
+    ("encoders.*",),
+    ("encoders",),
+    ("functional",),
+    ("heads",),
+    ("checks",),
+    ("views",),
+    ("loss",),
+    ("wrapper",),
+]
+"""A module imports from its own row and those above it."""
+
+
+def modules() -> dict[str, Path]:
+    """List every module of the package by its dotted name; the package itself is left out."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    found.pop("")
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """List the package's modules that a file imports anywhere in it, as they are written."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            if node.module == "augself_loss":
+                found |= {alias.name for alias in node.names}
+            elif (node.module or "").startswith("augself_loss."):
+                found.add((node.module or "").removeprefix("augself_loss."))
+        elif isinstance(node, ast.Import):
+            names = (alias.name for alias in node.names)
+            found |= {n.removeprefix("augself_loss.") for n in names if n.startswith("augself_")}
+    return found
+
+
+MODULES = modules()
+GRAPH = {name: imports(path) for name, path in MODULES.items()}
+
+
+def layer(name: str) -> int:
+    """Say in which row a module stands."""
+    for number, row in enumerate(LAYERS):
+        if name in row:
+            return number
+    return LAYERS.index(("encoders.*",)) if name.startswith("encoders.") else len(LAYERS)
+
+
+def test_every_core_module_has_its_row() -> None:
+    rows = {name for row in LAYERS for name in row} - {"encoders.*"}
+    assert rows <= set(MODULES)
+    above = {name for name in MODULES if layer(name) == len(LAYERS)}
+    assert all(name.split(".")[0] in ("recording", "diagnostics", "plots") for name in above)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_downward(name: str) -> None:
+    for imported in GRAPH[name]:
+        assert imported in MODULES, f"{name} imports {imported}, which is no module"
+        assert layer(imported) <= layer(name), f"{name} imports {imported} from above"
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, f"import cycle: {' → '.join((*trail, name))}"
+        if name not in done:
+            for imported in GRAPH[name]:
+                visit(imported, (*trail, name))
+            done.add(name)
+
+    for name in MODULES:
+        visit(name, ())
+    assert done == set(MODULES)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("recording")])
+def test_recording_knows_records_and_encoders_only(name: str) -> None:
+    known = ("errors", "parameters", "encoders", "recording")
+    assert all(imported.split(".")[0] in known for imported in GRAPH[name])
+
+
+def test_importing_loads_no_host() -> None:
+    code = "import json, sys, augself_loss; print(json.dumps(sorted(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    loaded = set(json.loads(run.stdout))
+    assert "augself_loss.loss" in loaded
+    assert not loaded & OPTIONAL
+    assert not any(name.startswith("augself_loss.recording") for name in loaded)
+
+
+def test_every_public_name_is_there() -> None:
+    assert augself_loss.__all__ == sorted(augself_loss.__all__)
+    assert all(hasattr(augself_loss, name) for name in augself_loss.__all__)

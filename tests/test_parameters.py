@@ -1,0 +1,95 @@
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import default_collate
+
+from augself_loss import Field, RecordError, identity_record, pack, unpack
+
+LAYOUT = {
+    "crop": Field(("top", "left", "height", "width"), (0.0, 0.0, 1.0, 1.0)),
+    "flip": Field(("flip",), (0,)),
+    "blur": Field(("sigma",), (0.0,), ((0.1, 2.0),)),
+}
+
+
+def test_identity_record() -> None:
+    record = identity_record(LAYOUT, 3)
+    assert list(record) == list(LAYOUT)
+    for name, field in LAYOUT.items():
+        assert record[name].tolist() == [list(field.identity)] * 3
+        assert record[name].dtype == torch.float32
+        assert record[name].is_contiguous()
+    record["crop"][0] = 7.0  # rows share no memory
+    assert record["crop"][1].tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert identity_record(LAYOUT, 0)["crop"].shape == (0, 4)
+    assert identity_record(LAYOUT, 2, "meta")["crop"].is_meta
+
+
+@pytest.mark.parametrize("shape", [(5,), (), (2, 3)])
+def test_pack_and_unpack(shape: tuple[int, ...]) -> None:
+    record = {name: torch.rand(*shape, field.width) for name, field in LAYOUT.items()}
+    packed = pack({"more": torch.zeros(1), **record}, LAYOUT)
+    assert packed.shape == (*shape, 6)
+    assert packed[..., :4].equal(record["crop"])
+    back = unpack(packed, LAYOUT)
+    assert list(back) == list(LAYOUT)
+    assert all(back[name].equal(entry) for name, entry in record.items())
+
+
+def test_a_record_is_plain_data() -> None:
+    record = identity_record(LAYOUT, 2)
+    batch = default_collate([{name: entry[0] for name, entry in record.items()}] * 2)
+    assert all(batch[name].equal(entry) for name, entry in record.items())
+    assert pickle.loads(pickle.dumps(LAYOUT)) == LAYOUT
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"flip": torch.zeros(2)}, r"'flip' as \(..., 1\) for \('flip',\), found \(2,\)"),
+        ({"flip": torch.tensor(0.0)}, r"found \(\)"),
+        ({"flip": torch.zeros(2, 3)}, r"found \(2, 3\)"),
+        ({"flip": torch.zeros(3, 1)}, r"one batch on one device, found 'flip' as \(3, 1\)"),
+        ({"flip": torch.zeros(2, 1, device="meta")}, "one device, found 'flip' .* on meta"),
+        ({"flip": [[0.0], [1.0]]}, "'flip' as a tensor, found list"),
+    ],
+)
+def test_pack_refuses(change: dict[str, Any], expected: str) -> None:
+    with pytest.raises(RecordError, match=expected):
+        pack({**identity_record(LAYOUT, 2), **change}, LAYOUT)
+
+
+@pytest.mark.parametrize(
+    ("record", "layout", "expected"),
+    [
+        ({"blur": torch.zeros(2, 1)}, LAYOUT, r"the entry 'crop', found \['blur'\].*recorder"),
+        ({}, {}, "at least one entry, found none"),
+        ([torch.zeros(2, 1)], LAYOUT, "a dict, found list"),
+    ],
+)
+def test_pack_refuses_other_layouts(record: Any, layout: Any, expected: str) -> None:
+    with pytest.raises(RecordError, match=expected):
+        pack(record, layout)
+
+
+@pytest.mark.parametrize(
+    ("packed", "found"),
+    [(torch.zeros(2, 5), r"\(2, 5\)"), (torch.tensor(1.0), r"\(\)"), ([0.0] * 6, "list")],
+)
+def test_unpack_refuses(packed: Any, found: str) -> None:
+    expected = rf"\(..., 6\) for the entries .*crop.*found {found}.*packed with"
+    with pytest.raises(RecordError, match=expected):
+        unpack(packed, LAYOUT)
+
+
+@pytest.mark.parametrize("batch_size", [-1, 2.0, "2", None, True])
+def test_identity_record_refuses_a_size_that_is_none(batch_size: Any) -> None:
+    with pytest.raises(RecordError, match="batch_size expected a whole number >= 0, found"):
+        identity_record(LAYOUT, batch_size)
+
+
+def test_identity_record_refuses_half_an_identity() -> None:
+    with pytest.raises(RecordError, match=r"identity value for each of .*found \(0.0,\)"):
+        identity_record({"crop": Field(("top", "left"), (0.0,))}, 2)
