@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from augself_loss.encoders import BUILT_IN, Encoder, default_encoders
+from augself_loss.encoders import Encoder, default_encoders
 from augself_loss.encoders.base import Columns, Reader, Step, Value
-from augself_loss.errors import PipelineError
+from augself_loss.errors import NothingVariesError, PipelineError
 from augself_loss.parameters import Layout
 
 Host: TypeAlias = Literal["kornia", "torchvision"]
@@ -24,6 +24,7 @@ class Catalogue:
     def __init__(self, host: Host, own: Iterable[Encoder] = ()) -> None:
         own = list(own)
         self.host = host
+        self._own = own
         self.encoders = default_encoders(own)
         self._readers: dict[str, list[Encoder]] = {}
         for encoder in [*own, *self.encoders.values()]:
@@ -57,17 +58,21 @@ class Catalogue:
             )
         return encoder.kornia_writers[step.name](entries, step)
 
-    def encoder(self, step: Step) -> Encoder:
+    def encoder(self, step: Step) -> Encoder | None:
         """Find the encoder of a transform and build it from the transform's own ranges.
 
-        ``step.params`` is empty here: nothing was sampled yet.
+        ``step.params`` is empty here: nothing was sampled yet. A user's own encoder is taken as it
+        is. ``None`` says that the transform, as it is built, can never change a view.
         """
         encoder = self._of(step)
-        if type(encoder) not in BUILT_IN:
-            return encoder  # a user's own: built by its own arguments
-        return (
-            encoder.from_kornia(step) if self.host == "kornia" else encoder.from_torchvision(step)
-        )
+        if encoder in self._own:
+            return encoder
+        try:
+            if self.host == "kornia":
+                return encoder.from_kornia(step)
+            return encoder.from_torchvision(step)
+        except NothingVariesError:
+            return None
 
     def _of(self, step: Step) -> Encoder:
         for encoder in self._readers.get(step.name, ()):

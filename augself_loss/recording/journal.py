@@ -38,18 +38,19 @@ class Journal:
             gate: 1 where it was applied, else 0.
 
         Raises:
-            PipelineError: two steps write the same column, or a crop follows a quarter turn of
-                an image that is not square.
+            PipelineError: two steps write the same column, or a quarter turn, or a crop after
+                one, works on an image that is not square.
         """
         for name, values in entries.items():
             if name in FLIPS:
                 horizontal, vertical = FLIPS[name]
                 self._flip(horizontal * values[0] * gate, vertical * values[0] * gate)
             elif name == "rotation":
-                self.frame.turn(values[0] * gate)
+                self._turn(step, values[0] * gate)
             elif name == "rotation_applied":
-                before = self.columns.get(name, [0.0])[0]
-                self.columns[name] = [choose(gate, values[0], before)]
+                before = self.columns.get(name, [0.0, 0.0])
+                pairs = zip(values, before, strict=True)
+                self.columns[name] = [choose(gate, new, old) for new, old in pairs]
             elif name == "crop":
                 self._crop(step, values, gate)
             elif name in self.layout:
@@ -74,6 +75,16 @@ class Journal:
                     tuple(self.columns[name]), horizontal, vertical
                 )
                 self.columns[name] = list(mirrored)
+
+    def _turn(self, step: Step, quarters: Value) -> None:
+        whole = step.size[0] == step.size[1] or step.config.get("expand", False)
+        if not whole or step.config.get("center") is not None:
+            raise PipelineError(
+                f"'{step.name}' turns an image of {step.size} by quarters on its old canvas, which "
+                "cuts it: what is left of the source is no turned box. Crop to a square first and "
+                "turn about its centre, or leave the turn out of the record with ignore=[...]."
+            )
+        self.frame.turn(quarters)
 
     def _crop(self, step: Step, values: Columns, gate: Value) -> None:
         if self.frame.turned and step.size[0] != step.size[1]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from kornia.augmentation import AugmentationSequential, ImageSequential, PatchSequential
+from kornia.augmentation.auto.base import PolicyAugmentBase
 from kornia.augmentation.container import VideoSequential
 from torch import Tensor, nn
 
@@ -25,7 +26,7 @@ from augself_loss.recording.plan import Branch, Leaf, Node, check_plan, leaves
 from augself_loss.recording.replay import replay
 
 CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
-UNREADABLE = (PatchSequential, VideoSequential)
+UNREADABLE = (PatchSequential, VideoSequential, PolicyAugmentBase)
 FIXED = frozenset(
     {"Normalize", "Denormalize", "Resize", "LongestMaxSize", "SmallestMaxSize", "Identity"}
 )
@@ -101,11 +102,15 @@ class KorniaRecorder:
         """
         self._check(images)
         views: Tensor = self.pipeline(images)
+        if not self.layout:
+            return views, {}
         journal = Journal(self.layout, self._catalogue.encoders)
-        for module, params in self._applied(self.pipeline):
+        applied = list(self._applied(self.pipeline))
+        device = _device_of(params for _, params in applied)
+        for module, drawn in applied:
+            params = {k: _on(device, value) for k, value in drawn.items()}
             gate = (params["batch_prob"] > 0.5).float()
-            height, width = params["forward_input_shape"].tolist()[-2:]
-            step = Step(type(module).__name__, params, self._config[module], (height, width))
+            step = Step(type(module).__name__, params, self._config[module], _size_of(drawn))
             entries = self._catalogue.read(step)
             rows = {name: _all_rows(columns, gate) for name, columns in entries.items()}
             journal.add(step, rows, gate)
@@ -136,17 +141,26 @@ class KorniaRecorder:
         if self._ignored(module) or name in FIXED:
             return Branch("sequence", ())
         if isinstance(module, CONTAINERS) and not isinstance(module, UNREADABLE):
-            children = [self._plan(child) for child in module.children()]
-            return Branch(_kind(module), children)
+            children = [self._plan(child) for child in module]
+            return Branch(_kind(module), children * 2 if _repeats(module) else children)
         if not self._catalogue.knows(name):
             raise PipelineError(
                 f"KorniaRecorder does not know '{name}' and cannot say what it did to a view. Pass "
                 "an encoder that reads it (encoders=[MyEncoder()]), or leave its randomness out of "
                 f"the record on purpose (ignore=[{name}])."
             )
+        if module in self._config:
+            raise PipelineError(
+                f"The same '{name}' object stands in the pipeline twice; it keeps the parameters "
+                "of its last call only. Put a second object there: copy.deepcopy(...)."
+            )
         self._config[module] = _config_of(module)
         step = Step(name, {}, self._config[module], (0, 0))
-        return Leaf(name, self._catalogue.encoder(step))
+        encoder = self._catalogue.encoder(step)
+        if encoder is None:
+            del self._config[module]
+            return Branch("sequence", ())
+        return Leaf(name, encoder)
 
     def _ignored(self, module: nn.Module) -> bool:
         return any(
@@ -161,6 +175,8 @@ class KorniaRecorder:
         A container's own list is read where it has one: a child that ``random_apply`` did not
         choose still holds the parameters of an earlier call.
         """
+        if self._ignored(module):
+            return
         if module in self._config:
             own: Any = module._params if params is None else params
             yield module, own
@@ -168,7 +184,7 @@ class KorniaRecorder:
             children = dict(module.named_children())
             for item in module._params if params is None else params:
                 yield from self._applied(children[item.name], item.data)
-        elif isinstance(module, nn.Sequential) and not self._ignored(module):
+        elif isinstance(module, nn.Sequential):
             for child in module.children():
                 yield from self._applied(child)
 
@@ -187,7 +203,7 @@ class KorniaRecorder:
         low, high = torch.stack(torch.aminmax(images.detach().float())).tolist()
         # Normalized images may pass a pipeline that only moves pixels; Kornia clamps all others.
         limits = (0.0, 1.0) if self._photometric else (-10.0, 10.0)
-        if low < limits[0] - 1e-3 or high > limits[1] + 1e-3:
+        if not (low >= limits[0] - 1e-3 and high <= limits[1] + 1e-3):  # NaN is neither
             raise ImageError(
                 f"KorniaRecorder expected images in [0, 1], found values from {low:.4g} to "
                 f"{high:.4g}, which Kornia would clamp. Divide 0–255 images by 255 and normalize "
@@ -201,6 +217,37 @@ def _kind(module: nn.Module) -> Any:
     if not chosen:
         return "sequence"
     return "one_of" if chosen == (1, 2) else "order"
+
+
+def _repeats(module: nn.Module) -> bool:
+    """Whether ``random_apply`` may choose a child twice: it draws more than there are weights."""
+    chosen: Any = getattr(module, "random_apply", False)
+    if not chosen:
+        return False
+    weights: Any = module.random_apply_weights
+    return bool(chosen[1] - 1 > min(float(weights.sum()), int(weights.count_nonzero())))
+
+
+def _device_of(steps: Iterable[Mapping[str, Any]]) -> torch.device:
+    """Where parameters lie: on an accelerator if any does, since reading it back would wait for it.
+
+    Kornia moved to an accelerator still draws some parameters (crops, colour) on the host.
+    """
+    devices = (v.device for params in steps for v in params.values() if isinstance(v, Tensor))
+    return next((d for d in devices if d.type != "cpu"), torch.device("cpu"))
+
+
+def _on(device: torch.device, value: Any) -> Any:
+    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+
+
+def _size_of(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Height and width of the image that a step was given; Kornia counts a crop's padding in."""
+    height, width = params["forward_input_shape"].tolist()[-2:]
+    if "padding_size" in params:
+        left, right, top, bottom = params["padding_size"][0].tolist()
+        return height - top - bottom, width - left - right
+    return height, width
 
 
 def _config_of(module: nn.Module) -> dict[str, Any]:
@@ -241,7 +288,7 @@ def _rows(value: Value, gate: Tensor) -> Value:
         return torch.zeros_like(gate)
     # The k-th row is that of the k-th applied sample; the number of rows is known on the host.
     place = (gate.cumsum(0).long() - 1).clamp_min(0)
-    return value.float()[place.to(value.device)]
+    return value.float()[place]
 
 
 def _packed(journal: Journal, batch_size: int) -> Tensor:

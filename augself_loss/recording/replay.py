@@ -32,7 +32,11 @@ def replay(
     """Run ``pipeline`` on ``images`` with the parameters of ``record``."""
     _check_record(record, layout, images)
     writer = _Writer(pipeline, record, layout, catalogue, config)
-    return writer.run(pipeline, images)
+    try:
+        return writer.run(pipeline, images)
+    finally:
+        for module in writer.gated:
+            module.p = 1.0  # type: ignore[assignment]
 
 
 def _check_record(record: Record, layout: Layout, images: Tensor) -> None:
@@ -62,6 +66,7 @@ class _Writer:
         self.catalogue = catalogue
         self.config = config
         self.frame = Frame()
+        self.gated: list[nn.Module] = []
         self.left = [self._type(module) for module in _modules(pipeline) if module in config]
         repeated = {name for name in self.left if self.left.count(name) > 1}
         if repeated:
@@ -72,16 +77,16 @@ class _Writer:
 
     def run(self, module: nn.Module, images: Tensor) -> Tensor:
         """Run one module with the record's parameters."""
+        if not self._recorded(module):
+            return module(images)  # type: ignore[no-any-return]
         if isinstance(module, nn.Sequential) and not isinstance(module, ImageSequential):
             for child in module.children():
                 images = self.run(child, images)
             return images
         if module in self.config:
-            return module(images, params=self._params(module, _drawn(module, images.shape)))  # type: ignore[no-any-return]
-        if isinstance(module, ImageSequential):
-            drawn = _drawn(module, images.shape)
-            return module(images, params=self._items(module, drawn))  # type: ignore[no-any-return]
-        return module(images)  # type: ignore[no-any-return]
+            return module(images, params=self._params(module, _drawn(module, images)))  # type: ignore[no-any-return]
+        drawn = _drawn(module, images)
+        return module(images, params=self._items(module, drawn))  # type: ignore[no-any-return]
 
     def _items(self, container: ImageSequential, drawn: list[ParamItem]) -> list[ParamItem]:
         if container.random_apply:
@@ -95,36 +100,51 @@ class _Writer:
     def _item(self, module: nn.Module, item: ParamItem) -> ParamItem:
         if module in self.config:
             return ParamItem(item.name, self._params(module, item.data))
+        if not self._recorded(module):
+            return item
         if isinstance(module, ImageSequential):
             return ParamItem(item.name, self._items(module, item.data))
-        if any(child in self.config for child in module.modules()):
-            raise PipelineError(
-                f"A {type(module).__name__} inside a Kornia container cannot be replayed: Kornia "
-                "passes it no parameters. Make it a kornia ImageSequential."
-            )
-        return item
+        raise PipelineError(
+            f"A {type(module).__name__} inside a Kornia container cannot be replayed: Kornia "
+            "passes it no parameters. Make it a kornia ImageSequential."
+        )
+
+    def _recorded(self, module: nn.Module) -> bool:
+        """Whether the record says something of this module or one inside it."""
+        return any(child in self.config for child in module.modules())
 
     def _type(self, module: nn.Module) -> str:
         step = Step(type(module).__name__, {}, self.config[module], (0, 0))
-        return self.catalogue.encoder(step).name
+        encoder = self.catalogue.encoder(step)
+        assert encoder is not None  # such a module is not in config
+        return encoder.name
 
     def _params(self, module: nn.Module, drawn: Mapping[str, Any]) -> dict[str, Any]:
         """Overwrite what was drawn for one augmentation by what the record says."""
         name = self.left.pop(0)
+        if name == "crop" and module.p_batch != 1:
+            raise PipelineError(
+                f"A {type(module).__name__} with p={module.p_batch} cannot be replayed: whether it "
+                "was applied is not in the record. Build it with p=1."
+            )
         height, width = drawn["forward_input_shape"].tolist()[-2:]
         entries = self._as_given(name)
         gate = self._gate(name, entries)
         step = Step(type(module).__name__, {"applied": gate}, self.config[module], (height, width))
         rows = gate.cpu() > 0.5
+        if module.p == 1 and not bool(rows.all()):
+            # Since 0.9 Kornia looks at the gate only where p is not 1.
+            self.gated.append(module)
+            module.p = 0.5  # type: ignore[assignment]
         written = {
-            key: _as_kornia_keeps(key, value.cpu(), drawn[key], rows)
+            key: _as_kornia_keeps(key, value.to(drawn[key].device), drawn[key], rows)
             for key, value in self.catalogue.write(entries, step).items()
         }
         if name in FLIPS:
             self.frame.flip(*(axis * entries[name][0] for axis in FLIPS[name]))
         elif name == "rotation":
             self.frame.turn(entries[name][0])
-        return {**drawn, **written, "batch_prob": rows.to(drawn["batch_prob"].dtype)}
+        return {**drawn, **written, "batch_prob": rows.to(drawn["batch_prob"])}
 
     def _as_given(self, name: str) -> dict[str, Columns]:
         """Take a type's entries from the source's frame back to the frame of their step."""
@@ -158,6 +178,7 @@ def _as_kornia_keeps(key: str, written: Tensor, drawn: Tensor, applied: Tensor) 
     """Lay out a parameter's rows as this version of Kornia does, see ``recording.kornia``."""
     if key == "order":
         return written
+    applied = applied.to(written.device)
     if ONLY_APPLIED_ROWS:
         return written[applied]
     # Skipped rows are computed too, so they need a value that the operation can take.
@@ -173,10 +194,12 @@ def _modules(module: nn.Module) -> Iterator[nn.Module]:
             yield from _modules(child)
 
 
-def _drawn(module: nn.Module, shape: torch.Size) -> Any:
-    """Let Kornia draw parameters of the right form, without touching the host's random state."""
-    with torch.random.fork_rng(devices=[]):
-        params = module.forward_parameters(shape)  # type: ignore[operator]
-    if isinstance(params, dict):
-        params.setdefault("forward_input_shape", torch.tensor(shape))
-    return params
+def _drawn(module: nn.Module, images: Tensor) -> Any:
+    """Let Kornia draw parameters of the right form, without touching anybody's random state."""
+    if not hasattr(module, "forward_parameters"):
+        raise PipelineError(
+            f"'{type(module).__name__}' cannot be replayed: it takes no parameters as Kornia's "
+            "augmentations do. Build it on kornia.augmentation.IntensityAugmentationBase2D."
+        )
+    with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
+        return module.forward_parameters(images.shape)  # type: ignore[operator]

@@ -76,10 +76,10 @@ class TorchvisionRecorder:
         ignore: Iterable[Any] = (),
         types: Iterable[str] = (),
     ) -> None:
-        registered = dict(register or {})
+        registered, encoders = dict(register or {}), tuple(encoders)
         own = [*encoders, *(encoder for encoder, _ in registered.values())]
         self._catalogue = Catalogue("torchvision", own)
-        wiring = _Wiring(self._catalogue, registered, tuple(ignore))
+        wiring = _Wiring(self._catalogue, encoders, registered, tuple(ignore))
         self.transform, plan = wiring.wire(transform)
         check_plan(plan)
         found = unite(leaf.encoder for leaf in leaves(plan))
@@ -103,6 +103,8 @@ class TorchvisionRecorder:
         self._check(image)
         with logged() as steps:
             view = self.transform(image)
+        if not self.layout:
+            return view, {}
         journal = Journal(self.layout, self._catalogue.encoders)
         for step, reported in steps:
             journal.add(step, self._catalogue.read(step) if reported is None else reported)
@@ -112,7 +114,6 @@ class TorchvisionRecorder:
     def _check(self, image: Any) -> None:
         if self._image_checked or not isinstance(image, Tensor):
             return
-        self._image_checked = True
         if image.ndim < 3 or 0 in image.shape:
             raise ImageError(
                 f"TorchvisionRecorder expected an image (C, H, W), found {tuple(image.shape)}."
@@ -123,6 +124,7 @@ class TorchvisionRecorder:
                 f"{float(image.max()):.4g}, which torchvision would clamp. Divide them by 255, or "
                 "pass uint8."
             )
+        self._image_checked = True
 
 
 class _Wiring:
@@ -131,14 +133,16 @@ class _Wiring:
     def __init__(
         self,
         catalogue: Catalogue,
+        own: Iterable[Encoder],
         register: Mapping[Any, tuple[Encoder, Apply]],
         ignore: tuple[Any, ...],
     ) -> None:
-        self.catalogue, self.register, self.ignore = catalogue, register, ignore
+        self.catalogue, self.own = catalogue, tuple(own)
+        self.register, self.ignore = register, ignore
 
     def wire(self, transform: Any) -> tuple[Any, Node]:
         """Return a copy that notes what it does, and the plan of what it holds."""
-        cls, name = type(transform), type(transform).__name__
+        cls, name = type(transform), getattr(transform, "__name__", type(transform).__name__)
         if _is_listed(transform, self.ignore):
             return transform, Branch("sequence", ())
         for key, (encoder, apply) in self.register.items():
@@ -146,7 +150,7 @@ class _Wiring:
                 return Reported(transform, encoder.name, apply), Leaf(name, encoder)
         if cls is nn.Identity or (_is_torchvision(cls) and name in FIXED):
             return transform, Branch("sequence", ())
-        if isinstance(transform, nn.Sequential):
+        if cls is nn.Sequential:
             children = [self.wire(child) for child in transform]
             return nn.Sequential(*(c for c, _ in children)), _branch("sequence", children)
         if _is_torchvision(cls) and name in CONTAINERS:
@@ -157,9 +161,11 @@ class _Wiring:
         if self._tappable(cls):
             wired = copy.deepcopy(transform)
             step = Step(name, {}, vars(wired), (0, 0))
-            encoder = self.catalogue.encoder(step)
+            found = self.catalogue.encoder(step)
+            if found is None:
+                return transform, Branch("sequence", ())
             tap(wired)
-            return wired, Leaf(name, encoder)
+            return wired, Leaf(name, found)
         raise PipelineError(
             f"TorchvisionRecorder does not know '{name}' and cannot say what it did to a view. "
             f"Say how to run and read it (register={{{name}: (encoder, apply)}}), or leave it out "
@@ -168,9 +174,12 @@ class _Wiring:
 
     def _tappable(self, cls: type) -> bool:
         """Whether some encoder reads a transform of this class, and it can be made to note."""
-        if not self.catalogue.knows(cls.__name__):
-            return False
-        return _is_torchvision(cls) or issubclass(cls, v2.Transform)
+        if _is_torchvision(cls):
+            return self.catalogue.knows(cls.__name__)
+        # A user's class may bear torchvision's name: only the user's own encoders read it.
+        return issubclass(cls, v2.Transform) and any(
+            cls.__name__ in encoder.torchvision for encoder in self.own
+        )
 
 
 def _is_listed(transform: Any, listed: tuple[Any, ...]) -> bool:
