@@ -180,7 +180,12 @@ def test_a_forgotten_record() -> None:
 
 
 def test_a_batch_of_one_is_fine_in_eval_mode() -> None:
-    one = {"one": rows(1), "two": rows(1), "record1": record(1), "record2": record(1)}
+    one: dict[str, Any] = {
+        "one": rows(1),
+        "two": rows(1),
+        "record1": record(1),
+        "record2": record(1),
+    }
     assert run(training=False, **one).total.isfinite()
 
 

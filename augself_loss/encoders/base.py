@@ -200,8 +200,7 @@ class Encoder(ABC):
             self.columns, self.identity, self.ranges, entry.unbind(-1), strict=True
         ):
             allowed = (identity, identity) if limits is None else limits
-            precision = max(1e-4, torch.finfo(values.dtype).eps)
-            slack = precision * max(1.0, abs(allowed[0]), abs(allowed[1]))
+            slack = 1e-4 * max(1.0, abs(allowed[0]), abs(allowed[1]))
             outside = (values < allowed[0] - slack) | (values > allowed[1] + slack)
             outside &= (values - identity).abs() > slack
             if bool(outside.any()):

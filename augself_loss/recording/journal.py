@@ -77,7 +77,8 @@ class Journal:
                 self.columns[name] = list(mirrored)
 
     def _turn(self, step: Step, quarters: Value) -> None:
-        whole = step.size[0] == step.size[1] or step.config.get("expand", False)
+        fixed = step.config.get("degrees", (90, 90))[0]
+        whole = step.size[0] == step.size[1] or step.config.get("expand") or fixed % 180 == 0
         if not whole or step.config.get("center") is not None:
             raise PipelineError(
                 f"'{step.name}' turns an image of {step.size} by quarters on its old canvas, which "

@@ -150,27 +150,31 @@ class _Wiring:
                 return Reported(transform, encoder.name, apply), Leaf(name, encoder)
         if cls is nn.Identity or (_is_torchvision(cls) and name in FIXED):
             return transform, Branch("sequence", ())
-        if cls is nn.Sequential:
-            children = [self.wire(child) for child in transform]
-            return nn.Sequential(*(c for c, _ in children)), _branch("sequence", children)
-        if _is_torchvision(cls) and name in CONTAINERS:
-            children = [self.wire(child) for child in transform.transforms]
-            return _rebuilt(transform, [c for c, _ in children]), _branch(
-                CONTAINERS[name], children
-            )
+        if cls is nn.Sequential or (_is_torchvision(cls) and name in CONTAINERS):
+            return self._wire_container(transform)
         if self._tappable(cls):
-            wired = copy.deepcopy(transform)
-            step = Step(name, {}, vars(wired), (0, 0))
-            found = self.catalogue.encoder(step)
-            if found is None:
-                return transform, Branch("sequence", ())
-            tap(wired)
-            return wired, Leaf(name, found)
+            return self._wire_leaf(transform)
         raise PipelineError(
             f"TorchvisionRecorder does not know '{name}' and cannot say what it did to a view. "
             f"Say how to run and read it (register={{{name}: (encoder, apply)}}), or leave it out "
             f"of the record on purpose (ignore=[{name}])."
         )
+
+    def _wire_container(self, container: Any) -> tuple[Any, Node]:
+        children = container if isinstance(container, nn.Sequential) else container.transforms
+        wired = [self.wire(child) for child in children]
+        kind: Any = CONTAINERS.get(type(container).__name__, "sequence")
+        plan = Branch(kind, [plan for _, plan in wired])
+        return _rebuilt(container, [child for child, _ in wired]), plan
+
+    def _wire_leaf(self, transform: Any) -> tuple[Any, Node]:
+        wired = copy.deepcopy(transform)
+        step = Step(type(transform).__name__, {}, vars(wired), (0, 0))
+        encoder = self.catalogue.encoder(step)
+        if encoder is None:
+            return transform, Branch("sequence", ())
+        tap(wired)
+        return wired, Leaf(step.name, encoder)
 
     def _tappable(self, cls: type) -> bool:
         """Whether some encoder reads a transform of this class, and it can be made to note."""
@@ -195,12 +199,10 @@ def _is_torchvision(cls: type) -> bool:
     return cls in (getattr(v1, cls.__name__, None), getattr(v2, cls.__name__, None))
 
 
-def _branch(kind: Any, children: list[tuple[Any, Node]]) -> Branch:
-    return Branch(kind, [plan for _, plan in children])
-
-
 def _rebuilt(container: Any, children: list[Any]) -> Any:
     """Copy a container with other children; a ModuleList stays one."""
+    if isinstance(container, nn.Sequential):
+        return nn.Sequential(*children)
     rebuilt = copy.copy(container)
     if isinstance(container, nn.Module):
         rebuilt._modules = dict(container._modules)

@@ -113,3 +113,9 @@ def test_read_torchvision(read: Callable[..., list[Any]]) -> None:
 def test_build(built: Callable[..., Encoder], host: str, config: dict[str, Any]) -> None:
     encoder = built(ColorEncoder, host, "ColorJitter", config)
     assert encoder.ranges == ((0.6, 1.4), None, None, (-0.1, 0.1))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_records_rounding_is_no_other_pipeline(dtype: torch.dtype) -> None:
+    lowest = torch.tensor([[0.7, 1.3, 0.9, -0.1]], dtype=dtype)  # 0.7 is 0.6992 in bfloat16
+    ColorEncoder(0.3, 0.3, 0.1, 0.1).check({"color": lowest})

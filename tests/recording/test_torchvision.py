@@ -160,7 +160,9 @@ WITH_P: dict[str, tuple[Callable[[ModuleType, float], Any], list[float], list[fl
     "color": (lambda t, p: t.RandomApply([jitter(t)], p), [1, 1, 1, 0], None),
     "color_order": (lambda t, p: t.RandomApply([jitter(t)], p), [0, 1, 2, 3], None),
     "crop": (lambda t, p: t.RandomApply([t.RandomCrop(20)], p), [0, 0, 1, 1], None),
-    "rotation": (lambda t, p: t.RandomApply([t.RandomRotation((-90, -90), expand=True)], p), [0], [3]),
+    "rotation": (
+        lambda t, p: t.RandomApply([t.RandomRotation((-90, -90), expand=True)], p), [0], [3]
+    ),
     "angle": (lambda t, p: t.RandomApply([t.RandomRotation((20, 20))], p), [0], [20]),
     "affine": (lambda t, p: t.RandomApply([t.RandomAffine(9)], p), [0, 0, 0, 1, 1, 0, 0], None),
 }  # fmt: skip

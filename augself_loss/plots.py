@@ -1,0 +1,134 @@
+"""Pictures of views, records and predictions. Needs matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from augself_loss.diagnostics import Readout
+from augself_loss.encoders import CropEncoder
+from augself_loss.errors import missing_extra
+from augself_loss.parameters import Record
+
+try:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch, Rectangle
+    from matplotlib.patheffects import Normal, Stroke
+except ImportError as error:
+    raise missing_extra(__name__, "matplotlib", "plots") from error
+
+FIRST, TRUE, PREDICTED = "#ffffff", "#19c37d", "#ff8c1a"
+"""Colours of the first view's box, the second view's true box, and the predicted one."""
+PLAIN, WITH = "#9aa5b1", "#19c37d"
+"""Colours of the plain run and of the run with AugSelf."""
+
+
+def show_image(axes: Any, image: Tensor) -> None:
+    """Draw an image ``(3, H, W)``, uint8 or float in [0, 1], without ticks."""
+    pixels = image.permute(1, 2, 0).cpu()
+    axes.imshow((pixels.float().clamp(0, 1) if pixels.is_floating_point() else pixels).numpy())
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def draw_box(axes: Any, box: Tensor, size: tuple[int, int], colour: str, **style: Any) -> None:
+    """Draw a crop box over an image.
+
+    Args:
+        axes: matplotlib axes that show the image.
+        box: ``(4,)`` top, left, height, width as fractions of the image.
+        size: the image's height and width in pixels.
+        colour: the line's colour.
+        **style: matplotlib's options of a Rectangle.
+    """
+    top, left, height, width = (float(side) for side in box)
+    rectangle = Rectangle(
+        (left * size[1], top * size[0]),
+        width * size[1],
+        height * size[0],
+        fill=False,
+        edgecolor=colour,
+        **{"linewidth": 2.0, **style},
+    )
+    rectangle.set_path_effects(_outlined())
+    axes.add_patch(rectangle)
+
+
+def draw_pair(
+    axes: Sequence[Any],
+    image: Tensor,
+    views: Sequence[Tensor],
+    record1: Record,
+    record2: Record,
+    predicted: Tensor,
+) -> None:
+    """Draw one image with its two views' boxes, the predicted box, and the two views.
+
+    Args:
+        axes: three matplotlib axes.
+        image: the source image ``(3, H, W)``.
+        views: the two views ``(3, h, w)``.
+        record1: record of the first view, entries ``(1, columns)``.
+        record2: record of the second view.
+        predicted: the predicted crop difference 1→2, ``(1, 4)``.
+    """
+    height, width = image.shape[-2:]
+    show_image(axes[0], image)
+    draw_box(axes[0], record1["crop"][0], (height, width), FIRST)
+    draw_box(axes[0], record2["crop"][0], (height, width), TRUE)
+    guess = CropEncoder().second_box(record1, predicted)[0]
+    draw_box(axes[0], guess, (height, width), PREDICTED, linestyle="--")
+    for place, view, colour in zip(axes[1:], views, (FIRST, TRUE), strict=True):
+        show_image(place, view)
+        for spine in place.spines.values():
+            spine.set(edgecolor="#444444" if colour == FIRST else colour, linewidth=3)
+
+
+def draw_scores(axes: Any, plain: Mapping[str, float], augself: Mapping[str, float]) -> None:
+    """Draw the scores of two runs side by side, as horizontal bars.
+
+    Args:
+        axes: matplotlib axes.
+        plain: label → score of the plain run.
+        augself: label → score of the run with AugSelf.
+    """
+    labels = list(plain)
+    for i, label in enumerate(labels):
+        for offset, score, colour in ((-0.2, plain[label], PLAIN), (0.2, augself[label], WITH)):
+            axes.barh(i + offset, max(score, 0.0), height=0.38, color=colour)
+            axes.text(max(score, 0.0) + 0.01, i + offset, f"{score:.2f}", va="center", fontsize=9)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.1)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def box_legend() -> list[Any]:
+    """Make the legend of :func:`draw_pair`'s boxes."""
+    lines = [
+        Line2D([], [], color=FIRST, linewidth=2, label="view 1"),
+        Line2D([], [], color=TRUE, linewidth=2, label="view 2, true"),
+        Line2D([], [], color=PREDICTED, linewidth=2, linestyle="--", label="view 2, predicted"),
+    ]
+    for line in lines:
+        line.set_path_effects(_outlined())
+    return lines
+
+
+def run_legend() -> list[Any]:
+    """Make the legend of :func:`draw_scores`'s bars."""
+    return [Patch(color=PLAIN, label="without AugSelf"), Patch(color=WITH, label="with AugSelf")]
+
+
+def scores(read: Mapping[str, Readout]) -> dict[str, float]:
+    """List readouts by a label that names their metric."""
+    names = {"R2": "R²", "accuracy": "accuracy"}
+    return {f"{name} ({names[r.metric]})": r.value for name, r in read.items()}
+
+
+def _outlined() -> list[Any]:
+    """Outline a line so that it is seen on light and dark pictures."""
+    return [Stroke(linewidth=4.0, foreground="#00000090"), Normal()]

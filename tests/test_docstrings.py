@@ -1,0 +1,25 @@
+"""Every example in a docstring runs and shows what it says."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+import torch
+
+import augself_loss
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(augself_loss.__path__, "augself_loss.")
+    if not module.name.startswith("augself_loss.adapters.")
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name: str) -> None:
+    module = importlib.import_module(name)
+    torch.manual_seed(0)
+    assert doctest.testmod(module, extraglobs={"torch": torch}).failed == 0

@@ -1,0 +1,34 @@
+"""The README is true: its Python runs, and CI runs its test command."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(SNIPPETS)))
+def test_snippet_runs(number: int) -> None:
+    torch.manual_seed(0)
+    exec(compile(SNIPPETS[number], f"README.md snippet {number + 1}", "exec"), {})
+
+
+def test_there_are_snippets() -> None:
+    assert len(SNIPPETS) >= 3
+
+
+def test_ci_runs_the_test_command() -> None:
+    command = "python3 -m venv .venv && .venv/bin/pip install -q '.[dev]' && .venv/bin/nox"
+    assert command in README
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_pictures_and_links_exist() -> None:
+    for target in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
