@@ -28,7 +28,10 @@ PLAIN, WITH = "#9aa5b1", "#19c37d"
 def show_image(axes: Any, image: Tensor) -> None:
     """Draw an image ``(3, H, W)``, uint8 or float in [0, 1], without ticks."""
     pixels = image.permute(1, 2, 0).cpu()
-    axes.imshow((pixels.float().clamp(0, 1) if pixels.is_floating_point() else pixels).numpy())
+    axes.imshow(
+        (pixels.float().clamp(0, 1) if pixels.is_floating_point() else pixels).numpy(),
+        interpolation="bilinear",
+    )
     axes.set_xticks([])
     axes.set_yticks([])
 

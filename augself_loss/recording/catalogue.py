@@ -31,9 +31,10 @@ class Catalogue:
             for transform in getattr(encoder, host):
                 self._readers.setdefault(transform, []).append(encoder)
 
-    def knows(self, transform: str) -> bool:
-        """Whether some encoder reads the transform of this class name."""
-        return transform in self._readers
+    def knows(self, transform: str, *, own: bool = False) -> bool:
+        """Whether some encoder, or one of the user's ``own``, reads the transform of this name."""
+        readers = self._readers.get(transform, ())
+        return any(encoder in self._own for encoder in readers) if own else bool(readers)
 
     def read(self, step: Step) -> dict[str, Columns]:
         """Read a step into record entries.

@@ -17,11 +17,12 @@ from kornia.augmentation.container import VideoSequential
 from torch import Tensor, nn
 
 from augself_loss.encoders import Encoder
-from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.base import Step
 from augself_loss.errors import ImageError, PipelineError
 from augself_loss.parameters import Layout, Record, unpack
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
+from augself_loss.recording.kornia_params import all_rows, config_of, device_of, on, size_of
 from augself_loss.recording.plan import Branch, Leaf, Node, check_plan, leaves
 from augself_loss.recording.replay import replay
 
@@ -106,13 +107,13 @@ class KorniaRecorder:
             return views, {}
         journal = Journal(self.layout, self._catalogue.encoders)
         applied = list(self._applied(self.pipeline))
-        device = _device_of(params for _, params in applied)
+        device = device_of(params for _, params in applied)
         for module, drawn in applied:
-            params = {k: _on(device, value) for k, value in drawn.items()}
+            params = {k: on(device, value) for k, value in drawn.items()}
             gate = (params["batch_prob"] > 0.5).float()
-            step = Step(type(module).__name__, params, self._config[module], _size_of(drawn))
+            step = Step(type(module).__name__, params, self._config[module], size_of(drawn))
             entries = self._catalogue.read(step)
-            rows = {name: _all_rows(columns, gate) for name, columns in entries.items()}
+            rows = {name: all_rows(columns, gate) for name, columns in entries.items()}
             journal.add(step, rows, gate)
         packed = _packed(journal, len(images)).to(images.device, non_blocking=True)
         return views, unpack(packed, self.layout)
@@ -138,12 +139,13 @@ class KorniaRecorder:
     def _plan(self, module: nn.Module) -> Node:
         """Walk the pipeline, refusing what is not known."""
         name = type(module).__name__
-        if self._ignored(module) or name in FIXED:
+        if self._ignored(module) or (_is_host(module) and name in FIXED):
             return Branch("sequence", ())
         if isinstance(module, CONTAINERS) and not isinstance(module, UNREADABLE):
             children = [self._plan(child) for child in module]
             return Branch(_kind(module), children * 2 if _repeats(module) else children)
-        if not self._catalogue.knows(name):
+        # A user's class may bear Kornia's name: only the user's own encoders read it.
+        if not self._catalogue.knows(name, own=not _is_host(module)):
             raise PipelineError(
                 f"KorniaRecorder does not know '{name}' and cannot say what it did to a view. Pass "
                 "an encoder that reads it (encoders=[MyEncoder()]), or leave its randomness out of "
@@ -154,7 +156,7 @@ class KorniaRecorder:
                 f"The same '{name}' object stands in the pipeline twice; it keeps the parameters "
                 "of its last call only. Put a second object there: copy.deepcopy(...)."
             )
-        self._config[module] = _config_of(module)
+        self._config[module] = config_of(module)
         step = Step(name, {}, self._config[module], (0, 0))
         encoder = self._catalogue.encoder(step)
         if encoder is None:
@@ -199,7 +201,6 @@ class KorniaRecorder:
             )
         if self._images_checked or images.is_meta:
             return
-        self._images_checked = True
         low, high = torch.stack(torch.aminmax(images.detach().float())).tolist()
         # Normalized images may pass a pipeline that only moves pixels; Kornia clamps all others.
         limits = (0.0, 1.0) if self._photometric else (-10.0, 10.0)
@@ -209,6 +210,12 @@ class KorniaRecorder:
                 f"{high:.4g}, which Kornia would clamp. Divide 0–255 images by 255 and normalize "
                 "after the augmentation."
             )
+        self._images_checked = True
+
+
+def _is_host(module: nn.Module) -> bool:
+    """Whether a module is of Kornia or PyTorch itself."""
+    return type(module).__module__.split(".")[0] in {"kornia", "torch"}
 
 
 def _kind(module: nn.Module) -> Any:
@@ -226,69 +233,6 @@ def _repeats(module: nn.Module) -> bool:
         return False
     weights: Any = module.random_apply_weights
     return bool(chosen[1] - 1 > min(float(weights.sum()), int(weights.count_nonzero())))
-
-
-def _device_of(steps: Iterable[Mapping[str, Any]]) -> torch.device:
-    """Where parameters lie: on an accelerator if any does, since reading it back would wait for it.
-
-    Kornia moved to an accelerator still draws some parameters (crops, colour) on the host.
-    """
-    devices = (v.device for params in steps for v in params.values() if isinstance(v, Tensor))
-    return next((d for d in devices if d.type != "cpu"), torch.device("cpu"))
-
-
-def _on(device: torch.device, value: Any) -> Any:
-    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-
-
-def _size_of(params: Mapping[str, Any]) -> tuple[int, int]:
-    """Height and width of the image that a step was given; Kornia counts a crop's padding in."""
-    height, width = params["forward_input_shape"].tolist()[-2:]
-    if "padding_size" in params:
-        left, right, top, bottom = params["padding_size"][0].tolist()
-        return height - top - bottom, width - left - right
-    return height, width
-
-
-def _config_of(module: nn.Module) -> dict[str, Any]:
-    """List how an augmentation was built: sampling ranges by name, flags, fixed order."""
-    generator = getattr(module, "_param_generator", None)
-    samplers = dict(getattr(generator, "sampler_dict", {}))
-    for name, sampler in (vars(generator) if generator is not None else {}).items():
-        if name.endswith("_sampler") and hasattr(sampler, "low"):
-            samplers[name.removesuffix("_sampler")] = sampler
-    ranges = {
-        name: (_number(sampler.low), _number(sampler.high))
-        for name, sampler in samplers.items()
-        if hasattr(sampler, "low") and sampler.low.numel() == 1
-    }
-    plain = {"value", "distortion_scale"} & set(vars(generator) if generator is not None else ())
-    return {
-        **getattr(module, "flags", {}),
-        **{name: getattr(generator, name) for name in plain},
-        **ranges,
-        "fixed_order": getattr(module, "_fixed_order", None),
-    }
-
-
-def _number(limit: Tensor) -> float:
-    """Read a float32 limit the way its user wrote it: 0.6 and not 0.6000000238."""
-    return float(f"{float(limit):.6g}")
-
-
-def _all_rows(columns: Columns, gate: Tensor) -> Columns:
-    """Bring the columns of one entry to a row for every sample of the batch."""
-    return tuple(_rows(value, gate) for value in columns)
-
-
-def _rows(value: Value, gate: Tensor) -> Value:
-    if not isinstance(value, Tensor) or value.ndim == 0 or len(value) == len(gate):
-        return value.float() if isinstance(value, Tensor) else value
-    if len(value) == 0:
-        return torch.zeros_like(gate)
-    # The k-th row is that of the k-th applied sample; the number of rows is known on the host.
-    place = (gate.cumsum(0).long() - 1).clamp_min(0)
-    return value.float()[place]
 
 
 def _packed(journal: Journal, batch_size: int) -> Tensor:

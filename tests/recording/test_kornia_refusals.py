@@ -270,3 +270,27 @@ def test_only_the_first_batch_is_looked_at(smooth: Images) -> None:
     recorder(smooth(4, 8, 8))
     recorder(smooth(4, 8, 8) * 255)
     KorniaRecorder(blur(), check_images=False)(smooth(4, 8, 8) * 255)
+
+
+class ColorJitter(nn.Module):
+    """Not Kornia's, though it is called so."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images * torch.rand(())
+
+
+class Normalize(ColorJitter):
+    """Not Kornia's either, and random."""
+
+
+@pytest.mark.parametrize("impostor", [ColorJitter, Normalize])
+def test_a_class_that_only_bears_kornias_name_is_refused(impostor: type[nn.Module]) -> None:
+    with pytest.raises(PipelineError, match=f"does not know '{impostor.__name__}'"):
+        KorniaRecorder(nn.Sequential(K.RandomHorizontalFlip(), impostor()))
+
+
+def test_bad_images_are_refused_again() -> None:
+    recorder = KorniaRecorder(K.ColorJitter(0.4))
+    for _ in range(2):
+        with pytest.raises(ImageError, match="Divide 0–255 images by 255"):
+            recorder(torch.full((2, 3, 8, 8), 200.0))

@@ -1,0 +1,75 @@
+"""What CI runs, in the environment that nox itself was installed into: `nox`, or `nox -s NAME`.
+
+Everything is checked on the wheel that the sdist builds, from another folder than the checkout, so
+that nothing passes only because the sources lie beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+BUILD = ROOT / "build" / "nox"
+OLDEST_KORNIA = "0.7.4"
+
+nox.options.sessions = ["style", "wheel", "types", "tests", "oldest_kornia"]
+nox.options.default_venv_backend = "none"
+nox.options.stop_on_first_error = True
+
+
+def python(session: nox.Session, *args: str, **env: str) -> None:
+    """Run this environment's Python in an empty folder outside the package's sources."""
+    elsewhere = BUILD / "elsewhere"
+    elsewhere.mkdir(parents=True, exist_ok=True)
+    with session.chdir(elsewhere):
+        session.run(sys.executable, *args, env=env)
+
+
+def pytest(session: nox.Session, *tests: Path, **env: str) -> None:
+    config = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT))
+    python(session, "-m", "pytest", *config, *map(str, tests), *session.posargs, **env)
+
+
+@nox.session
+def style(session: nox.Session) -> None:
+    session.run(sys.executable, "-m", "ruff", "check", str(ROOT))
+    session.run(sys.executable, "-m", "ruff", "format", "--check", str(ROOT))
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel from the sdist, and install it in place of whatever is installed."""
+    dist = BUILD / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    python(session, "-m", "build", "--outdir", str(dist), str(ROOT))
+    built = next(dist.glob("*.whl"))
+    python(session, "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", str(built))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    config = ("--config-file", str(ROOT / "pyproject.toml"))
+    python(session, "-m", "mypy", *config, "-p", "augself_loss")
+    examples = sorted(map(str, (ROOT / "examples").glob("*.py")))
+    python(session, "-m", "mypy", *config, *examples, MYPYPATH=str(ROOT / "examples"))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    pytest(session, ROOT / "tests")
+
+
+@nox.session
+def oldest_kornia(session: nox.Session) -> None:
+    """Run the recorders' tests on the oldest Kornia that is supported, laid over the newest."""
+    target = BUILD / f"kornia-{OLDEST_KORNIA}"
+    if not target.exists():
+        install = ("-m", "pip", "install", "-q", "--no-deps", "--target", str(target))
+        python(session, *install, f"kornia=={OLDEST_KORNIA}")
+    search_path = os.pathsep.join(filter(None, [str(target), os.environ.get("PYTHONPATH")]))
+    pytest(session, ROOT / "tests" / "recording", PYTHONPATH=search_path)

@@ -1,0 +1,80 @@
+"""The example scripts run, and read the data that they say they read."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torchvision import datasets
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(*args: str | Path, cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_quickstart_measures_and_draws(tmp_path: Path) -> None:
+    printed = run(EXAMPLES / "quickstart.py", "--smoke", "--threads", "1", cwd=tmp_path)
+    for measured in ("AugSelf term: crop", "color read from two views: R²", "skintone: linear"):
+        assert measured in printed
+    with Image.open(tmp_path / "quickstart.png") as picture:
+        assert picture.width > 1000
+
+
+def test_quickstart_runs_on_a_folder_of_pictures(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(200):
+            pixels = torch.randint(0, 256, (20, 24, 3), generator=generator, dtype=torch.uint8)
+            Image.fromarray(pixels.numpy()).save(tmp_path / "pets" / name / f"{i}.png")
+    options = ("--data", "imagefolder", "--path", tmp_path / "pets", "--method", "simclr")
+    printed = run(EXAMPLES / "quickstart.py", "--smoke", "--threads", "1", *options, cwd=tmp_path)
+    assert "pets: linear" in printed
+
+
+def test_an_augmentation_of_your_own(tmp_path: Path) -> None:
+    assert "vignette" in run(EXAMPLES / "own_augmentation.py", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("source", ["cifar10", "stl10"])
+def test_downloaded_sets_become_tensors(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    images = importlib.import_module("images")
+
+    def small(_root: Path, **_options: Any) -> datasets.FakeData:
+        return datasets.FakeData(12, (3, 16, 20), num_classes=3)
+
+    monkeypatch.setattr(datasets, "CIFAR10", small)
+    monkeypatch.setattr(datasets, "STL10", small)
+    pictures, (task,) = images.load(source, tmp_path, 8, limit=10)
+    assert pictures.shape == (10, 3, 8, 8)
+    assert pictures.dtype == torch.uint8
+    assert task.images.shape == (20, 3, 8, 8)
+    assert task.split.tolist() == [0] * 10 + [1] * 10
+
+
+def test_a_set_without_its_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    images = importlib.import_module("images")
+    with pytest.raises(SystemExit, match="needs the folder"):
+        images.load("cifar10", None, 8)
