@@ -14,8 +14,8 @@ from augself_loss.parameters import Field, Range
 class SolarizeEncoder(RegressionEncoder):
     """Solarization: threshold as a fraction of the brightest value, 1 where not applied.
 
-    Target: ``(ω_a − ω_b) / span``; the span holds the identity 1, and under ``preset="paper"`` it
-    is 1. Both compare element by element; the released code broadcasts (B, 1) against (B,).
+    Target: ``ω_a − ω_b``, compared element by element; the released code broadcasts (B, 1)
+    against (B,).
 
     Args:
         threshold: sampling range ``(low, high)`` in [0, 1], or one fixed threshold.
@@ -36,8 +36,8 @@ class SolarizeEncoder(RegressionEncoder):
         super().__init__(as_fixed(threshold))
 
     def span(self, column: int) -> float:
-        """Width by which the difference is divided: 1 in the paper's preset."""
-        return 1.0 if self.preset == "paper" else super().span(column)
+        """Thresholds are fractions already: the difference is not divided, if it varies."""
+        return 1.0 if super().span(column) > 0 else 0.0
 
     @classmethod
     def from_kornia(cls, step: Step) -> Self:
