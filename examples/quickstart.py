@@ -136,10 +136,15 @@ def evaluate(
     recorder = KorniaRecorder(augmentation())
     floats = torch.cat([pictures, held_out]).float() / 255
     (views1, record1), (views2, record2) = recorder(floats), recorder(floats)
-    features = [extract(run.backbone, views) for views in (views1, views2)]
+    features1, features2 = extract(run.backbone, views1), extract(run.backbone, views2)
     encoders = [encoder for encoder in recorder.encoders if encoder.name in TYPES]
     run.read = read_parameters(
-        *features, record1, record2, encoders, test_fraction=len(held_out) / len(floats)
+        features1,
+        features2,
+        record1,
+        record2,
+        encoders,
+        test_fraction=len(held_out) / len(floats),
     )
     for task in tasks:
         known = extract(run.backbone, images.resized(task.images, VIEW).float() / 255).numpy()
