@@ -207,7 +207,7 @@ def test_kornia_and_torchvision_mean_the_same(name: str, seed: int) -> None:
     redone = redo(smooth(), record, f2)
     shown = (redone > 0) & (views[0] > 0)  # the hosts fade out at the picture's edge differently
     assert shown.float().mean() > 0.4
-    assert (redone - views[0])[shown].abs().mean() < 1e-2
+    assert (redone - views[0])[shown].abs().median() < 1e-2
     assert (smooth() - views[0]).abs().mean() > 5e-2
 
 
