@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -45,11 +45,7 @@ class CropEncoder(RegressionEncoder):
 
     def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
         """Make ω_diff: Δ centre y, Δ centre x, Δ height, Δ width, ``(B, 4)``, in view a's frame."""
-        y, x, height, width = (self.absolute(record_a) - self.absolute(record_b)).unbind(-1)
-        x = x * (1 - 2 * record_a["flip"].squeeze(-1))
-        if "vertical_flip" in record_a:
-            y = y * (1 - 2 * record_a["vertical_flip"].squeeze(-1))
-        return torch.stack([y, x, height, width], dim=-1)
+        return _mirrored(self.absolute(record_a) - self.absolute(record_b), record_a)
 
     def second_box(self, record_a: Mapping[str, Tensor], difference: Tensor) -> Tensor:
         """Find the box of view b from view a's record and a difference a→b, e.g. a predicted one.
@@ -61,12 +57,8 @@ class CropEncoder(RegressionEncoder):
         Returns:
             Box (top, left, height, width), ``(B, 4)``, as fractions of the source image.
         """
-        y, x, height, width = difference.unbind(-1)
-        x = x * (1 - 2 * record_a["flip"].squeeze(-1))
-        if "vertical_flip" in record_a:
-            y = y * (1 - 2 * record_a["vertical_flip"].squeeze(-1))
-        shift = torch.stack([y, x, height, width], dim=-1)
-        y, x, height, width = (self.absolute(record_a) - shift).unbind(-1)
+        second = self.absolute(record_a) - _mirrored(difference, record_a)
+        y, x, height, width = second.unbind(-1)
         return torch.stack([y - height / 2, x - width / 2, height, width], dim=-1)
 
     @staticmethod
@@ -123,9 +115,8 @@ class CropEncoder(RegressionEncoder):
 
     @staticmethod
     def _torchvision_pad(step: Step) -> Mapping[str, Columns]:
-        (height, width), padding = step.size, step.config["padding"]
-        sides = (padding,) if isinstance(padding, int) else tuple(padding)
-        left, top, right, bottom = {1: sides * 4, 2: sides * 2}.get(len(sides), sides)
+        height, width = step.size
+        left, top, right, bottom = padding_sides(step.config["padding"])
         box = (-top / height, -left / width)
         return {"crop": (*box, 1 + (top + bottom) / height, 1 + (left + right) / width)}
 
@@ -152,3 +143,19 @@ class CropEncoder(RegressionEncoder):
         "Pad": _torchvision_pad,
     }
     kornia_writers = {"RandomResizedCrop": _write}
+
+
+def padding_sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """Read torchvision's padding, one, two or four numbers, as (left, top, right, bottom)."""
+    sides = (padding,) if isinstance(padding, int) else tuple(padding)
+    left, top, right, bottom = {1: sides * 4, 2: sides * 2}.get(len(sides), sides)
+    return left, top, right, bottom
+
+
+def _mirrored(difference: Tensor, record: Mapping[str, Tensor]) -> Tensor:
+    """Take a crop difference between the source's frame and a view's, its own inverse."""
+    y, x, height, width = difference.unbind(-1)
+    x = x * (1 - 2 * record["flip"].squeeze(-1))
+    if "vertical_flip" in record:
+        y = y * (1 - 2 * record["vertical_flip"].squeeze(-1))
+    return torch.stack([y, x, height, width], dim=-1)

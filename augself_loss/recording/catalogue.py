@@ -75,6 +75,10 @@ class Catalogue:
         except NothingVariesError:
             return None
 
+    def type_of(self, step: Step) -> str:
+        """Name the type of a transform's step."""
+        return self._of(step).name
+
     def _of(self, step: Step) -> Encoder:
         for encoder in self._readers.get(step.name, ()):
             if encoder.takes(step):

@@ -23,7 +23,7 @@ from augself_loss.parameters import Layout, Record, unpack
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
 from augself_loss.recording.kornia_params import all_rows, config_of, device_of, on, size_of
-from augself_loss.recording.plan import Branch, Leaf, Node, check_plan, leaves
+from augself_loss.recording.plan import Branch, Leaf, Node, check_plan, is_listed, leaves
 from augself_loss.recording.replay import replay
 
 CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
@@ -165,9 +165,7 @@ class KorniaRecorder:
         return Leaf(name, encoder)
 
     def _ignored(self, module: nn.Module) -> bool:
-        return any(
-            isinstance(module, i) if isinstance(i, type) else module is i for i in self._ignore
-        )
+        return is_listed(module, self._ignore)
 
     def _applied(
         self, module: nn.Module, params: Any = None

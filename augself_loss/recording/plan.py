@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError
@@ -59,6 +59,14 @@ def check_plan(node: Node) -> None:
         others = later if node.kind == "sequence" else sooner + later
         for first in group:
             _check_pair(first, others)
+
+
+def is_listed(transform: Any, listed: tuple[Any, ...]) -> bool:
+    """Whether a transform, or its class, is among those that a user named."""
+    return any(
+        isinstance(transform, item) if isinstance(item, type) else transform is item
+        for item in listed
+    )
 
 
 def _check_pair(first: Leaf, others: Sequence[Leaf]) -> None:

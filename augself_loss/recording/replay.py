@@ -115,9 +115,7 @@ class _Writer:
 
     def _type(self, module: nn.Module) -> str:
         step = Step(type(module).__name__, {}, self.config[module], (0, 0))
-        encoder = self.catalogue.encoder(step)
-        assert encoder is not None  # such a module is not in config
-        return encoder.name
+        return self.catalogue.type_of(step)
 
     def _params(self, module: nn.Module, drawn: Mapping[str, Any]) -> dict[str, Any]:
         """Overwrite what was drawn for one augmentation by what the record says."""

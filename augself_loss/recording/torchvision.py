@@ -20,7 +20,7 @@ from augself_loss.errors import ImageError, PipelineError
 from augself_loss.parameters import Layout, Record, unpack
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
-from augself_loss.recording.plan import Branch, Leaf, Node, check_plan, leaves
+from augself_loss.recording.plan import Branch, Leaf, Node, check_plan, is_listed, leaves
 from augself_loss.recording.torchvision_taps import Apply, Reported, logged, tap
 
 CONTAINERS = {"Compose": "sequence", "RandomApply": "sequence", "RandomChoice": "one_of",
@@ -143,10 +143,10 @@ class _Wiring:
     def wire(self, transform: Any) -> tuple[Any, Node]:
         """Return a copy that notes what it does, and the plan of what it holds."""
         cls, name = type(transform), getattr(transform, "__name__", type(transform).__name__)
-        if _is_listed(transform, self.ignore):
+        if is_listed(transform, self.ignore):
             return transform, Branch("sequence", ())
         for key, (encoder, apply) in self.register.items():
-            if _is_listed(transform, (key,)):
+            if is_listed(transform, (key,)):
                 return Reported(transform, encoder.name, apply), Leaf(name, encoder)
         if cls is nn.Identity or (_is_torchvision(cls) and name in FIXED):
             return transform, Branch("sequence", ())
@@ -184,14 +184,6 @@ class _Wiring:
         return issubclass(cls, v2.Transform) and any(
             cls.__name__ in encoder.torchvision for encoder in self.own
         )
-
-
-def _is_listed(transform: Any, listed: tuple[Any, ...]) -> bool:
-    """Whether a transform, or its class, is among those that a user named."""
-    return any(
-        isinstance(transform, item) if isinstance(item, type) else transform is item
-        for item in listed
-    )
 
 
 def _is_torchvision(cls: type) -> bool:

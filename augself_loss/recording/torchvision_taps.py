@@ -18,6 +18,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import get_size
 
 from augself_loss.encoders.base import Columns, Step
+from augself_loss.encoders.crop import padding_sides
 
 Apply: TypeAlias = Callable[[Any, Any], "tuple[Any, Columns | None]"]
 """``apply(transform, image) → (view, columns)``; ``None`` where nothing was applied."""
@@ -169,9 +170,7 @@ def _restore(cls: type, state: Mapping[str, Any]) -> Any:
 
 def _v1_padding(crop: Any, size: tuple[int, int]) -> tuple[int, int]:
     """Work out how far a v1 RandomCrop pads to the left and at the top."""
-    fixed = 0 if crop.padding is None else crop.padding
-    sides = (fixed,) if isinstance(fixed, int) else tuple(fixed)
-    left, top, right, bottom = {1: sides * 4, 2: sides * 2}.get(len(sides), sides)
+    left, top, right, bottom = padding_sides(0 if crop.padding is None else crop.padding)
     if crop.pad_if_needed:
         left += max(0, crop.size[1] - (size[1] + left + right))
         top += max(0, crop.size[0] - (size[0] + top + bottom))
