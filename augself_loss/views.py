@@ -65,13 +65,18 @@ def pooled(features: Tensor, pool: Pool | None) -> Tensor:
     """Average or pick features over places; what cannot be pooled is returned as it is.
 
     Args:
-        features: ``(B, D)``, maps ``(B, D, H, W)`` or tokens ``(B, N, D)``.
+        features: ``(B, D)``, maps ``(B, D, H, W)`` or tokens ``(B, N, D)``; maps of one place,
+            ``(B, D, 1, 1)``, need no pooling.
         pool: ``mean``, ``cls`` (tokens only), or ``None`` to leave all as they are.
 
     Returns:
         Features ``(B, D)``.
     """
-    if pool is None or not isinstance(features, Tensor) or not features.is_floating_point():
+    if not isinstance(features, Tensor) or not features.is_floating_point():
+        return features
+    if features.ndim == 4 and features.shape[2:] == (1, 1):
+        return features.flatten(1)
+    if pool is None:
         return features
     if features.ndim == 4 and pool == "mean":
         return reduce(features, "b d h w -> b d", "mean")

@@ -27,6 +27,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("views",),
     ("loss",),
     ("wrapper",),
+    ("taps",),
 ]
 """A module imports from its own row and those above it."""
 

@@ -50,6 +50,8 @@ class TorchvisionRecorder:
             where ``apply(callable, image)`` returns the view and the encoder's columns, ``None``
             if it was not applied. It must be a module-level function to pass to workers.
         ignore: callables or classes whose randomness shall not be recorded.
+        wrappers: your own classes that only run another pipeline → name of the attribute that
+            holds it, e.g. ``{MyTransform: "transform"}``.
         types: types to record even if this pipeline never applies them (as the identity), so that
             two different pipelines give records with the same entries.
 
@@ -74,12 +76,13 @@ class TorchvisionRecorder:
         encoders: Iterable[Encoder] = (),
         register: Mapping[Any, tuple[Encoder, Apply]] | None = None,
         ignore: Iterable[Any] = (),
+        wrappers: Mapping[type, str] | None = None,
         types: Iterable[str] = (),
     ) -> None:
         registered, encoders = dict(register or {}), tuple(encoders)
         own = [*encoders, *(encoder for encoder, _ in registered.values())]
         self._catalogue = Catalogue("torchvision", own)
-        wiring = _Wiring(self._catalogue, encoders, registered, tuple(ignore))
+        wiring = _Wiring(self._catalogue, encoders, registered, tuple(ignore), wrappers or {})
         self.transform, plan = wiring.wire(transform)
         check_plan(plan)
         found = unite(leaf.encoder for leaf in leaves(plan))
@@ -136,9 +139,10 @@ class _Wiring:
         own: Iterable[Encoder],
         register: Mapping[Any, tuple[Encoder, Apply]],
         ignore: tuple[Any, ...],
+        wrappers: Mapping[type, str],
     ) -> None:
         self.catalogue, self.own = catalogue, tuple(own)
-        self.register, self.ignore = register, ignore
+        self.register, self.ignore, self.wrappers = register, ignore, wrappers
 
     def wire(self, transform: Any) -> tuple[Any, Node]:
         """Return a copy that notes what it does, and the plan of what it holds."""
@@ -148,6 +152,8 @@ class _Wiring:
         for key, (encoder, apply) in self.register.items():
             if is_listed(transform, (key,)):
                 return Reported(transform, encoder.name, apply), Leaf(name, encoder)
+        if cls in self.wrappers:
+            return self._wire_wrapper(transform, self.wrappers[cls])
         if cls is nn.Identity or (_is_torchvision(cls) and name in FIXED):
             return transform, Branch("sequence", ())
         if cls is nn.Sequential or (_is_torchvision(cls) and name in CONTAINERS):
@@ -159,6 +165,14 @@ class _Wiring:
             f"Say how to run and read it (register={{{name}: (encoder, apply)}}), or leave it out "
             f"of the record on purpose (ignore=[{name}])."
         )
+
+    def _wire_wrapper(self, wrapper: Any, attribute: str) -> tuple[Any, Node]:
+        wired = copy.copy(wrapper)
+        child, plan = self.wire(getattr(wrapper, attribute))
+        if isinstance(wrapper, nn.Module):
+            wired._modules = dict(wrapper._modules)
+        setattr(wired, attribute, child)
+        return wired, plan
 
     def _wire_container(self, container: Any) -> tuple[Any, Node]:
         children = container if isinstance(container, nn.Sequential) else container.transforms
