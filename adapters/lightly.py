@@ -1,0 +1,195 @@
+"""Records Lightly's transforms as they are: ``LightlyRecorder(SimCLRTransform())``.
+
+Lightly's losses need no adapter: ``with_augself(NTXentLoss(), augself)`` wraps any of them, and
+:func:`augself_loss.adapters.lightning.add_augself` any LightningModule built from its parts.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from augself_loss.encoders import (
+    AngleEncoder,
+    BlurEncoder,
+    Encoder,
+    RotationEncoder,
+    SolarizeEncoder,
+)
+from augself_loss.encoders.base import Columns
+from augself_loss.errors import PipelineError, missing_extra
+from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.torchvision import TorchvisionRecorder
+from augself_loss.recording.torchvision_taps import Apply
+
+try:
+    import numpy as np
+    from lightly.transforms import GaussianBlur, RandomRotate, RandomSolarization
+except ImportError as error:
+    raise missing_extra(__name__, "lightly", "lightly") from error
+
+Draw: TypeAlias = "Callable[[Any, np.random.RandomState], Columns | None]"
+"""Draws what a Lightly transform is about to draw; ``None`` where it will do nothing."""
+
+
+class LightlyRecorder(MultiViewRecorder):
+    """Runs a Lightly transform and returns its views and, last, one tensor with their records.
+
+    Give it to ``LightlyDataset`` in the transform's place. The views are bit for bit the
+    transform's own under the same seeds of torch and NumPy; the last tensor passes
+    ``MultiViewCollate`` and ``default_collate``, and
+    :func:`~augself_loss.recording.multiview.split_views` takes it off. Where one object makes
+    several views, it stays one object.
+
+    Args:
+        transform: any ``lightly.transforms`` that makes several views of an image; its own blur,
+            rotation and solarization, and torchvision's, are recorded.
+        encoders: encoders of augmentations of your own, see
+            :class:`~augself_loss.recording.torchvision.TorchvisionRecorder`.
+        register: how to run and read any other random callable, see there.
+        ignore: callables or classes whose randomness shall not be recorded.
+        types: types to record even if no view's pipeline applies them (as the identity).
+
+    Attributes:
+        layout: entries that every view's record holds.
+        encoders: encoders of the recorded types, with this transform's ranges.
+
+    Raises:
+        PipelineError: no views, one view, or a random transform that is not known (Lightly's
+            Fourier, jigsaw and grid transforms), by name.
+
+    Example:
+        >>> from lightly.transforms import SimCLRTransform
+        >>> recorder = LightlyRecorder(SimCLRTransform(input_size=32))
+        >>> [encoder.name for encoder in recorder.encoders]
+        ['crop', 'flip', 'vertical_flip', 'color', 'grayscale', 'blur']
+    """
+
+    def __init__(
+        self,
+        transform: Any,
+        *,
+        encoders: Iterable[Encoder] = (),
+        register: Mapping[Any, tuple[Encoder, Apply]] | None = None,
+        ignore: Iterable[Any] = (),
+        types: Iterable[str] = (),
+    ) -> None:
+        views = getattr(transform, "transforms", None)
+        if not isinstance(views, (list, tuple)) or not all(callable(view) for view in views):
+            raise PipelineError(
+                "LightlyRecorder expected a transform that makes several views, one per entry of "
+                f"its 'transforms' (SimCLRTransform, DINOTransform), found "
+                f"'{type(transform).__name__}'. Record the pipeline of a single view with "
+                "TorchvisionRecorder."
+            )
+        encoders, ignore, types = tuple(encoders), tuple(ignore), tuple(types)
+        recorders: dict[int, TorchvisionRecorder] = {}
+        for view in views:
+            if id(view) not in recorders:
+                known, still = _known(view)
+                recorders[id(view)] = TorchvisionRecorder(
+                    view,
+                    encoders=encoders,
+                    register={**known, **(register or {})},
+                    ignore=[*ignore, *still],
+                    wrappers={type(wrapper): inside for wrapper, inside in _wrappers(view)},
+                    types=types,
+                )
+        super().__init__([recorders[id(view)] for view in views])
+
+
+def _is_lightly(transform: Any) -> bool:
+    return type(transform).__module__.startswith("lightly.transforms.")
+
+
+def _inside(transform: Any) -> str | None:
+    """Name the one attribute of a Lightly object that holds the pipeline it runs, if it has one."""
+    names = list(vars(transform)) if _is_lightly(transform) else []
+    return names[0] if len(names) == 1 and callable(getattr(transform, names[0])) else None
+
+
+def _steps(transform: Any) -> Iterator[Any]:
+    """List a pipeline's transforms, the containers and wrappers among them."""
+    yield transform
+    inside = _inside(transform)
+    held = getattr(transform, "transforms", ()) if inside is None else (getattr(transform, inside),)
+    for child in held:
+        yield from _steps(child)
+
+
+def _wrappers(transform: Any) -> Iterator[tuple[Any, str]]:
+    for step in _steps(transform):
+        inside = _inside(step)
+        if inside is not None:
+            yield step, inside
+
+
+def _known(transform: Any) -> tuple[dict[Any, tuple[Encoder, Apply]], list[Any]]:
+    """Say how Lightly's own random transforms are read, and list those that never act."""
+    known: dict[Any, tuple[Encoder, Apply]] = {}
+    still = []
+    for step in _steps(transform):
+        if not isinstance(step, (GaussianBlur, RandomRotate, RandomSolarization)):
+            continue
+        if step.prob <= 0 or (isinstance(step, RandomRotate) and step.angle % 360 == 0):
+            still.append(step)
+        elif isinstance(step, GaussianBlur):
+            low, high = step.sigmas
+            known[step] = BlurEncoder((low, high)), _apply_blur
+        elif isinstance(step, RandomSolarization):
+            known[step] = SolarizeEncoder(step.threshold / 255), _apply_solarization
+        elif step.angle % 90 == 0:
+            known[step] = RotationEncoder(), _apply_turn
+        else:
+            known[step] = AngleEncoder(abs(step.angle)), _apply_angle
+    return known, still
+
+
+def _apply_blur(blur: GaussianBlur, image: Any) -> tuple[Any, Columns | None]:
+    return _foreseen(
+        blur,
+        image,
+        lambda t, rng: (rng.uniform(*t.sigmas),) if rng.random_sample() < t.prob else None,
+    )
+
+
+def _apply_solarization(solarization: RandomSolarization, image: Any) -> Any:
+    return _foreseen(solarization, image, _gated(lambda t: (t.threshold / 255,)))
+
+
+def _apply_turn(rotate: RandomRotate, image: Any) -> tuple[Any, Columns | None]:
+    return _foreseen(rotate, image, _gated(lambda t: (float(t.angle // 90 % 4),)))
+
+
+def _apply_angle(rotate: RandomRotate, image: Any) -> tuple[Any, Columns | None]:
+    return _foreseen(rotate, image, _gated(lambda t: (float(t.angle),)))
+
+
+def _gated(columns: Callable[[Any], Columns]) -> Draw:
+    return lambda t, rng: columns(t) if rng.random_sample() < t.prob else None
+
+
+class _Ahead(threading.local):
+    """A generator of this thread that is set to NumPy's global one and runs ahead of it."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.RandomState()
+
+
+_ahead = _Ahead()
+
+
+def _foreseen(transform: Any, image: Any, draw: Draw) -> tuple[Any, Columns | None]:
+    """Draw what the transform will draw from a copy of NumPy's generator, then run it unchanged."""
+    _ahead.rng.set_state(np.random.get_state())
+    columns = draw(transform, _ahead.rng)
+    view = transform(image)
+    expected, found = (g.get_state(legacy=False)["state"]["pos"] for g in (_ahead.rng, np.random))
+    if expected != found:
+        raise PipelineError(
+            f"'{type(transform).__name__}' drew other random numbers than Lightly 1.6 does: this "
+            "version of it is not known. Leave it out of the record with ignore=[...], or register "
+            "how to read it."
+        )
+    return view, columns

@@ -1,0 +1,288 @@
+"""Adds AugSelf to a LightningModule, unchanged: ``add_augself(module, augself, recorder)``.
+
+Works with ``lightning`` and with ``pytorch_lightning``; what a step does to a batch is in
+:mod:`augself_loss.adapters.lightning_step`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import torch
+from augself_loss.adapters.lightning_random_state import KeepRandomState
+from augself_loss.adapters.lightning_step import Step, Views, check_views, plus
+from torch import nn
+
+from augself_loss.checks import check_records
+from augself_loss.errors import EncoderError, LossError, missing_extra
+from augself_loss.loss import AugSelfLoss
+from augself_loss.parameters import identity_record
+from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.taps import FeatureTaps
+
+__all__ = ["AugSelfMixin", "KeepRandomState", "add_augself"]
+
+Module = TypeVar("Module", bound=nn.Module)
+
+EVALUATION = ("validation_step", "test_step", "predict_step")
+
+
+def _host_classes() -> tuple[type[nn.Module], ...]:
+    found = []
+    for package in ("lightning.pytorch", "pytorch_lightning"):
+        try:
+            found.append(importlib.import_module(package).LightningModule)
+        except ImportError:
+            continue
+    if not found:
+        raise missing_extra(__name__, "lightning (or pytorch_lightning)", "lightning")
+    return tuple(found)
+
+
+HOSTS = _host_classes()
+
+
+def add_augself(
+    module: Module,
+    augself: AugSelfLoss,
+    recorder: MultiViewRecorder,
+    *,
+    taps: str | Sequence[str],
+    views: Views = "global",
+    on_device: bool = False,
+    images: int | str | None = 0,
+    log: str | None = "augself",
+) -> Module:
+    """Add the AugSelf term to a LightningModule's training step, in place.
+
+    From then on the module takes the records off every batch before its own step sees it, takes
+    features from the named submodules while that step runs, and adds the term to the loss that it
+    returns (or, in manual optimization, to the first loss given to ``manual_backward``). The heads
+    become the submodule ``augself``: they are moved, wrapped by DDP, averaged and checkpointed with
+    the module, and join the optimizer group of the tapped submodule if the module's own
+    ``configure_optimizers`` did not take them.
+
+    Call it on an instance, or with ``self`` at the end of the module's ``__init__`` (then
+    ``load_from_checkpoint`` works too).
+
+    Args:
+        module: a LightningModule.
+        augself: the term; build it with ``encoders=recorder.encoders``.
+        recorder: what makes the views: the transform of the data set, or, ``on_device``, a
+            :class:`~augself_loss.recording.multiview.MultiViewRecorder` of Kornia pipelines.
+        taps: name of the submodule that returns the features before the projector, ``(B, D)``; of
+            several, a view's features are those of the first one that saw it. MoCo:
+            ``("backbone", "backbone_momentum")``.
+        views: which views are paired, as ``augself.pairs`` says: the ``global`` ones (those with
+            the most pixels), ``all``, or a list of indices.
+        on_device: run the recorder on the batch's images in ``on_after_batch_transfer``, while
+            training; uint8 images are divided by 255.
+        images: where in the batch the views or images are: an index, a key, or ``None`` for the
+            batch itself.
+        log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
+
+    Returns:
+        The module itself, its class extended.
+
+    Raises:
+        LossError: no LightningModule, one that has the term already, an unknown tap or view, or
+            a training step that reads the data loader itself.
+        RecordError: the recorder does not record what the loss predicts.
+        EncoderError: the loss's ranges do not hold the recorder's.
+
+    Example:
+        >>> import lightning.pytorch as pl
+        >>> import kornia.augmentation as K
+        >>> from augself_loss.recording.kornia import KorniaRecorder
+        >>> class Host(pl.LightningModule):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.backbone = nn.Sequential(nn.Flatten(), nn.Linear(48, 8))
+        ...     def training_step(self, batch, batch_idx):
+        ...         (view1, view2), _ = batch
+        ...         return (self.backbone(view1) - self.backbone(view2)).square().mean()
+        >>> recorder = MultiViewRecorder(KorniaRecorder(K.RandomHorizontalFlip()))
+        >>> host = add_augself(
+        ...     Host(), AugSelfLoss(8, {"flip": 1.0}), recorder, taps="backbone", on_device=True
+        ... )
+        >>> host.augself.types
+        ('flip',)
+    """
+    _check_module(module)
+    if not isinstance(augself, AugSelfLoss):
+        raise LossError(f"add_augself expected an AugSelfLoss, found {type(augself).__name__}.")
+    if not isinstance(recorder, MultiViewRecorder):
+        raise LossError(
+            "add_augself expected the MultiViewRecorder (or LightlyRecorder) that makes the views, "
+            f"found {type(recorder).__name__}. Wrap it: MultiViewRecorder(recorder)."
+        )
+    _check_recorder(augself, recorder)
+    check_views(views, len(recorder.recorders))
+    device_recorder = recorder if on_device else None
+    step = Step(FeatureTaps(module, taps), recorder.layout, views, images, device_recorder, log)
+    host: Any = module
+    host.__class__ = _extended(type(host), on_device)
+    host.augself, host.augself_step = augself, step
+    return module
+
+
+class AugSelfMixin:
+    """For a LightningModule of your own: ``class Mine(AugSelfMixin, LightningModule)``.
+
+    Offers :func:`add_augself` as a method, to be called at the end of ``__init__``.
+    """
+
+    def add_augself(
+        self, augself: AugSelfLoss, recorder: MultiViewRecorder, **options: Any
+    ) -> None:
+        """Add the term to this module, see :func:`add_augself`."""
+        if not isinstance(self, nn.Module):
+            raise LossError(
+                f"AugSelfMixin expected to extend a LightningModule, found {type(self).__name__}."
+            )
+        add_augself(self, augself, recorder, **options)
+
+
+def _check_module(module: object) -> None:
+    if not isinstance(module, HOSTS):
+        raise LossError(
+            f"add_augself expected a LightningModule, found {type(module).__name__}. Add the term "
+            "before torch.compile wraps the module; outside of Lightning use with_augself."
+        )
+    if hasattr(module, "augself"):
+        raise LossError(
+            f"'{type(module).__name__}' has an 'augself' already; add_augself expected a module "
+            "without one. Several types and pairs go into one AugSelfLoss."
+        )
+    step: Any = module.training_step
+    if "dataloader_iter" in inspect.signature(step).parameters:
+        raise LossError(
+            "add_augself expected a training_step that takes a batch, found one that takes "
+            "'dataloader_iter'. Add the term in it yourself: split_views and AugSelfLoss."
+        )
+
+
+def _check_recorder(augself: AugSelfLoss, recorder: MultiViewRecorder) -> None:
+    """Refuse, before any training time is spent, a loss that the records cannot serve."""
+    check_records(augself.encoders, [identity_record(recorder.layout, 2)], torch.empty(2, 1))
+    for sampled in recorder.encoders:
+        known = augself.encoders.get(sampled.name)
+        if type(known) is type(sampled) and known.union(sampled).ranges != known.ranges:
+            raise EncoderError(
+                f"The loss's '{sampled.name}' expected values in {known.ranges}, found a pipeline "
+                f"that samples from {sampled.ranges}. Build the loss with "
+                "encoders=recorder.encoders."
+            )
+
+
+@functools.cache
+def _extended(host: Any, on_device: bool) -> Any:
+    """Build the subclass that adds the term; it pickles as (original class, state)."""
+    methods: dict[str, Any] = {
+        "training_step": _training_step(host.training_step),
+        "manual_backward": _manual_backward(host.manual_backward),
+        "configure_optimizers": _configure_optimizers(host.configure_optimizers),
+        "__reduce_ex__": lambda self, _: (_restored, (host, on_device), self.__getstate__()),
+        "__module__": host.__module__,
+        "__doc__": host.__doc__,
+    }
+    for name in EVALUATION:
+        if all(getattr(host, name) is not getattr(base, name) for base in HOSTS):
+            methods[name] = _evaluation_step(getattr(host, name))
+    if on_device:
+        methods["on_after_batch_transfer"] = _after_transfer(host.on_after_batch_transfer)
+    return type(host.__name__, (host,), methods)
+
+
+def _restored(host: Any, on_device: bool) -> Any:
+    extended = _extended(host, on_device)
+    return extended.__new__(extended)
+
+
+def _training_step(host: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(host)
+    def training_step(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        step: Step = self.augself_step
+        batch, views = step.separate(batch)
+        with step.watch(self, views):
+            output = host(self, batch, *args, **kwargs)
+            if not self.automatic_optimization:
+                step.check_manual()
+            elif output is not None:
+                base = output["loss"] if isinstance(output, dict) else output
+                output = plus(output, step.term(self, base))
+        return output
+
+    return training_step
+
+
+def _manual_backward(host: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(host)
+    def manual_backward(self: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
+        step: Step = self.augself_step
+        if step.waiting:
+            loss = plus(loss, step.term(self, loss))
+        return host(self, loss, *args, **kwargs)
+
+    return manual_backward
+
+
+def _evaluation_step(host: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(host)
+    def evaluation_step(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        return host(self, self.augself_step.stripped(batch), *args, **kwargs)
+
+    return evaluation_step
+
+
+def _after_transfer(host: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(host)
+    def on_after_batch_transfer(self: Any, batch: Any, dataloader_idx: int) -> Any:
+        batch = host(self, batch, dataloader_idx)
+        return self.augself_step.augmented(batch) if self.trainer.training else batch
+
+    return on_after_batch_transfer
+
+
+def _configure_optimizers(host: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(host)
+    def configure_optimizers(self: Any) -> Any:
+        configured = host(self)
+        optimizers = list(_optimizers(configured))
+        if optimizers:
+            _join(optimizers, self)
+            self.augself.check_optimizer(*optimizers)
+        return configured
+
+    return configure_optimizers
+
+
+def _optimizers(configured: Any) -> Iterator[torch.optim.Optimizer]:
+    """List the optimizers in whatever form ``configure_optimizers`` returns them."""
+    if isinstance(configured, torch.optim.Optimizer):
+        yield configured
+    elif isinstance(configured, dict):
+        yield from _optimizers(configured.get("optimizer"))
+    elif isinstance(configured, (list, tuple)):
+        for entry in configured:
+            yield from _optimizers(entry)
+
+
+def _join(optimizers: Sequence[torch.optim.Optimizer], module: Any) -> None:
+    """Put forgotten heads where the tapped submodule's parameters are: the paper's recipe.
+
+    They join its group rather than form one, since schedulers count the groups.
+    """
+    held = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
+    forgotten = [p for p in module.augself.parameters() if id(p) not in held]
+    tapped = {id(p) for name in module.augself_step.taps.names
+              for p in module.get_submodule(name).parameters()}  # fmt: skip
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            if forgotten and any(id(p) in tapped for p in group["params"]):
+                group["params"].extend(forgotten)
+                return

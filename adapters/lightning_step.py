@@ -1,0 +1,180 @@
+"""What a LightningModule's training step does for AugSelf: batch in, term out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from augself_loss.errors import LossError, RecordError
+from augself_loss.loss import Output
+from augself_loss.parameters import Layout, Record
+from augself_loss.recording.multiview import MultiViewRecorder, is_packed, split_views
+from augself_loss.taps import FeatureTaps
+
+Views: TypeAlias = Literal["global", "all"] | Sequence[int]
+"""Which views are paired: those with the most pixels, all, or the ones listed."""
+
+
+@dataclass
+class Step:
+    """How one module's batches are read, and the state of the step that runs.
+
+    Args:
+        taps: where features are taken.
+        layout: the records' layout.
+        views: which views are paired.
+        images: where in the batch the views are: an index, a key, or ``None`` for the batch.
+        recorder: augments batches on the device, or ``None`` where workers did.
+        log: prefix of what is logged, or ``None``.
+    """
+
+    taps: FeatureTaps
+    layout: Layout
+    views: Views
+    images: int | str | None
+    recorder: MultiViewRecorder | None
+    log: str | None
+    records: list[Record] = field(default_factory=list)
+    current: list[Tensor] = field(default_factory=list)
+    waiting: bool = False
+    """Whether a step runs whose term is not computed yet."""
+
+    def augmented(self, batch: Any) -> Any:
+        """Replace the batch's images by views and their records (device augmentation)."""
+        images = self._images(batch)
+        if self.recorder is None or not isinstance(images, Tensor):
+            raise RecordError(
+                f"Augmentation on the device expected a tensor of images at {self.images!r} of the "
+                f"batch, found {type(images).__name__}. Say where they are: images='image'."
+            )
+        images = images / 255 if images.dtype == torch.uint8 else images
+        with torch.no_grad():
+            return self._replaced(batch, self.recorder(images))
+
+    def separate(self, batch: Any) -> tuple[Any, list[Tensor]]:
+        """Take the records off the batch, and keep them for :meth:`term`."""
+        views = self._images(batch)
+        if isinstance(views, Tensor) or not isinstance(views, Sequence):
+            raise RecordError(
+                f"AugSelf expected a list of views and their records at {self.images!r} of the "
+                f"batch, found {type(views).__name__}. Give the recorder to the data set as its "
+                "transform (or on_device=True for Kornia; a DataModule's own "
+                "on_after_batch_transfer replaces the module's)."
+            )
+        alone, self.records = split_views(views, self.layout)
+        return self._replaced(batch, alone), alone
+
+    def stripped(self, batch: Any) -> Any:
+        """Take the records off a batch for evaluation, where it has some."""
+        try:
+            views = self._images(batch)
+        except (KeyError, IndexError, TypeError, RecordError):
+            return batch
+        recorded = isinstance(views, (list, tuple)) and len(views) > 0 and is_packed(views[-1])
+        return self._replaced(batch, list(views[:-1])) if recorded else batch
+
+    @contextmanager
+    def watch(self, module: Any, views: list[Tensor]) -> Iterator[None]:
+        """Take features for these views while the host's step runs."""
+        self.current, self.waiting = views, True
+        try:
+            with self.taps.watch(module, views):
+                yield
+        finally:
+            self.current, self.records, self.waiting = [], [], False
+
+    def term(self, module: Any, base: Any) -> Tensor:
+        """Compute the term from the features taken so far, and log it.
+
+        Args:
+            module: the LightningModule.
+            base: the host's loss, to log.
+
+        Returns:
+            Σ λ_a · L_a, a scalar.
+        """
+        self.waiting = False
+        wanted = self._wanted()
+        features = self.taps.features(wanted)
+        self.taps.stop()
+        out: Output = module.augself(features, [self.records[i] for i in wanted])
+        self._log(module, {"total": out.total, "base": base, **out.terms})
+        return out.total
+
+    def check_manual(self) -> None:
+        """Refuse a step of manual optimization that ran the tapped module without its term."""
+        if self.waiting and self.taps.called:
+            raise LossError(
+                "AugSelf adds its term to the first loss that a manually optimized step gives to "
+                "self.manual_backward(loss), found none. Call it instead of loss.backward()."
+            )
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _log(self, module: Any, values: dict[str, Tensor]) -> None:
+        if self.log is not None and getattr(module, "_trainer", None) is not None:
+            logged = {f"{self.log}/{name}": value.detach() for name, value in values.items()}
+            module.log_dict(logged, batch_size=len(self.current[0]))
+
+    def _wanted(self) -> list[int]:
+        if self.views == "all":
+            return list(range(len(self.current)))
+        if self.views == "global":
+            pixels = [view.shape[-2:].numel() for view in self.current]
+            return [i for i, count in enumerate(pixels) if count == max(pixels)]
+        return list(self.views)
+
+    def _images(self, batch: Any) -> Any:
+        if self.images is None:
+            return batch
+        try:
+            return batch[self.images]
+        except (KeyError, IndexError, TypeError) as error:
+            found = list(batch) if isinstance(batch, dict) else type(batch).__name__
+            raise RecordError(
+                f"AugSelf expected the views at {self.images!r} of the batch, found {found}. Say "
+                "where they are: images='image', or images=None for the batch itself."
+            ) from error
+
+    def _replaced(self, batch: Any, views: Any) -> Any:
+        if self.images is None:
+            return views
+        if isinstance(batch, dict):
+            return {**batch, self.images: views}
+        entries: Any = list(batch)
+        entries[self.images] = views
+        if isinstance(batch, tuple):
+            return type(batch)(*entries) if hasattr(batch, "_fields") else tuple(entries)
+        return entries
+
+
+def check_views(views: object, count: int) -> None:
+    """Refuse, as :class:`LossError`, what names no pair of a recorder's views."""
+    if views in ("global", "all"):
+        return
+    listed = list(views) if isinstance(views, (list, tuple, range)) else []
+    if len(set(listed)) < 2 or any(i not in range(count) for i in listed):
+        raise LossError(
+            f"views expected 'global', 'all' or at least two different ones out of 0..{count - 1}, "
+            f"found {views!r}."
+        )
+
+
+def plus(output: Any, term: Tensor) -> Any:
+    """Add the term to what a training step returned: a loss, or a dict with one.
+
+    Raises:
+        LossError: neither.
+    """
+    if isinstance(output, dict) and isinstance(output.get("loss"), Tensor):
+        return {**output, "loss": output["loss"] + term}
+    if isinstance(output, Tensor):
+        return output + term
+    found = list(output) if isinstance(output, dict) else type(output).__name__
+    raise LossError(
+        f"AugSelf expected training_step to return the loss or a dict with 'loss', found {found}."
+    )
