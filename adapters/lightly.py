@@ -84,6 +84,7 @@ class LightlyRecorder(MultiViewRecorder):
                 "TorchvisionRecorder."
             )
         encoders, ignore, types = tuple(encoders), tuple(ignore), tuple(types)
+        own = dict(register or {})
         recorders: dict[int, TorchvisionRecorder] = {}
         for view in views:
             if id(view) not in recorders:
@@ -91,7 +92,8 @@ class LightlyRecorder(MultiViewRecorder):
                 recorders[id(view)] = TorchvisionRecorder(
                     view,
                     encoders=encoders,
-                    register={**known, **(register or {})},
+                    # The first that fits counts: the user's, by class too, before what is known.
+                    register={**own, **{k: v for k, v in known.items() if k not in own}},
                     ignore=[*ignore, *still],
                     wrappers={type(wrapper): inside for wrapper, inside in _wrappers(view)},
                     types=types,

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
-from augself_loss.adapters.lightning_random_state import KeepRandomState
-from augself_loss.adapters.lightning_step import Step, Views, check_views, plus
 from torch import nn
 
+from augself_loss.adapters.lightning_random_state import KeepRandomState
+from augself_loss.adapters.lightning_step import Step, Views, check_views, plus
 from augself_loss.checks import check_records
 from augself_loss.errors import EncoderError, LossError, missing_extra
 from augself_loss.loss import AugSelfLoss
@@ -125,7 +125,8 @@ def add_augself(
     device_recorder = recorder if on_device else None
     step = Step(FeatureTaps(module, taps), recorder.layout, views, images, device_recorder, log)
     host: Any = module
-    host.__class__ = _extended(type(host), on_device)
+    cls: Any = type(module)
+    host.__class__ = _extended(cls, on_device)
     host.augself, host.augself_step = augself, step
     return module
 

@@ -30,7 +30,8 @@ class KeepRandomState(Callback):  # type: ignore[misc]
 
     Lightning saves weights, optimizers and loops, and no random state: a run resumed from its
     checkpoint shuffles and augments otherwise than one that was not interrupted. With this
-    callback, a run resumed from the end of an epoch gives bit for bit the same next steps.
+    callback, a run resumed from a checkpoint of an epoch's end gives bit for bit the same next
+    steps, with records made in workers or on the device, in as many processes as before.
 
     Example:
         >>> import lightning.pytorch as pl
@@ -52,6 +53,8 @@ class KeepRandomState(Callback):  # type: ignore[misc]
         """Set this process's state, unless the run has another number of processes now."""
         if self._loaded is not None and len(self._loaded) == trainer.world_size:
             _set_random_state(self._loaded[trainer.global_rank])
+            # Lightning has started the epoch's iterator, which drew its order from another state.
+            iter(trainer.fit_loop._data_fetcher)
         self._loaded = None
 
 

@@ -21,6 +21,9 @@ class FeatureTaps:
     averaged weights) carry silent copies of them. A submodule that was replaced (compiled,
     converted to synchronized batch norm) is tapped anew.
 
+    Tap a compiled submodule as a whole: a tap inside of it breaks its graph, and cannot be where
+    it was compiled with ``fullgraph=True``.
+
     A view is known by its tensor, when it enters the submodule or a module around it. Where none
     does (several views concatenated, or changed on the way), the order of the calls counts.
 
@@ -184,8 +187,9 @@ class _Enter:
     def __init__(self, watch: _Watch) -> None:
         self.watch = watch
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(self, _module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
-        if not self.watch.active or torch.compiler.is_compiling():
+        if not self.watch.active:
             return
         for given in (*args, *kwargs.values()):
             for number, view in enumerate(self.watch.views):
@@ -200,6 +204,7 @@ class _Leave:
     def __init__(self, watch: _Watch, name: str) -> None:
         self.watch, self.name = watch, name
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(self, _module: nn.Module, _args: Any, output: Any) -> None:
         if not self.watch.active:
             return

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from augself_loss import AugSelfLoss, BlurEncoder, Encoder, Record
+from augself_loss.errors import FeatureError
 from augself_loss.functional import ordered_pairs
+from augself_loss.views import pooled
 
 Make = Callable[..., Record]
 WEIGHTS = {"crop": 1.0, "color": 0.5, "flip": 0.25, "rotation": 2.0, "blur": 1.5}
@@ -130,6 +132,16 @@ def test_maps_and_tokens_are_pooled(
         vectors = [view.mean((2, 3)) for view in views]
     augself = build(pool=pool).eval()
     torch.testing.assert_close(augself(views, records[:2]), augself(vectors, records[:2]))
+
+
+def test_maps_of_one_place_need_no_pooling(records: list[Record]) -> None:
+    maps, augself = features(2, 1, 1), build().eval()
+    vectors = [view.flatten(1) for view in maps]
+    assert augself(maps, records[:2]).total.equal(augself(vectors, records[:2]).total)
+    assert all(pooled(view, None).equal(view.flatten(1)) for view in maps)
+    for shape in ((1, 2), (2, 1), (1,)):
+        with pytest.raises(FeatureError):
+            augself(features(2, *shape), records[:2])
 
 
 @pytest.mark.parametrize("symmetric", [True, False])

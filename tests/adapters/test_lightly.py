@@ -1,0 +1,459 @@
+"""Lightly's transforms recorded as they are, also in its data sets and their workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightly.transforms
+import numpy as np
+import pytest
+import torch
+from lightly.data import LightlyDataset
+from lightly.data.multi_view_collate import MultiViewCollate
+from lightly.transforms import (
+    AmplitudeRescaleTransform,
+    GaussianBlur,
+    GaussianMixtureMask,
+    IRFFT2DTransform,
+    PhaseShiftTransform,
+    RandomFrequencyMaskTransform,
+    RandomRotate,
+    RFFT2DTransform,
+)
+from lightly.transforms.multi_view_transform import MultiViewTransform
+from PIL import ImageFilter, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, default_collate
+from torchvision.datasets import FakeData
+from torchvision.transforms import functional as f1
+from torchvision.transforms import v2
+
+from augself_loss import Record
+from augself_loss.adapters.lightly import LightlyRecorder
+from augself_loss.encoders import BlurEncoder
+from augself_loss.encoders.base import Columns
+from augself_loss.errors import PipelineError
+from augself_loss.recording.multiview import split_views
+
+# Python 3.12 and later warn whenever a process with threads, as torch has, is forked.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+SIZE = 24
+NOISE = torch.randint(0, 256, (3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).byte()
+PICTURE = f1.to_pil_image(NOISE)
+
+
+def make(name: str, **options: Any) -> Any:
+    """Build one of Lightly's transforms, in small."""
+    kind = getattr(lightly.transforms, f"{name}Transform", None)
+    if kind is None:
+        pytest.skip(f"this version of lightly has no {name}Transform")
+    if name in ("BYOL", "TiCo", "FDA"):
+        kinds = (getattr(lightly.transforms, f"{name}View{i}Transform") for i in (1, 2))
+        return kind(*(view(input_size=SIZE, **options) for view in kinds))
+    return kind(**{**SMALL.get(name, {"input_size": SIZE}), **options})
+
+
+CROPS = {"global_crop_size": SIZE, "local_crop_size": 12, "n_local_views": 3}
+SMALL: Mapping[str, dict[str, Any]] = {
+    "SwaV": {"crop_sizes": (SIZE, 12), "crop_counts": (2, 3)},
+    "DINO": CROPS,
+    "IBOT": CROPS,
+    "VICRegL": CROPS,
+    "FastSiam": {"num_views": 3, "input_size": SIZE},
+    "MMCR": {"k": 3, "input_size": SIZE},
+    "WMSE": {"num_samples": 3, "input_size": SIZE},
+    "MSN": {"random_size": SIZE, "focal_size": 12, "focal_views": 3},
+    "SMoG": {"crop_sizes": (SIZE, 12), "crop_counts": (2, 2)},
+}
+TRANSFORMS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in ("SimCLR", "SimSiam", "BYOL", "MoCoV1", "MoCoV2", "SwaV", "DINO")),
+    *((name, {}) for name in ("VICReg", "FastSiam", "TiCo", "MMCR", "WMSE", "MSN", "SMoG")),
+    *((name, {}) for name in ("IBOT", "DenseCL")),
+    *((name, {"rr_prob": 0.7}) for name in ("SimCLR", "BYOL", "SwaV", "DINO", "VICReg")),
+    *((name, {"rr_prob": 0.7, "rr_degrees": (-30, 30)}) for name in ("SimCLR", "TiCo", "DINO")),
+    ("MoCoV2", {"rr_prob": 1.0, "rr_degrees": 20.0, "vf_prob": 0.5}),
+    ("MSN", {"vf_prob": 0.5}),
+    ("SimSiam", {"gaussian_blur": 0, "hf_prob": 0}),
+    ("DINO", {"gaussian_blur": (0, 0, 0), "solarization_prob": 1.0}),
+    ("BYOL", {"gaussian_blur": 0.0, "solarization_prob": 1.0}),
+    ("VICReg", {"solarize_prob": 1.0, "sigmas": (0.5, 0.5), "gaussian_blur": 1.0}),
+    ("SMoG", {"solarize_probs": (1.0, 0.0), "gaussian_blur_probs": (0.0, 1.0)}),
+]
+
+
+def seeded(seed: int, run: Callable[[Any], Any], image: Any = PICTURE) -> Any:
+    """Call ``run(image)`` under one seed of all three generators."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+    return run(image)
+
+
+def records(recorder: LightlyRecorder, packed: Tensor) -> list[Record]:
+    """Read one sample's records as those of a batch of one."""
+    count = packed.shape[0]
+    return split_views([*[torch.empty(1)] * count, packed.unsqueeze(0)], recorder.layout)[1]
+
+
+def states() -> tuple[Any, ...]:
+    legacy = np.random.get_state(legacy=False)
+    assert isinstance(legacy, dict)
+    inner = legacy["state"]
+    return torch.get_rng_state().tolist(), inner["key"].tolist(), inner["pos"], random.getstate()
+
+
+@pytest.mark.parametrize(("name", "options"), TRANSFORMS)
+def test_views_are_bit_for_bit_the_transform_s_own(name: str, options: dict[str, Any]) -> None:
+    transform = make(name, **options)
+    recorder = LightlyRecorder(transform)
+    assert len(recorder.recorders) == len(transform.transforms)
+    rows = []
+    for seed in range(5):
+        expected = seeded(seed, transform)
+        after = states()
+        *views, packed = seeded(seed, recorder)
+        assert states() == after
+        assert len(views) == len(expected)
+        assert all(map(torch.equal, views, expected))
+        assert packed.dtype == torch.int32
+        for record in records(recorder, packed):
+            for encoder in recorder.encoders:
+                encoder.check(record)
+            rows.append(torch.cat(list(record.values()), dim=-1))
+    assert len(torch.cat(rows).unique(dim=0)) > len(rows) / 2
+
+
+@pytest.mark.filterwarnings("ignore:The function `to_tensor")  # Lightly's own
+def test_tensors_are_recorded_too() -> None:
+    transform = make("SimCLR", rr_prob=0.5)
+    recorder = LightlyRecorder(transform)
+    for seed in range(3):
+        views = seeded(seed, recorder, NOISE)[:-1]
+        assert all(map(torch.equal, views, seeded(seed, transform, NOISE)))
+
+
+STILL = {"cj_prob": 0, "random_gray_scale": 0, "hf_prob": 0, "gaussian_blur": 0, "normalize": None}
+
+
+def one_effect(name: str = "SimCLR", **options: Any) -> list[tuple[Tensor, Record]]:
+    """Make uint8 views that show the whole picture, changed by nothing but ``options``."""
+    recorder = LightlyRecorder(make(name, **{**STILL, "min_scale": 1.0, **options}))
+    made = []
+    for seed in range(12):
+        *views, packed = seeded(seed, recorder)
+        whole = [view.mul(255).round().byte() for view in views]
+        made += list(zip(whole, records(recorder, packed), strict=True))
+    return made
+
+
+def entry(record: Record, name: str) -> float:
+    return float(record[name]) if name in record else float("nan")
+
+
+def test_blur_is_recorded_by_its_sigma() -> None:
+    made = one_effect(gaussian_blur=0.5, sigmas=(0.3, 4.0))
+    for view, record in made:
+        sigma = entry(record, "blur")
+        blurred = PICTURE.filter(ImageFilter.GaussianBlur(sigma)) if sigma else PICTURE
+        # PIL gets the recorded float32, and may round the odd pixel otherwise.
+        assert (view.int() - f1.pil_to_tensor(blurred).int()).abs().max() <= 1
+    sigmas = [entry(record, "blur") for _, record in made]
+    assert 0.0 in sigmas
+    assert len(set(sigmas)) > len(made) / 3
+
+
+def test_solarization_is_recorded_by_its_threshold() -> None:
+    made = one_effect("VICReg", solarize_prob=0.5)
+    for view, record in made:
+        threshold = round(entry(record, "solarize") * 255)
+        solarized = ImageOps.solarize(PICTURE, threshold) if threshold < 255 else PICTURE
+        assert view.equal(f1.pil_to_tensor(solarized))
+    assert {round(entry(record, "solarize") * 255) for _, record in made} == {128, 255}
+
+
+def test_quarter_turns_are_recorded() -> None:
+    made = one_effect(rr_prob=0.5)
+    for view, record in made:
+        assert view.equal(NOISE.rot90(int(entry(record, "rotation")), (-2, -1)))
+    assert {entry(record, "rotation") for _, record in made} == {0.0, 1.0}
+
+
+@pytest.mark.parametrize(("angle", "turns"), [(90, 1), (180, 2), (-90, 3), (450, 1)])
+def test_other_quarter_turns_are_recorded(angle: int, turns: int) -> None:
+    view = v2.Compose([RandomRotate(1.0, angle), v2.PILToTensor()])
+    recorder = LightlyRecorder(MultiViewTransform([view, view]))
+    *views, packed = seeded(0, recorder)
+    assert views[0].equal(NOISE.rot90(turns, (-2, -1)))
+    assert [entry(record, "rotation") for record in records(recorder, packed)] == [turns] * 2
+
+
+def turned(angle: float) -> Tensor:
+    return f1.pil_to_tensor(f1.rotate(PICTURE, angle))
+
+
+def same_pixels(a: Tensor, b: Tensor) -> float:
+    return float((a == b).float().mean())
+
+
+@pytest.mark.parametrize("degrees", [(-30, 30), (10, 40), 25.0])
+def test_angles_are_recorded_with_their_sign(degrees: Any) -> None:
+    made = one_effect(rr_prob=0.7, rr_degrees=degrees)
+    angles = [entry(record, "angle") for _, record in made]
+    for (view, _), angle in zip(made, angles, strict=True):
+        assert same_pixels(view, turned(angle)) > 0.98
+        assert abs(angle) < 8 or same_pixels(view, turned(-angle)) < 0.6
+    assert 0.0 in angles
+    low, high = (-degrees, degrees) if isinstance(degrees, float) else degrees
+    assert all(low <= angle <= high for angle in angles if angle)
+    assert (min(angles) < 0) == (low < 0)
+
+
+@pytest.mark.parametrize("angle", [30, -45])
+def test_a_fixed_angle_is_recorded_where_it_is_applied(angle: int) -> None:
+    view = v2.Compose([RandomRotate(0.5, angle), v2.PILToTensor()])
+    recorder = LightlyRecorder(MultiViewTransform([view, view]))
+    seen = set()
+    for seed in range(6):
+        *views, packed = seeded(seed, recorder)
+        for image, record in zip(views, records(recorder, packed), strict=True):
+            seen.add(entry(record, "angle"))
+            assert image.equal(turned(entry(record, "angle")))
+    assert seen == {0.0, float(angle)}
+
+
+def test_flips_are_recorded() -> None:
+    made = one_effect(hf_prob=0.5, vf_prob=0.5)
+    kinds = set()
+    for view, record in made:
+        flips = [entry(record, name) for name in ("flip", "vertical_flip")]
+        axes = [axis for axis, flip in zip((-1, -2), flips, strict=True) if flip]
+        assert view.equal(NOISE.flip(axes))
+        kinds.add(tuple(flips))
+    assert len(kinds) == 4
+
+
+def test_color_and_grayscale_are_recorded() -> None:
+    for view, record in one_effect(random_gray_scale=0.5):
+        assert bool(record["grayscale"]) == view[0].equal(view[1])
+    applied = []
+    for view, record in one_effect(cj_prob=0.5):
+        applied.append(record["color"].ne(torch.tensor([1.0, 1.0, 1.0, 0.0])).any().item())
+        assert view.equal(NOISE) != applied[-1]
+    assert len(set(applied)) == 2
+
+
+def test_each_color_factor_is_recorded() -> None:
+    adjust: dict[str, Any] = {
+        "cj_bright": f1.adjust_brightness,
+        "cj_contrast": f1.adjust_contrast,
+        "cj_sat": f1.adjust_saturation,
+        "cj_hue": f1.adjust_hue,
+    }
+    for column, (option, run) in enumerate(adjust.items()):
+        only = dict.fromkeys(adjust, 0.0) | {option: 0.4, "cj_prob": 1.0}
+        for view, record in one_effect(**only):
+            expected = f1.pil_to_tensor(run(PICTURE, float(record["color"][0, column])))
+            assert (view.int() - expected.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("options", [{}, {"rr_prob": 0.5, "vf_prob": 0.5}])
+def test_the_crop_is_recorded_in_the_picture_s_frame(options: dict[str, Any]) -> None:
+    grid = (torch.arange(96) + 0.5) / 96
+    x, y = grid.expand(96, 96), grid[:, None].expand(96, 96)
+    picture = f1.to_pil_image(torch.stack([x, y, torch.zeros(96, 96)]))
+    recorder = LightlyRecorder(make("SimCLR", **{**STILL, "hf_prob": 0.5, **options}))
+    places = (torch.arange(SIZE) + 0.5) / SIZE
+    for seed in range(12):
+        *views, packed = seeded(seed, recorder, picture)
+        for view, record in zip(views, records(recorder, packed), strict=True):
+            top, left, height, width = record["crop"][0].tolist()
+            seen_x = (left + places * width).expand(SIZE, SIZE)
+            seen_y = (top + places * height)[:, None].expand(SIZE, SIZE)
+            axes = [
+                axis for axis, name in ((-1, "flip"), (-2, "vertical_flip")) if record[name].item()
+            ]
+            expected = torch.stack([seen_x, seen_y]).flip(axes)
+            if "rotation" in record:
+                expected = expected.rot90(int(record["rotation"]), (-2, -1))
+            torch.testing.assert_close(view[:2], expected, atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["SimCLR", "BYOL", "SwaV", "DINO", "FastSiam", "MMCR", "WMSE"])
+def test_a_shared_view_stays_shared(name: str) -> None:
+    transform = make(name)
+    recorder = LightlyRecorder(transform)
+    for twin in (recorder, pickle.loads(pickle.dumps(recorder))):
+        for i, one in enumerate(transform.transforms):
+            for j, other in enumerate(transform.transforms):
+                assert (one is other) == (twin.recorders[i] is twin.recorders[j])
+
+
+@pytest.mark.parametrize(("name", "options"), TRANSFORMS[::4])
+def test_the_transform_is_left_as_it_was(name: str, options: dict[str, Any]) -> None:
+    transform = make(name, **options)
+    before = pickle.dumps(transform)
+    seeded(0, LightlyRecorder(transform))
+    assert pickle.dumps(transform) == before
+
+
+FOURIER = (
+    RFFT2DTransform, AmplitudeRescaleTransform, PhaseShiftTransform, RandomFrequencyMaskTransform,
+    GaussianMixtureMask, IRFFT2DTransform,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("PIRL", "does not know 'Jigsaw'"),
+        ("FDA", "does not know 'RFFT2DTransform'"),
+        ("VICRegL", "several views, one per entry of its 'transforms'.* found 'VICRegLTransform'"),
+        ("MAE", "several views, .* found 'MAETransform'.* with TorchvisionRecorder"),
+        ("AIM", "several views, .* found 'AIMTransform'"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused_by_name(name: str, found: str) -> None:
+    with pytest.raises(PipelineError, match=found):
+        LightlyRecorder(make(name))
+
+
+@pytest.mark.parametrize("given", [PICTURE, v2.RandomHorizontalFlip(), None, GaussianBlur()])
+def test_what_makes_no_views_is_refused(given: Any) -> None:
+    with pytest.raises(PipelineError, match=f"found '{type(given).__name__}'"):
+        LightlyRecorder(given)
+
+
+def test_fourier_transforms_may_be_left_out_of_the_record() -> None:
+    transform = make("FDA")
+    recorder = LightlyRecorder(transform, ignore=FOURIER)
+    assert "crop" in recorder.layout
+    assert "blur" in recorder.layout
+    for seed in range(4):
+        views = seeded(seed, recorder)[:-1]
+        assert all(map(torch.equal, views, seeded(seed, transform)))
+
+
+class OtherBlur(GaussianBlur):
+    """A blur that draws one number more than Lightly's, as a later version might."""
+
+    def __call__(self, sample: Any) -> Any:
+        np.random.random_sample()
+        return super().__call__(sample)
+
+
+class ColdBlur(GaussianBlur):
+    """A blur that draws nothing."""
+
+    def __call__(self, sample: Any) -> Any:
+        return sample
+
+
+def apply_fixed(blur: Any, image: Any) -> tuple[Any, Columns | None]:
+    return blur(image), (1.25,)
+
+
+@pytest.mark.parametrize("kind", [OtherBlur, ColdBlur])
+def test_a_transform_that_draws_otherwise_is_refused(kind: type[GaussianBlur]) -> None:
+    view = v2.Compose([v2.RandomHorizontalFlip(), kind(prob=1.0), v2.PILToTensor()])
+    transform = MultiViewTransform([view, view])
+    with pytest.raises(PipelineError, match=f"'{kind.__name__}' drew other random numbers"):
+        seeded(0, LightlyRecorder(transform))
+    ignoring = LightlyRecorder(transform, ignore=[kind])
+    assert "blur" not in ignoring.layout
+    assert torch.equal(seeded(0, ignoring)[1], seeded(0, transform)[1])
+
+
+@pytest.mark.parametrize("by", ["class", "instance"])
+def test_what_the_user_registers_comes_first(by: str) -> None:
+    blur = OtherBlur(prob=1.0)
+    view = v2.Compose([blur, v2.PILToTensor()])
+    register = {OtherBlur if by == "class" else blur: (BlurEncoder((0.5, 2.0)), apply_fixed)}
+    recorder = LightlyRecorder(MultiViewTransform([view, view]), register=register)
+    *views, packed = seeded(0, recorder)
+    assert [entry(record, "blur") for record in records(recorder, packed)] == [1.25, 1.25]
+    assert torch.equal(views[0], seeded(0, view))
+
+
+def test_types_may_be_recorded_that_no_view_applies() -> None:
+    recorder = LightlyRecorder(make("SimCLR"), types=["solarize"])
+    made = records(recorder, seeded(0, recorder)[-1])
+    assert all(record["solarize"].item() == 1 for record in made)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """Six images of two classes, as Lightly reads them."""
+    for i in range(6):
+        place = tmp_path / f"class{i % 2}"
+        place.mkdir(exist_ok=True)
+        pixels = torch.randint(0, 256, (3, 30, 34), generator=torch.Generator().manual_seed(i))
+        f1.to_pil_image(pixels.byte()).save(place / f"{i}.png")
+    return str(tmp_path)
+
+
+def from_folder(folder: str, transform: Any) -> LightlyDataset:
+    return LightlyDataset(folder, transform=transform)
+
+
+def from_torch(_folder: str, transform: Any) -> LightlyDataset:
+    return LightlyDataset.from_torch_dataset(FakeData(6, (3, 30, 34)), transform=transform)
+
+
+def by_setter(folder: str, transform: Any) -> LightlyDataset:
+    dataset = LightlyDataset(folder)
+    dataset.transform = transform
+    return dataset
+
+
+@pytest.mark.parametrize("build", [from_folder, from_torch, by_setter])
+@pytest.mark.parametrize("collate", [MultiViewCollate(), default_collate])
+@pytest.mark.parametrize("name", ["SimCLR", "DINO"])
+def test_lightly_data_sets_hand_the_records_over(
+    folder: str, build: Callable[..., LightlyDataset], collate: Any, name: str
+) -> None:
+    transform = make(name)
+    recorder = LightlyRecorder(transform)
+    batches = []
+    for made in (transform, recorder):
+        loader = DataLoader(build(folder, made), batch_size=3, collate_fn=collate)
+        batches.append(seeded(0, list, loader))
+    for (plain, labels, names), (given, same_labels, same_names) in zip(*batches, strict=True):
+        views, made_records = split_views(given, recorder.layout)
+        assert all(map(torch.equal, views, plain))
+        assert labels.equal(same_labels)
+        assert list(names) == list(same_names)
+        assert len(made_records) == len(views)
+        for record in made_records:
+            assert {len(column) for column in record.values()} == {3}
+            for encoder in recorder.encoders:
+                encoder.check(record)
+
+
+def test_data_loader_workers_record(folder: str) -> None:
+    transform = make("BYOL", rr_prob=0.3)
+    recorder = LightlyRecorder(transform)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lightly.data", LightlyRecorder.__module__])
+
+    def load(transform: Any, method: Any) -> list[Any]:
+        loader = DataLoader(
+            from_folder(folder, transform),
+            batch_size=2,
+            collate_fn=MultiViewCollate(),
+            num_workers=2,
+            multiprocessing_context=method,
+            generator=torch.Generator().manual_seed(5),
+        )
+        return [views for views, _, _ in loader]
+
+    blurs = []
+    for plain, given in zip(load(transform, "fork"), load(recorder, context), strict=True):
+        views, made = split_views(given, recorder.layout)
+        assert all(map(torch.equal, views, plain))
+        blurs += made[0]["blur"].flatten().tolist()
+    assert len(set(blurs)) == 6

@@ -1,0 +1,307 @@
+"""Several views with their records in one tensor, through collates that know tensors only."""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+import pickle
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import kornia.augmentation as K  # noqa: N812
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, default_collate
+from torchvision import transforms as v1
+from torchvision.datasets import FakeData
+from torchvision.transforms import v2
+
+from augself_loss import Record
+from augself_loss.errors import PipelineError, RecordError
+from augself_loss.parameters import Layout
+from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.multiview import (
+    RECORD_DTYPE,
+    MultiViewRecorder,
+    is_packed,
+    split_views,
+)
+from augself_loss.recording.torchvision import TorchvisionRecorder
+
+Check = Callable[[Record, Record], None]
+IMAGES = torch.randint(9, 201, (4, 3, 30, 34), generator=torch.Generator().manual_seed(0)).byte()
+
+
+def strong(*more: Any) -> TorchvisionRecorder:
+    return TorchvisionRecorder(
+        v1.Compose(
+            [
+                v1.RandomResizedCrop(16),
+                v1.RandomHorizontalFlip(),
+                v1.RandomApply([v1.ColorJitter(0.4, 0.4, 0.4, 0.1)], p=0.7),
+                v1.RandomApply([v1.GaussianBlur(3, (0.1, 2.0))]),
+                *more,
+            ]
+        )
+    )
+
+
+def weak() -> TorchvisionRecorder:
+    steps = [v2.RandomCrop(16), v2.GaussianBlur(3, (0.5, 3.0)), v2.RandomSolarize(128, p=0.5)]
+    return TorchvisionRecorder(v2.Compose(steps))
+
+
+def kornia(*steps: nn.Module) -> KorniaRecorder:
+    crop = K.RandomResizedCrop((16, 16), scale=(0.2, 1.0))
+    return KorniaRecorder(K.AugmentationSequential(*(steps or (crop, K.RandomHorizontalFlip()))))
+
+
+def own(recorder: Any, image: Any, seed: int, views: int = 2) -> list[tuple[Any, Record]]:
+    """Call a recorder itself, once per view, under one seed."""
+    torch.manual_seed(seed)
+    return [recorder(image) for _ in range(views)]
+
+
+@pytest.mark.parametrize("views", [2, 3])
+def test_images_come_back_with_their_records(assert_same_record: Check, views: int) -> None:
+    recorder = strong()
+    several = MultiViewRecorder(recorder, views)
+    samples, expected = [], []
+    for seed, image in enumerate(IMAGES):
+        torch.manual_seed(seed)
+        samples.append(several(image))
+        expected.append(own(recorder, image, seed, views))
+    assert samples[0][-1].dtype == RECORD_DTYPE
+    found, records = split_views(default_collate(samples), several.layout)
+    for i in range(views):
+        assert found[i].equal(torch.stack([sample[i][0] for sample in expected]))
+        assert_same_record(records[i], default_collate([sample[i][1] for sample in expected]))
+
+
+def test_batches_come_back_with_their_records(assert_same_record: Check) -> None:
+    recorder, batch = kornia(), IMAGES / 255
+    several = MultiViewRecorder(recorder)
+    torch.manual_seed(3)
+    made = several(batch)
+    assert made[-1].shape == (4, 2, sum(field.width for field in several.layout.values()))
+    found, records = split_views(made, several.layout)
+    for i, (view, record) in enumerate(own(recorder, batch, 3)):
+        assert found[i].equal(view)
+        assert_same_record(records[i], {name: record[name] for name in several.layout})
+
+
+def test_the_record_says_what_was_done() -> None:
+    flips = [TorchvisionRecorder(v2.RandomHorizontalFlip(p)) for p in (0.0, 1.0)]
+    several = MultiViewRecorder(flips)
+    (one, two), records = split_views(default_collate(list(map(several, IMAGES))), several.layout)
+    assert one.equal(IMAGES)
+    assert two.equal(IMAGES.flip(-1))
+    assert [record["flip"].tolist() for record in records] == [[[0.0]] * 4, [[1.0]] * 4]
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_two_pipelines_give_records_of_one_layout(swapped: bool) -> None:
+    pipelines: list[Any] = [strong(), weak()]
+    several = MultiViewRecorder(pipelines[::-1] if swapped else pipelines)
+    assert set(several.layout) == {*pipelines[0].layout, *pipelines[1].layout}
+    assert list(several.layout) == list(MultiViewRecorder(pipelines).layout)
+    _, records = split_views(default_collate(list(map(several, IMAGES))), several.layout)
+    first, second = records[::-1] if swapped else records
+    for record, recorder in ((first, pipelines[0]), (second, pipelines[1])):
+        assert list(record) == list(several.layout)
+        for name in set(several.layout) - set(recorder.layout):
+            identity = torch.tensor(several.layout[name].identity)
+            assert record[name].equal(identity.expand(4, -1))
+    assert "solarize" not in pipelines[0].layout
+    assert "color" not in pipelines[1].layout
+    assert first["color"].ne(torch.tensor([1.0, 1.0, 1.0, 0.0])).any()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_ranges_are_united(order: tuple[int, int]) -> None:
+    pipelines = [strong(), weak()]
+    several = MultiViewRecorder([pipelines[i] for i in order])
+    encoders = {encoder.name: encoder for encoder in several.encoders}
+    assert list(encoders) == ["crop", "flip", "color", "blur", "solarize"]
+    assert encoders["blur"].ranges == ((0.1, 3.0),)
+    color = next(encoder for encoder in pipelines[0].encoders if encoder.name == "color")
+    assert encoders["color"].ranges == color.ranges
+
+
+def test_device_pipelines_are_completed_in_batches() -> None:
+    pipelines = [kornia(), kornia(K.RandomSolarize(p=1.0), K.RandomHorizontalFlip(p=1.0))]
+    several = MultiViewRecorder(pipelines)
+    _, records = split_views(several(IMAGES / 255), several.layout)
+    assert records[0]["solarize"].eq(1).all()
+    assert records[1]["solarize"].lt(1).any()
+    assert records[1]["flip"].eq(1).all()
+    assert records[1]["crop"].equal(torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(4, -1))
+
+
+def test_one_object_may_make_several_views() -> None:
+    one, other = strong(), weak()
+    several = MultiViewRecorder([one, other, one])
+    assert several.recorders[0] is several.recorders[2]
+    assert copy.deepcopy(several).recorders[0] is not one
+    twin = pickle.loads(pickle.dumps(several))
+    assert twin.recorders[0] is twin.recorders[2]
+    torch.manual_seed(0)
+    made = several(IMAGES[0])
+    torch.manual_seed(0)
+    assert all(a.equal(b) for a, b in zip(made, twin(IMAGES[0]), strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_casting_a_batch_leaves_its_records(assert_same_record: Check, dtype: torch.dtype) -> None:
+    several = MultiViewRecorder(kornia())
+    made = several(IMAGES / 255)
+    # As hosts' true half precision does.
+    cast = [tensor.to(dtype) if tensor.is_floating_point() else tensor for tensor in made]
+    views, records = split_views(cast, several.layout)
+    assert all(view.dtype == dtype for view in views)
+    for record, kept in zip(records, split_views(made, several.layout)[1], strict=True):
+        assert all(entry.dtype == torch.float32 for entry in record.values())
+        assert_same_record(record, kept)
+
+
+def test_a_float_pattern_of_any_kind_comes_back() -> None:
+    layout: Layout = strong().layout
+    width = sum(field.width for field in layout.values())
+    bits = torch.tensor([0.1, -0.0, 1e-42, 3.4e38, torch.inf]).repeat(width)[: 2 * width]
+    packed = bits.view(1, 2, width).view(RECORD_DTYPE)
+    _, records = split_views([torch.zeros(1), torch.zeros(1), packed], layout)
+    back = torch.cat([torch.cat(list(record.values()), dim=-1) for record in records])
+    assert back.view(torch.int32).equal(bits.view(2, width).view(torch.int32))
+
+
+def test_float_images_are_no_records() -> None:
+    assert not is_packed(torch.zeros(4, 2, 3))
+    assert not is_packed(torch.zeros(4, 3, 8, 8, dtype=torch.int32))
+    assert not is_packed("records")
+    assert is_packed(torch.zeros(4, 2, 3, dtype=torch.int32))
+
+
+@pytest.mark.parametrize(
+    ("build", "found"),
+    [
+        (lambda: MultiViewRecorder([strong()]), "two views to compare, found 1"),
+        (lambda: MultiViewRecorder(strong(), views=1), "two views to compare, found 1"),
+        (lambda: MultiViewRecorder([]), "two views to compare, found 0"),
+        (lambda: MultiViewRecorder(TorchvisionRecorder(v2.Resize(8))), "augment at random"),
+    ],
+    ids=["one recorder", "views=1", "no recorder", "nothing random"],
+)
+def test_what_makes_no_pair_is_refused(build: Callable[[], Any], found: str) -> None:
+    with pytest.raises(PipelineError, match=found):
+        build()
+
+
+def test_batches_without_their_records_are_refused() -> None:
+    several = MultiViewRecorder(strong())
+    made = default_collate([several(image) for image in IMAGES])
+    no_records: dict[str, Any] = {
+        "[(4, 3, 16, 16), (4, 3, 16, 16)]": made[:2],
+        "[]": [],
+        "['str']": ["name"],
+        f"{[tuple(made[-1].shape)]}": [made[-1].float()],
+    }
+    for found, views in no_records.items():
+        with pytest.raises(RecordError, match="last, their records, an int32 tensor") as refused:
+            split_views(views, several.layout)
+        assert f"found {found}" in str(refused.value)
+
+
+def test_another_recorder_s_batches_are_refused() -> None:
+    several = MultiViewRecorder(strong())
+    made = default_collate([several(image) for image in IMAGES])
+    for views, layout in (
+        (made, MultiViewRecorder(weak()).layout),
+        ([made[0], *made], several.layout),
+        (made[1:], several.layout),
+    ):
+        with pytest.raises(RecordError, match="another recorder than the loss") as refused:
+            split_views(views, layout)
+        assert f"records of {len(views) - 1} views with" in str(refused.value)
+        assert f"found {tuple(made[-1].shape)}" in str(refused.value)
+
+
+def test_data_loader_workers_record() -> None:
+    flip = v1.Compose([v1.RandomHorizontalFlip(), v1.PILToTensor()])
+    several = MultiViewRecorder([strong(v1.PILToTensor()), TorchvisionRecorder(flip)])
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([TorchvisionRecorder.__module__, "torchvision.datasets"])
+    loader = DataLoader(
+        FakeData(8, (3, 20, 24), transform=several),
+        batch_size=2,
+        num_workers=2,
+        multiprocessing_context=context,
+    )
+    plain = FakeData(8, (3, 20, 24), transform=v1.PILToTensor())
+    flips = []
+    for i, (given, _) in enumerate(loader):
+        views, records = split_views(given, several.layout)
+        assert views[0].shape == (2, 3, 16, 16)
+        for j, flipped in enumerate(records[1]["flip"]):
+            image = plain[2 * i + j][0]
+            assert views[1][j].equal(image.flip(-1) if flipped else image)
+            flips.append(bool(flipped))
+    assert 0 < sum(flips) < len(flips) == 8
+
+
+class Wrapper:
+    """A user's own class that only runs a pipeline, which one of its attributes holds."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self.name, self.pipeline = "mine", pipeline
+
+    def __call__(self, image: Any) -> Any:
+        return self.pipeline(image)
+
+
+class ModuleWrapper(nn.Module):
+    """The same, as a module."""
+
+    def __init__(self, pipeline: Any) -> None:
+        super().__init__()
+        self.pipeline = pipeline
+
+    def forward(self, image: Any) -> Any:
+        return self.pipeline(image)
+
+
+WRAPPERS: Mapping[type, str] = {Wrapper: "pipeline", ModuleWrapper: "pipeline"}
+
+
+@pytest.mark.parametrize("kind", [Wrapper, ModuleWrapper])
+@pytest.mark.parametrize("api", [v1, v2], ids=["v1", "v2"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_pipeline_in_an_own_class_is_recorded(
+    assert_same_record: Check, kind: Any, api: Any, nested: bool
+) -> None:
+    plain = api.Compose([api.RandomResizedCrop(16), api.RandomHorizontalFlip(), api.RandomInvert()])
+    steps = list(plain.transforms)
+    own_class = kind(plain)
+    outer = api.Compose([Wrapper(own_class), api.RandomGrayscale(0.5)]) if nested else own_class
+    recorder = TorchvisionRecorder(outer, wrappers=WRAPPERS)
+    direct = TorchvisionRecorder(
+        api.Compose([*steps, api.RandomGrayscale(0.5)]) if nested else plain
+    )
+    twin = pickle.loads(pickle.dumps(recorder))
+    for seed in range(4):
+        (view, record), *_ = own(recorder, IMAGES[0], seed)
+        torch.manual_seed(seed)
+        assert torch.equal(view, outer(IMAGES[0]))
+        assert_same_record(record, own(direct, IMAGES[0], seed)[0][1])
+        assert_same_record(record, own(twin, IMAGES[0], seed)[0][1])
+    assert own_class.pipeline is plain
+    assert all(a is b for a, b in zip(plain.transforms, steps, strict=True))
+    assert not any("Tap" in base.__name__ for step in steps for base in type(step).__mro__)
+
+
+def test_an_own_class_that_is_not_named_is_refused() -> None:
+    with pytest.raises(PipelineError, match="does not know 'Wrapper'"):
+        TorchvisionRecorder(Wrapper(v1.RandomHorizontalFlip()))
+    with pytest.raises(PipelineError, match="does not know 'Random'"):
+        TorchvisionRecorder(Wrapper(random.Random()), wrappers=WRAPPERS)

@@ -1,0 +1,337 @@
+"""Features taken from a host's submodules while its training step runs."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounterWithBackend
+
+from augself_loss.errors import FeatureError, LossError
+from augself_loss.taps import FeatureTaps
+
+BATCH, DIM = 4, 3
+
+
+class Backbone(nn.Module):
+    """Changes its input before its layer sees it, as a stem does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(5, DIM)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x * 2).relu()
+
+
+class Host(nn.Module):
+    """A host's module with two backbones, and taps of its own."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.backbone = Backbone()
+        self.momentum = copy.deepcopy(self.backbone)
+        if names:
+            self.taps = FeatureTaps(self, names)
+
+
+class Pair(nn.Module):
+    """Returns something else than one tensor."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+def host(*names: str) -> Host:
+    torch.manual_seed(0)
+    return Host(*names)
+
+
+def views(count: int = 2) -> list[Tensor]:
+    return list(torch.randn(count, BATCH, 5, generator=torch.Generator().manual_seed(1)))
+
+
+def same(found: list[Tensor], expected: list[Tensor]) -> bool:
+    return len(found) == len(expected) and all(map(torch.equal, found, expected))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("tap", ["backbone", "backbone.layer"])
+def test_a_view_is_known_whatever_the_order_of_the_calls(order: tuple[int, ...], tap: str) -> None:
+    root, given = host(tap), views(3)
+    with root.taps.watch(root, given):
+        for i in order:
+            root.backbone(given[i])
+        found = root.taps.features([0, 1, 2])
+        some = root.taps.features([2, 0])
+    expected = [root.backbone.layer(view * 2) for view in given]
+    if tap == "backbone":
+        expected = [out.relu() for out in expected]
+    assert same(found, expected)
+    assert some[0] is found[2]
+    assert some[1] is found[0]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [lambda view: view.detach(), lambda view: view[:], lambda view: view.view_as(view)],
+    ids=["detach", "slice", "view"],
+)
+def test_the_same_memory_is_the_same_view(again: Callable[[Tensor], Tensor]) -> None:
+    root, given = host("backbone"), views()
+    with root.taps.watch(root, given):
+        for view in reversed(given):
+            root.backbone(x=again(view))
+        assert same(root.taps.features([0, 1]), [root.backbone(view) for view in given])
+
+
+def test_what_is_returned_is_taken_itself() -> None:
+    root, given = host("backbone"), views()
+    with root.taps.watch(root, given):
+        outs = [root.backbone(x=view) for view in given]
+        assert all(a is b for a, b in zip(root.taps.features([0, 1]), outs, strict=True))
+
+
+@pytest.mark.parametrize("calls", [[[0, 1, 2]], [[0, 1], [2]], [[0], [1, 2]], [[0], [1], [2]]])
+def test_views_that_are_not_known_are_taken_in_order(calls: list[list[int]]) -> None:
+    root, given = host("backbone.layer"), views(3)
+    with root.taps.watch(root, given):
+        for call in calls:
+            root.backbone(torch.cat([given[i] for i in call]))
+        found = root.taps.features([0, 1, 2])
+    whole = root.backbone.layer(torch.cat(given) * 2)
+    torch.testing.assert_close(found, list(whole.chunk(3)))
+
+
+@pytest.mark.parametrize("first", ["backbone", "momentum"])
+def test_of_two_taps_the_first_that_saw_a_view_counts(first: str) -> None:
+    second = {"backbone": "momentum", "momentum": "backbone"}[first]
+    root, given = host(first, second), views(3)
+    with root.taps.watch(root, given):
+        late = [root.get_submodule(second)(given[i]) for i in (2, 1, 0)]
+        early = [root.get_submodule(first)(given[i]) for i in (1, 0)]
+        found = root.taps.features([0, 1, 2])
+    assert found[0] is early[1]
+    assert found[1] is early[0]
+    assert found[2] is late[0]
+
+
+def test_each_tap_in_its_turn_counts_where_views_are_not_known() -> None:
+    root, given = host("backbone", "momentum"), views()
+    with root.taps.watch(root, given):
+        two = root.momentum(given[1] + 1)
+        one = root.backbone(given[0] + 1)
+        assert same(root.taps.features([0, 1]), [one, two])
+
+
+@pytest.mark.parametrize("target_first", [True, False])
+def test_features_with_gradient_are_preferred(target_first: bool) -> None:
+    root, given = host("backbone"), views()
+
+    def targets() -> None:
+        with torch.no_grad():
+            for view in given:
+                root.backbone(view)
+
+    with root.taps.watch(root, given):
+        if target_first:
+            targets()
+        outs = [root.backbone(view) for view in reversed(given)]
+        if not target_first:
+            targets()
+        found = root.taps.features([0, 1])
+    assert found[0] is outs[1]
+    assert found[1] is outs[0]
+
+
+def test_nothing_is_taken_outside_of_a_watch() -> None:
+    root, given = host("backbone"), views()
+    root.backbone(given[0])
+    assert not root.taps.called
+    with root.taps.watch(root, given):
+        assert not root.taps.called
+        root.backbone(given[0])
+        assert root.taps.called
+        root.taps.stop()
+        root.backbone(given[1])
+        with pytest.raises(FeatureError, match=r"none for \[1\]"):
+            root.taps.features([0, 1])
+    assert not root.taps.called
+    with pytest.raises(ZeroDivisionError), root.taps.watch(root, given):
+        root.backbone(given[0] / (1 // 0))
+    root.backbone(given[0])
+    assert not root.taps.called
+
+
+def test_a_copied_submodule_is_silent() -> None:
+    root, given = host("backbone"), views()
+    with root.taps.watch(root, given):
+        during = copy.deepcopy(root.backbone)
+        for twin in (during, pickle.loads(pickle.dumps(root.backbone))):
+            for view in given:
+                twin(view)
+        assert not root.taps.called
+        outs = [root.backbone(view) for view in given]
+        assert same(root.taps.features([0, 1]), outs)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda root: pickle.loads(pickle.dumps(root))])
+@pytest.mark.parametrize("tap", ["backbone", "backbone.layer"])
+def test_a_copied_root_works_on_its_own(copied: Callable[[Host], Host], tap: str) -> None:
+    root, given = host(tap), views()
+    twin = copied(root)
+    nn.init.zeros_(twin.backbone.layer.weight)
+    with root.taps.watch(root, given):
+        for view in given:
+            twin.backbone(view)
+        assert not root.taps.called
+        with twin.taps.watch(twin, given):
+            for view in reversed(given):
+                root.backbone(view)
+            assert not twin.taps.called
+            outs = [twin.get_submodule(tap)(view @ torch.eye(5)) for view in given]
+            assert same(twin.taps.features([0, 1]), outs)
+        assert len(root.taps.features([0, 1])) == 2
+        assert not same(root.taps.features([0, 1]), outs)
+
+
+# Dynamo hides this warning of its own from users, but not where warnings are errors.
+COMPILES = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+
+
+def replaced(root: Host) -> None:
+    root.backbone = Backbone()
+
+
+def replaced_inside(root: Host) -> None:
+    root.backbone.layer = nn.Linear(5, DIM)
+
+
+def compiled(root: Host) -> None:
+    root.backbone = torch.compile(root.backbone, backend="eager")  # type: ignore[assignment]
+
+
+def compiled_in_place(root: Host) -> None:
+    root.backbone.compile(backend="eager")
+
+
+@COMPILES
+@pytest.mark.parametrize("change", [replaced, replaced_inside, compiled, compiled_in_place])
+@pytest.mark.parametrize("tap", ["backbone", "backbone.layer"])
+@pytest.mark.parametrize("used", [False, True], ids=["fresh", "used"])
+def test_a_changed_submodule_is_tapped_anew(
+    change: Callable[[Host], None], tap: str, used: bool
+) -> None:
+    torch.compiler.reset()
+    root, given = host(tap), views()
+    old = root.backbone
+    if used:
+        with root.taps.watch(root, given):
+            root.backbone(given[0])
+    change(root)
+    for _ in range(2):
+        with root.taps.watch(root, given):
+            if change is replaced:
+                old(given[0])
+                assert not root.taps.called
+            outs = [root.backbone(view) for view in reversed(given)][::-1]
+            found = root.taps.features([0, 1])
+            assert same([feature.relu() for feature in found], outs)
+            assert all(feature.requires_grad for feature in found)
+
+
+@COMPILES
+def test_a_module_compiled_and_first_called_outside_of_a_watch_is_seen() -> None:
+    torch.compiler.reset()
+    root, given = host("backbone"), views()
+    root.backbone.compile(backend="eager")
+    root.backbone(given[0])
+    with root.taps.watch(root, given):
+        outs = [root.backbone(view) for view in given]
+        assert same(root.taps.features([0, 1]), outs)
+    root.backbone(given[0])
+    assert not root.taps.called
+
+
+@COMPILES
+@pytest.mark.parametrize("tap", ["backbone", "backbone.layer"])
+def test_more_views_are_not_compiled_again(tap: str) -> None:
+    torch.compiler.reset()
+    root, graphs = host(tap), CompileCounterWithBackend("eager")
+    root.backbone.compile(backend=graphs)
+    counts = []
+    for number in (2, 12):
+        with root.taps.watch(root, views(number)):
+            for view in views(number):
+                root.backbone(view)
+            assert len(root.taps.features(range(number))) == number
+        counts.append(graphs.frame_count)
+    assert counts[0] == counts[1]
+
+
+def test_taps_leave_the_state_as_it_was() -> None:
+    plain, tapped = host(), host("backbone", "momentum.layer")
+    assert list(plain.state_dict()) == list(tapped.state_dict())
+    assert [name for name, _ in plain.named_modules()] == [n for n, _ in tapped.named_modules()]
+    plain.load_state_dict(tapped.state_dict())
+
+
+@pytest.mark.parametrize("names", [(), []])
+def test_no_tap_is_refused(names: Any) -> None:
+    with pytest.raises(LossError, match="at least one submodule's name, found none"):
+        FeatureTaps(host(), names)
+
+
+@pytest.mark.parametrize("name", ["encoder", "backbone.layer4", "", "backbone.", 3])
+def test_an_unknown_tap_is_refused_by_name(name: Any) -> None:
+    with pytest.raises(LossError) as refused:
+        FeatureTaps(host(), ["backbone", name])
+    for part in ("submodules of Host", f"found {name!r}", "['backbone', 'momentum']"):
+        assert part in str(refused.value)
+
+
+def test_no_call_is_refused_by_the_tap_s_name() -> None:
+    root, given = host("momentum"), views()
+    with root.taps.watch(root, given):
+        root.backbone(given[0])
+        with pytest.raises(FeatureError, match="found momentum: no call"):
+            root.taps.features([0, 1])
+
+
+def test_a_view_that_passed_no_tap_is_refused() -> None:
+    root, given = host("backbone", "momentum"), views(3)
+    with root.taps.watch(root, given):
+        root.backbone(given[2])
+        root.momentum(given[0])
+        with pytest.raises(FeatureError) as refused:
+            root.taps.features([0, 1])
+        assert len(root.taps.features([0, 2])) == 2
+    for part in ("views [0, 1] of 3", "none for [1]", "backbone: [(4, 3)], momentum: [(4, 3)]"):
+        assert part in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "given_in", [lambda a, b: [a + b], lambda a, b: [a + 1, b, b], lambda a, b: [a[:3], b[:3]]]
+)
+def test_calls_that_match_no_views_are_refused(given_in: Callable[..., list[Tensor]]) -> None:
+    root, given = host("backbone"), views()
+    with root.taps.watch(root, given):
+        for x in given_in(*given):
+            root.backbone(x)
+        with pytest.raises(FeatureError, match="features of 2 views of 4 samples"):
+            root.taps.features([0, 1])
+
+
+@pytest.mark.parametrize(("module", "found"), [(Pair(), "tuple"), (nn.MSELoss(), "Tensor")])
+def test_an_output_that_is_no_batch_is_refused(module: nn.Module, found: str) -> None:
+    root, given = nn.ModuleDict({"backbone": module}), views()
+    taps = FeatureTaps(root, "backbone")
+    args = given if found == "Tensor" else given[:1]
+    with taps.watch(root, given), pytest.raises(FeatureError, match=f"'backbone'.* found {found}"):
+        module(*args)
