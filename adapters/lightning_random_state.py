@@ -53,8 +53,10 @@ class KeepRandomState(Callback):  # type: ignore[misc]
         """Set this process's state, unless the run has another number of processes now."""
         if self._loaded is not None and len(self._loaded) == trainer.world_size:
             _set_random_state(self._loaded[trainer.global_rank])
-            # Lightning has started the epoch's iterator, which drew its order from another state.
-            iter(trainer.fit_loop._data_fetcher)
+            # The epoch's iterator exists already, and drew its order from another state. Lightning
+            # starts a new one after this hook, except, since 2.6, in a resumed run.
+            if getattr(trainer.fit_loop, "is_resuming", False):
+                iter(trainer.fit_loop._data_fetcher)
         self._loaded = None
 
 

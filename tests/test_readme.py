@@ -32,3 +32,14 @@ def test_ci_runs_the_test_command() -> None:
 def test_pictures_and_links_exist() -> None:
     for target in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_diff_is_that_of_the_example() -> None:
+    (diff,) = re.findall(r"```diff\n(.*?)```", README, flags=re.DOTALL)
+    script = (ROOT / "examples" / "lightly_moco.py").read_text(encoding="utf-8")
+    lines = [line.strip() for line in script.splitlines()]
+    for line in filter(str.strip, diff.splitlines()):
+        marked = f"{line[1:].strip()}  # + AugSelf" if line.startswith("+") else line.strip()
+        assert marked in lines
+    added = [line for line in lines if line.endswith("# + AugSelf")]
+    assert len(added) <= 10

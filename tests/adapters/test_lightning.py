@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from augself_loss import AugSelfLoss, LossError
 from augself_loss.adapters.lightly import LightlyRecorder
-from augself_loss.adapters.lightning import AugSelfMixin, add_augself
+from augself_loss.adapters.lightning import AugSelfMixin, KeepRandomState, add_augself
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
@@ -241,7 +241,8 @@ def test_lightnings_own_two_packages() -> None:
             return torch.optim.SGD(self.parameters(), 0.01)
 
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    host = pytorch_lightning.Trainer(accelerator="cpu", max_epochs=1, **quiet)
+    kept = [KeepRandomState()]
+    host = pytorch_lightning.Trainer(accelerator="cpu", max_epochs=1, callbacks=kept, **quiet)
     module = augmented(Other)
     host.fit(module, loader(recorder()))
     assert host.logged_metrics["augself/total"] > 0

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import torch
@@ -15,22 +13,10 @@ from PIL import Image
 from torchvision import datasets
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+Run: TypeAlias = Callable[..., str]
 
 
-def run(*args: str | Path, cwd: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, *map(str, args)],
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_quickstart_measures_and_draws(tmp_path: Path) -> None:
+def test_quickstart_measures_and_draws(tmp_path: Path, run: Run) -> None:
     printed = run(EXAMPLES / "quickstart.py", "--smoke", "--threads", "1", cwd=tmp_path)
     for measured in ("AugSelf term: crop", "color read from two views: R²", "skintone: linear"):
         assert measured in printed
@@ -38,7 +24,7 @@ def test_quickstart_measures_and_draws(tmp_path: Path) -> None:
         assert picture.width > 1000
 
 
-def test_quickstart_runs_on_a_folder_of_pictures(tmp_path: Path) -> None:
+def test_quickstart_runs_on_a_folder_of_pictures(tmp_path: Path, run: Run) -> None:
     generator = torch.Generator().manual_seed(0)
     for name in ("cats", "dogs"):
         (tmp_path / "pets" / name).mkdir(parents=True)
@@ -50,7 +36,7 @@ def test_quickstart_runs_on_a_folder_of_pictures(tmp_path: Path) -> None:
     assert "pets: linear" in printed
 
 
-def test_an_augmentation_of_your_own(tmp_path: Path) -> None:
+def test_an_augmentation_of_your_own(tmp_path: Path, run: Run) -> None:
     assert "vignette" in run(EXAMPLES / "own_augmentation.py", cwd=tmp_path)
 
 
