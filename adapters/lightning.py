@@ -244,7 +244,7 @@ def _after_transfer(host: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(host)
     def on_after_batch_transfer(self: Any, batch: Any, dataloader_idx: int) -> Any:
         batch = host(self, batch, dataloader_idx)
-        return self.augself_step.augmented(batch) if self.trainer.training else batch
+        return self.augself_step.augmented(batch, self.dtype) if self.trainer.training else batch
 
     return on_after_batch_transfer
 

@@ -44,15 +44,21 @@ class Step:
     waiting: bool = False
     """Whether a step runs whose term is not computed yet."""
 
-    def augmented(self, batch: Any) -> Any:
-        """Replace the batch's images by views and their records (device augmentation)."""
+    def augmented(self, batch: Any, dtype: torch.dtype) -> Any:
+        """Replace the batch's images by views and their records (device augmentation).
+
+        Args:
+            batch: the batch, on the device.
+            dtype: the module's, which uint8 images are brought to.
+        """
         images = self._images(batch)
         if self.recorder is None or not isinstance(images, Tensor):
             raise RecordError(
                 f"Augmentation on the device expected a tensor of images at {self.images!r} of the "
                 f"batch, found {type(images).__name__}. Say where they are: images='image'."
             )
-        images = images / 255 if images.dtype == torch.uint8 else images
+        if images.dtype == torch.uint8:
+            images = (images / 255).to(dtype)
         with torch.no_grad():
             return self._replaced(batch, self.recorder(images))
 

@@ -79,6 +79,13 @@ def test_views_and_first_base_loss_are_the_plain_scripts() -> None:
     assert fit(module(), samples())[0] > base[0]
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
+@pytest.mark.parametrize("images", [IMAGES, (IMAGES * 255).byte()], ids=["floats", "bytes"])
+def test_reduced_precision(precision: Any, images: Tensor) -> None:
+    losses = fit(module(), samples(images), precision=precision)
+    assert losses == pytest.approx(fit(module(), samples(images)), abs=0.1)
+
+
 def test_bytes_are_scaled_and_evaluation_sees_plain_images() -> None:
     whole = (IMAGES * 255).byte()
     scaled, by_bytes = module(), module()
