@@ -7,7 +7,6 @@ Works with ``lightning`` and with ``pytorch_lightning``; what a step does to a b
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -15,10 +14,11 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from augself_loss.adapters.lightning_host import host_classes
 from augself_loss.adapters.lightning_random_state import KeepRandomState
 from augself_loss.adapters.lightning_step import Step, Views, check_views, plus
 from augself_loss.checks import check_records
-from augself_loss.errors import EncoderError, LossError, missing_extra
+from augself_loss.errors import EncoderError, LossError
 from augself_loss.loss import AugSelfLoss
 from augself_loss.parameters import identity_record
 from augself_loss.recording.multiview import MultiViewRecorder
@@ -31,19 +31,7 @@ Module = TypeVar("Module", bound=nn.Module)
 EVALUATION = ("validation_step", "test_step", "predict_step")
 
 
-def _host_classes() -> tuple[type[nn.Module], ...]:
-    found = []
-    for package in ("lightning.pytorch", "pytorch_lightning"):
-        try:
-            found.append(importlib.import_module(package).LightningModule)
-        except ImportError:
-            continue
-    if not found:
-        raise missing_extra(__name__, "lightning (or pytorch_lightning)", "lightning")
-    return tuple(found)
-
-
-HOSTS = _host_classes()
+HOSTS = host_classes("LightningModule")
 
 
 def add_augself(

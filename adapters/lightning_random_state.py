@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import random
 from typing import Any
 
@@ -10,19 +9,9 @@ import numpy as np
 import torch
 import torch.distributed
 
-from augself_loss.errors import missing_extra
+from augself_loss.adapters.lightning_host import host_classes
 
-
-def _callback_class() -> Any:
-    for package in ("lightning.pytorch", "pytorch_lightning"):
-        try:
-            return importlib.import_module(package).Callback
-        except ImportError:
-            continue
-    raise missing_extra(__name__, "lightning (or pytorch_lightning)", "lightning")
-
-
-Callback: Any = _callback_class()
+Callback: Any = host_classes("Callback")[0]
 
 
 class KeepRandomState(Callback):  # type: ignore[misc]

@@ -62,19 +62,25 @@ class MultiViewRecorder:
                 "MultiViewRecorder expected at least two views to compare, found "
                 f"{len(self.recorders)}. For one view call the recorder itself."
             )
-        layout: dict[str, Field] = {}
+        held: dict[str, Field] = {}
         for recorder in self.recorders:
-            layout = {**recorder.layout, **layout}
-        # In the library's order, whichever pipeline came first.
-        order = [name for e in default_encoders(self._all()).values() for name in e.fields]
-        self.layout: Layout = {name: layout[name] for name in order if name in layout}
+            held.update(recorder.layout)
+        known = [encoder for recorder in self.recorders for encoder in recorder.encoders]
+        united = default_encoders(known)
+        recorded = {encoder.name for encoder in known}
+        # In the library's order, whichever pipeline came first, and with the united ranges.
+        fields = {
+            entry: field
+            for encoder in united.values()
+            for entry, field in encoder.fields.items()
+            if entry in held
+        }
+        self.layout: Layout = {**fields, **{n: f for n, f in held.items() if n not in fields}}
+        self.encoders: tuple[Encoder, ...] = tuple(united[n] for n in united if n in recorded)
         if not self.layout:
             raise PipelineError(
                 "MultiViewRecorder expected pipelines that augment at random, found none that does."
             )
-        united = default_encoders(self._all())
-        recorded = {encoder.name for encoder in self._all()}
-        self.encoders: tuple[Encoder, ...] = tuple(united[n] for n in united if n in recorded)
 
     def __call__(self, image: Any) -> list[Any]:
         """Make all views.
@@ -92,9 +98,6 @@ class MultiViewRecorder:
             views.append(view)
             packed.append(pack(self._completed(record), self.layout))
         return [*views, torch.stack(packed, dim=-2).view(RECORD_DTYPE)]
-
-    def _all(self) -> list[Encoder]:
-        return [encoder for recorder in self.recorders for encoder in recorder.encoders]
 
     def _completed(self, record: Record) -> Record:
         """Add the identity of what only another view's pipeline applies."""

@@ -18,7 +18,7 @@ from torchvision import transforms as v1
 from torchvision.datasets import FakeData
 from torchvision.transforms import v2
 
-from augself_loss import Record
+from augself_loss import Record, RegressionEncoder
 from augself_loss.errors import PipelineError, RecordError
 from augself_loss.parameters import Layout
 from augself_loss.recording.kornia import KorniaRecorder
@@ -128,6 +128,20 @@ def test_ranges_are_united(order: tuple[int, int]) -> None:
     assert encoders["blur"].ranges == ((0.1, 3.0),)
     color = next(encoder for encoder in pipelines[0].encoders if encoder.name == "color")
     assert encoders["color"].ranges == color.ranges
+
+
+def test_the_layout_has_the_united_ranges_and_a_user_s_own_type() -> None:
+    class ShadowEncoder(RegressionEncoder):
+        name, columns, identity = "shadow", ("intensity",), (0.0,)
+
+    mine = ShadowEncoder((-0.5, 0.0))
+    kept = TorchvisionRecorder(v2.RandomCrop(16), encoders=[mine], types=["shadow"])
+    several = MultiViewRecorder([kept, strong(), weak()])
+    assert list(several.layout)[-1] == "shadow"
+    assert several.layout["blur"].ranges == ((0.1, 3.0),)
+    *_, packed = several(IMAGES[0])
+    _, records = split_views([IMAGES, IMAGES, IMAGES, packed[None]], several.layout)
+    assert [record["shadow"].item() for record in records] == [0.0, 0.0, 0.0]
 
 
 def test_device_pipelines_are_completed_in_batches() -> None:
