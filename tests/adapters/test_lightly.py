@@ -1,20 +1,14 @@
-"""Lightly's transforms recorded as they are, also in its data sets and their workers."""
+"""Lightly's transforms recorded as they are."""
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 import random
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import lightly.transforms
 import numpy as np
 import pytest
 import torch
-from lightly.data import LightlyDataset
-from lightly.data.multi_view_collate import MultiViewCollate
 from lightly.transforms import (
     AmplitudeRescaleTransform,
     GaussianBlur,
@@ -26,10 +20,9 @@ from lightly.transforms import (
     RFFT2DTransform,
 )
 from lightly.transforms.multi_view_transform import MultiViewTransform
+from lightly_transforms import NOISE, PICTURE, SIZE, make, seeded
 from PIL import ImageFilter, ImageOps
 from torch import Tensor
-from torch.utils.data import DataLoader, default_collate
-from torchvision.datasets import FakeData
 from torchvision.transforms import functional as f1
 from torchvision.transforms import v2
 
@@ -42,34 +35,7 @@ from augself_loss.recording.multiview import split_views
 
 # Python 3.12 and later warn whenever a process with threads, as torch has, is forked.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-SIZE = 24
-NOISE = torch.randint(0, 256, (3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).byte()
-PICTURE = f1.to_pil_image(NOISE)
 
-
-def make(name: str, **options: Any) -> Any:
-    """Build one of Lightly's transforms, in small."""
-    kind = getattr(lightly.transforms, f"{name}Transform", None)
-    if kind is None:
-        pytest.skip(f"this version of lightly has no {name}Transform")
-    if name in ("BYOL", "TiCo", "FDA"):
-        kinds = (getattr(lightly.transforms, f"{name}View{i}Transform") for i in (1, 2))
-        return kind(*(view(input_size=SIZE, **options) for view in kinds))
-    return kind(**{**SMALL.get(name, {"input_size": SIZE}), **options})
-
-
-CROPS = {"global_crop_size": SIZE, "local_crop_size": 12, "n_local_views": 3}
-SMALL: Mapping[str, dict[str, Any]] = {
-    "SwaV": {"crop_sizes": (SIZE, 12), "crop_counts": (2, 3)},
-    "DINO": CROPS,
-    "IBOT": CROPS,
-    "VICRegL": CROPS,
-    "FastSiam": {"num_views": 3, "input_size": SIZE},
-    "MMCR": {"k": 3, "input_size": SIZE},
-    "WMSE": {"num_samples": 3, "input_size": SIZE},
-    "MSN": {"random_size": SIZE, "focal_size": 12, "focal_views": 3},
-    "SMoG": {"crop_sizes": (SIZE, 12), "crop_counts": (2, 2)},
-}
 TRANSFORMS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in ("SimCLR", "SimSiam", "BYOL", "MoCoV1", "MoCoV2", "SwaV", "DINO")),
     *((name, {}) for name in ("VICReg", "FastSiam", "TiCo", "MMCR", "WMSE", "MSN", "SMoG")),
@@ -84,14 +50,6 @@ TRANSFORMS: list[tuple[str, dict[str, Any]]] = [
     ("VICReg", {"solarize_prob": 1.0, "sigmas": (0.5, 0.5), "gaussian_blur": 1.0}),
     ("SMoG", {"solarize_probs": (1.0, 0.0), "gaussian_blur_probs": (0.0, 1.0)}),
 ]
-
-
-def seeded(seed: int, run: Callable[[Any], Any], image: Any = PICTURE) -> Any:
-    """Call ``run(image)`` under one seed of all three generators."""
-    torch.manual_seed(seed)
-    np.random.seed(seed)
-    random.seed(seed)
-    return run(image)
 
 
 def records(recorder: LightlyRecorder, packed: Tensor) -> list[Record]:
@@ -383,77 +341,3 @@ def test_types_may_be_recorded_that_no_view_applies() -> None:
     recorder = LightlyRecorder(make("SimCLR"), types=["solarize"])
     made = records(recorder, seeded(0, recorder)[-1])
     assert all(record["solarize"].item() == 1 for record in made)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> str:
-    """Six images of two classes, as Lightly reads them."""
-    for i in range(6):
-        place = tmp_path / f"class{i % 2}"
-        place.mkdir(exist_ok=True)
-        pixels = torch.randint(0, 256, (3, 30, 34), generator=torch.Generator().manual_seed(i))
-        f1.to_pil_image(pixels.byte()).save(place / f"{i}.png")
-    return str(tmp_path)
-
-
-def from_folder(folder: str, transform: Any) -> LightlyDataset:
-    return LightlyDataset(folder, transform=transform)
-
-
-def from_torch(_folder: str, transform: Any) -> LightlyDataset:
-    return LightlyDataset.from_torch_dataset(FakeData(6, (3, 30, 34)), transform=transform)
-
-
-def by_setter(folder: str, transform: Any) -> LightlyDataset:
-    dataset = LightlyDataset(folder)
-    dataset.transform = transform
-    return dataset
-
-
-@pytest.mark.parametrize("build", [from_folder, from_torch, by_setter])
-@pytest.mark.parametrize("collate", [MultiViewCollate(), default_collate])
-@pytest.mark.parametrize("name", ["SimCLR", "DINO"])
-def test_lightly_data_sets_hand_the_records_over(
-    folder: str, build: Callable[..., LightlyDataset], collate: Any, name: str
-) -> None:
-    transform = make(name)
-    recorder = LightlyRecorder(transform)
-    batches = []
-    for made in (transform, recorder):
-        loader = DataLoader(build(folder, made), batch_size=3, collate_fn=collate)
-        batches.append(seeded(0, list, loader))
-    for (plain, labels, names), (given, same_labels, same_names) in zip(*batches, strict=True):
-        views, made_records = split_views(given, recorder.layout)
-        assert all(map(torch.equal, views, plain))
-        assert labels.equal(same_labels)
-        assert list(names) == list(same_names)
-        assert len(made_records) == len(views)
-        for record in made_records:
-            assert {len(column) for column in record.values()} == {3}
-            for encoder in recorder.encoders:
-                encoder.check(record)
-
-
-def test_data_loader_workers_record(folder: str) -> None:
-    transform = make("BYOL", rr_prob=0.3)
-    recorder = LightlyRecorder(transform)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lightly.data", LightlyRecorder.__module__])
-
-    def load(transform: Any, method: Any) -> list[Any]:
-        loader = DataLoader(
-            from_folder(folder, transform),
-            batch_size=2,
-            collate_fn=MultiViewCollate(),
-            num_workers=2,
-            multiprocessing_context=method,
-            generator=torch.Generator().manual_seed(5),
-        )
-        return [views for views, _, _ in loader]
-
-    blurs = []
-    for plain, given in zip(load(transform, "fork"), load(recorder, context), strict=True):
-        views, made = split_views(given, recorder.layout)
-        assert all(map(torch.equal, views, plain))
-        blurs += made[0]["blur"].flatten().tolist()
-    assert len(set(blurs)) == 6
