@@ -16,7 +16,7 @@ from torch import nn
 
 from augself_loss.adapters.lightning_host import host_classes
 from augself_loss.adapters.lightning_random_state import KeepRandomState
-from augself_loss.adapters.lightning_step import Step, Views, check_views, plus
+from augself_loss.adapters.lightning_step import Step, Views, check_views, loss_in, plus
 from augself_loss.checks import check_records
 from augself_loss.errors import EncoderError, LossError
 from augself_loss.loss import AugSelfLoss
@@ -202,8 +202,7 @@ def _training_step(host: Callable[..., Any]) -> Callable[..., Any]:
             if not self.automatic_optimization:
                 step.check_manual()
             elif output is not None:
-                base = output["loss"] if isinstance(output, dict) else output
-                output = plus(output, step.term(self, base))
+                output = plus(output, step.term(self, loss_in(output)))
         return output
 
     return training_step
@@ -214,7 +213,7 @@ def _manual_backward(host: Callable[..., Any]) -> Callable[..., Any]:
     def manual_backward(self: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
         step: Step = self.augself_step
         if step.waiting:
-            loss = plus(loss, step.term(self, loss))
+            loss = loss_in(loss) + step.term(self, loss)
         return host(self, loss, *args, **kwargs)
 
     return manual_backward

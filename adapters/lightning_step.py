@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -170,17 +170,22 @@ def check_views(views: object, count: int) -> None:
         )
 
 
-def plus(output: Any, term: Tensor) -> Any:
-    """Add the term to what a training step returned: a loss, or a dict with one.
+def loss_in(output: Any) -> Tensor:
+    """Find the loss in what a training step returned: a tensor, or a dict with one.
 
     Raises:
         LossError: neither.
     """
-    if isinstance(output, dict) and isinstance(output.get("loss"), Tensor):
-        return {**output, "loss": output["loss"] + term}
-    if isinstance(output, Tensor):
-        return output + term
-    found = list(output) if isinstance(output, dict) else type(output).__name__
+    loss = output.get("loss") if isinstance(output, Mapping) else output
+    if isinstance(loss, Tensor):
+        return loss
+    found = list(output) if isinstance(output, Mapping) else type(output).__name__
     raise LossError(
         f"AugSelf expected training_step to return the loss or a dict with 'loss', found {found}."
     )
+
+
+def plus(output: Any, term: Tensor) -> Any:
+    """Add the term to the loss in what a training step returned."""
+    loss = loss_in(output) + term
+    return {**output, "loss": loss} if isinstance(output, Mapping) else loss
