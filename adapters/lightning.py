@@ -29,8 +29,6 @@ __all__ = ["AugSelfMixin", "KeepRandomState", "add_augself"]
 Module = TypeVar("Module", bound=nn.Module)
 
 EVALUATION = ("validation_step", "test_step", "predict_step")
-
-
 HOSTS = host_classes("LightningModule")
 
 

@@ -50,6 +50,7 @@ class FeatureTaps:
                     f"taps expected names of submodules of {type(root).__name__}, found {name!r}. "
                     f"Its children are {children}; use dots for theirs, 'backbone.layer4'."
                 )
+        self._hooked = tuple(dict.fromkeys(a for tap in self.names for a in _with_ancestors(tap)))
         self._tap(root)
 
     @contextmanager
@@ -104,7 +105,7 @@ class FeatureTaps:
 
     def _tap(self, root: nn.Module) -> None:
         """Hook the named submodules and those around them, where they are not hooked yet."""
-        for name in dict.fromkeys(a for tap in self.names for a in _with_ancestors(tap)):
+        for name in self._hooked:
             module = root.get_submodule(name)
             tapped, handles = self._tapped.get(name, (None, []))
             if module is tapped:

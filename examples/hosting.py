@@ -13,6 +13,8 @@ import images
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from rich.console import Console
+from rich.table import Table
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import VisionDataset
@@ -114,10 +116,11 @@ class Report(pl.Callback):
 
     def show(self) -> None:
         """Print the table."""
-        print(f"\n{'':20}{'first epoch':>12}{'last epoch':>12}")
+        rows = Table("mean over", "first epoch", "last epoch")
         for name in self.epochs[0]:
-            first, last = (torch.cat(self.epochs[i][name]).mean() for i in (0, -1))
-            print(f"{name:20}{first:12.4f}{last:12.4f}")
+            means = (torch.cat(self.epochs[i][name]).mean() for i in (0, -1))
+            rows.add_row(name, *(f"{mean:.4f}" for mean in means))
+        Console().print(rows)
 
 
 def train(

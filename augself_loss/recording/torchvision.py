@@ -167,10 +167,8 @@ class _Wiring:
         )
 
     def _wire_wrapper(self, wrapper: Any, attribute: str) -> tuple[Any, Node]:
-        wired = copy.copy(wrapper)
         child, plan = self.wire(getattr(wrapper, attribute))
-        if isinstance(wrapper, nn.Module):
-            wired._modules = dict(wrapper._modules)
+        wired = _copied(wrapper)
         setattr(wired, attribute, child)
         return wired, plan
 
@@ -205,13 +203,19 @@ def _is_torchvision(cls: type) -> bool:
     return cls in (getattr(v1, cls.__name__, None), getattr(v2, cls.__name__, None))
 
 
+def _copied(transform: Any) -> Any:
+    """Copy a transform so that other children can be set without touching the original's."""
+    copied = copy.copy(transform)
+    if isinstance(transform, nn.Module):
+        copied._modules = dict(transform._modules)
+    return copied
+
+
 def _rebuilt(container: Any, children: list[Any]) -> Any:
     """Copy a container with other children; a ModuleList stays one."""
     if isinstance(container, nn.Sequential):
         return nn.Sequential(*children)
-    rebuilt = copy.copy(container)
-    if isinstance(container, nn.Module):
-        rebuilt._modules = dict(container._modules)
+    rebuilt = _copied(container)
     is_modules = isinstance(container.transforms, nn.ModuleList)
     rebuilt.transforms = nn.ModuleList(children) if is_modules else children
     return rebuilt

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightly.transforms
-import numpy as np
 import pytest
 import torch
+from pictures import seed as seed_all
 from torchvision.transforms import functional as f1
 
 SIZE = 24
@@ -44,7 +43,5 @@ SMALL: Mapping[str, dict[str, Any]] = {
 
 def seeded(seed: int, run: Callable[[Any], Any], image: Any = PICTURE) -> Any:
     """Call ``run(image)`` under one seed of all three generators."""
-    torch.manual_seed(seed)
-    np.random.seed(seed)
-    random.seed(seed)
+    seed_all(seed)
     return run(image)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -92,8 +90,3 @@ def weights(module: torch.nn.Module, *, without: str = "augself.") -> dict[str, 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     """Whether two states are equal bit for bit."""
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
-
-
-def checkpoints(folder: Path) -> Sequence[Path]:
-    """List a run's checkpoints, oldest first."""
-    return sorted(folder.rglob("*.ckpt"), key=lambda path: path.stat().st_mtime)
