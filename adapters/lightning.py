@@ -16,11 +16,10 @@ from torch import nn
 
 from augself_loss.adapters.lightning_host import host_classes
 from augself_loss.adapters.lightning_random_state import KeepRandomState
-from augself_loss.adapters.lightning_step import Step, Views, check_views, loss_in, plus
-from augself_loss.checks import check_records
-from augself_loss.errors import EncoderError, LossError
+from augself_loss.adapters.lightning_step import Step, loss_in, plus
+from augself_loss.adapters.pairing import Views, check_views
+from augself_loss.errors import LossError
 from augself_loss.loss import AugSelfLoss
-from augself_loss.parameters import identity_record
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.taps import FeatureTaps
 
@@ -106,7 +105,7 @@ def add_augself(
             "add_augself expected the MultiViewRecorder (or LightlyRecorder) that makes the views, "
             f"found {type(recorder).__name__}. Wrap it: MultiViewRecorder(recorder)."
         )
-    _check_recorder(augself, recorder)
+    augself.check_recorder(recorder)
     check_views(views, len(recorder.recorders))
     device_recorder = recorder if on_device else None
     step = Step(FeatureTaps(module, taps), recorder.layout, views, images, device_recorder, log)
@@ -151,19 +150,6 @@ def _check_module(module: object) -> None:
             "add_augself expected a training_step that takes a batch, found one that takes "
             "'dataloader_iter'. Add the term in it yourself: split_views and AugSelfLoss."
         )
-
-
-def _check_recorder(augself: AugSelfLoss, recorder: MultiViewRecorder) -> None:
-    """Refuse, before any training time is spent, a loss that the records cannot serve."""
-    check_records(augself.encoders, [identity_record(recorder.layout, 2)], torch.empty(2, 1))
-    for sampled in recorder.encoders:
-        known = augself.encoders.get(sampled.name)
-        if type(known) is type(sampled) and known.union(sampled).ranges != known.ranges:
-            raise EncoderError(
-                f"The loss's '{sampled.name}' expected values in {known.ranges}, found a pipeline "
-                f"that samples from {sampled.ranges}. Build the loss with "
-                "encoders=recorder.encoders."
-            )
 
 
 @functools.cache

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from augself_loss.adapters.pairing import Views, paired
 from augself_loss.errors import LossError, RecordError
 from augself_loss.loss import Output
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.multiview import MultiViewRecorder, is_packed, split_views
 from augself_loss.taps import FeatureTaps
-
-Views: TypeAlias = Literal["global", "all"] | Sequence[int]
-"""Which views are paired: those with the most pixels, all, or the ones listed."""
 
 
 @dataclass
@@ -105,7 +103,7 @@ class Step:
             Σ λ_a · L_a, a scalar.
         """
         self.waiting = False
-        wanted = self._wanted()
+        wanted = paired(self.views, self.current)
         features = self.taps.features(wanted)
         self.taps.stop()
         out: Output = module.augself(features, [self.records[i] for i in wanted])
@@ -125,14 +123,6 @@ class Step:
         if self.log is not None and getattr(module, "_trainer", None) is not None:
             logged = {f"{self.log}/{name}": value.detach() for name, value in values.items()}
             module.log_dict(logged, batch_size=len(self.current[0]))
-
-    def _wanted(self) -> list[int]:
-        if self.views == "all":
-            return list(range(len(self.current)))
-        if self.views == "global":
-            pixels = [view.shape[-2:].numel() for view in self.current]
-            return [i for i, count in enumerate(pixels) if count == max(pixels)]
-        return list(self.views)
 
     def _images(self, batch: Any) -> Any:
         if self.images is None:
@@ -156,18 +146,6 @@ class Step:
         if isinstance(batch, tuple):
             return type(batch)(*entries) if hasattr(batch, "_fields") else tuple(entries)
         return entries
-
-
-def check_views(views: object, count: int) -> None:
-    """Refuse, as :class:`LossError`, what names no pair of a recorder's views."""
-    if views in ("global", "all"):
-        return
-    listed = list(views) if isinstance(views, (list, tuple, range)) else []
-    if len(set(listed)) < 2 or any(i not in range(count) for i in listed):
-        raise LossError(
-            f"views expected 'global', 'all' or at least two different ones out of 0..{count - 1}, "
-            f"found {views!r}."
-        )
 
 
 def loss_in(output: Any) -> Tensor:

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from augself_loss.encoders import BUILT_IN, Encoder
-from augself_loss.errors import FeatureError, LossError, RecordError
-from augself_loss.parameters import Record
+from augself_loss.errors import EncoderError, FeatureError, LossError, RecordError
+from augself_loss.parameters import Layout, Record, identity_record
 
 COLUMNS = {kind.name: kind.columns for kind in BUILT_IN}
 """Entry name → its columns, also for entries that a target reads and no head predicts."""
+
+
+class Recorded(Protocol):
+    """What says which records will come: every recorder does."""
+
+    layout: Layout
+    encoders: tuple[Encoder, ...]
 
 
 def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
@@ -155,6 +163,19 @@ def check_records(encoders: Mapping[str, Encoder], records: Sequence[Record], li
             if entry in record:
                 columns = encoders[entry].columns if entry in encoders else COLUMNS.get(entry)
                 _check_entry(record[entry], columns, f"record{number}['{entry}']", like)
+
+
+def check_recorder(encoders: Mapping[str, Encoder], recorder: Recorded) -> None:
+    """Refuse records that lack what is predicted, or are sampled from wider ranges."""
+    check_records(encoders, [identity_record(recorder.layout, 2)], torch.empty(2, 1))
+    for pipeline in recorder.encoders:
+        known = encoders.get(pipeline.name)
+        if type(known) is type(pipeline) and known.union(pipeline).ranges != known.ranges:
+            raise EncoderError(
+                f"The loss's '{pipeline.name}' expected values in {known.ranges}, found a pipeline "
+                f"that samples from {pipeline.ranges}. Build the loss with "
+                "encoders=recorder.encoders."
+            )
 
 
 def _check_entry(entry: Tensor, columns: tuple[str, ...] | None, where: str, like: Tensor) -> None:

@@ -43,4 +43,15 @@ def missing_extra(module: str, needs: str, extra: str) -> ImportError:
         needs: the package that is missing.
         extra: the extra of this library that brings it.
     """
-    return ImportError(f"{module} needs {needs}; run `pip install 'augself-loss[{extra}]'`.")
+    return missing_package(module, needs, f"pip install 'augself-loss[{extra}]'")
+
+
+def missing_package(module: str, needs: str, command: str) -> ImportError:
+    """Make the error of a package that is not installed and that no extra can bring.
+
+    Args:
+        module: the module that needs it.
+        needs: the package that is missing.
+        command: what installs it.
+    """
+    return ImportError(f"{module} needs {needs}; run `{command}`.")

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import (
+    Recorded,
     check_choice,
     check_device,
     check_features,
     check_optimizers,
+    check_recorder,
     check_records,
     check_types,
     check_values,
@@ -215,6 +217,18 @@ class AugSelfLoss(nn.Module):
             LossError: some head parameter is in none of them.
         """
         check_optimizers(optimizers, dict(self.named_parameters()))
+
+    def check_recorder(self, recorder: Recorded) -> None:
+        """Refuse a recorder that cannot serve this loss.
+
+        Args:
+            recorder: any recorder, or what else has a ``layout`` and ``encoders``.
+
+        Raises:
+            RecordError: it does not record what the loss predicts.
+            EncoderError: it samples from wider ranges than the loss was built for.
+        """
+        check_recorder(self.encoders, recorder)
 
     def load_released_heads(self, state_dicts: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Load heads that the released AugSelf code saved.

@@ -19,6 +19,13 @@ torch.set_num_threads(1)
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--host", action="append", help="framework of the contract suite; may be repeated"
+    )
+
+
 GOLDEN = Path(__file__).parent / "golden"
 RELEASED = {
     "crop": "crop",

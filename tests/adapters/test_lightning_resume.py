@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation wr
 import pytest
 import torch
 from lightly.transforms import SimSiamTransform
+from lightly_host import LightlyHost
 from lightly_modules import FEATURES, SIZE, SimSiam
 from lightning.pytorch.callbacks import ModelCheckpoint
 from pictures import Losses, Pictures, loader, same, seed, trainer, weights
@@ -23,8 +21,6 @@ from augself_loss.adapters.lightly import LightlyRecorder
 from augself_loss.adapters.lightning import AugSelfMixin, KeepRandomState, add_augself
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
-
-HOSTS = Path(__file__).parents[1] / "hosts"
 
 
 def workers() -> tuple[Any, DataLoader[Any]]:
@@ -105,35 +101,11 @@ def test_load_from_checkpoint(tmp_path: Path) -> None:
     assert same(weights(again, without="-"), weights(module, without="-"))
 
 
-def two_processes(folder: Path, epochs: int, resumed: Path | None = None) -> list[dict[str, Any]]:
-    folder.mkdir()
-    command = [sys.executable, "-W", "ignore", str(HOSTS / "two_processes.py"), str(folder)]
-    options = [str(epochs), *([] if resumed is None else [str(resumed)])]
-    search = os.pathsep.join(filter(None, [str(HOSTS), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [*command, *options],
-        env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
-
-
-def trained(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights that DDP keeps equal; batch norm's averages follow each process's own batches."""
-    return {k: v for k, v in state.items() if "running" not in k and "num_batches" not in k}
-
-
-def test_two_processes_stay_in_sync_and_resume(tmp_path: Path) -> None:
-    whole = two_processes(tmp_path / "whole", 2)
-    assert any(name.startswith("augself.heads.") for name in whole[0]["state"])
-    assert same(trained(whole[0]["state"]), trained(whole[1]["state"]))
-    assert whole[0]["losses"] != whole[1]["losses"], "each process has its own batches"
-    first = tmp_path / "whole" / "epoch=0.ckpt"
-    rest = two_processes(tmp_path / "rest", 2, first)
+def test_two_processes_resume(tmp_path: Path) -> None:
+    host, method = LightlyHost(), "SimSiam"
+    whole = host.run(tmp_path / "whole", method, epochs=2, processes=2)
+    first = host.run(tmp_path / "parts", method, epochs=1, processes=2)
+    rest = host.run(tmp_path / "parts", method, epochs=2, processes=2, resume=True)
     for rank in (0, 1):
-        assert rest[rank]["losses"] == whole[rank]["losses"][2:]
-        assert same(trained(rest[rank]["state"]), trained(whole[rank]["state"]))
+        assert first[rank].base + rest[rank].base == whole[rank].base
+        assert same(rest[rank].final, whole[rank].final)

@@ -1,0 +1,49 @@
+"""Lightly in the contract suite: twelve methods in the form in which it documents them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightly_modules
+from contract import Recording
+from lightly.transforms import SimSiamTransform
+from lightning_host import LightningHost, Weights, refused, with_term
+from mystery import RandomMystery
+from pictures import loader
+
+from augself_loss.adapters.lightly import LightlyRecorder
+
+METHODS = {
+    method.__name__: method for method in (lightly_modules.SimSiam, *lightly_modules.METHODS)
+}
+
+
+class LightlyHost(LightningHost):
+    """Lightly's own transforms, recorded as they are."""
+
+    key = "lightly"
+    name = "Lightly"
+    packages: Mapping[str, str] = {"lightly": "1.6"}
+    adapter = "augself_loss.adapters.lightly"
+    missing: tuple[str, ...] = ("lightly",)
+    methods: tuple[str, ...] = tuple(METHODS)
+    recording: tuple[Recording, ...] = ("CPU",)
+
+    def prepared(
+        self, method: str, weights: Weights | None, recording: Recording
+    ) -> tuple[Any, Any]:
+        """Build the module, with or without the term, and its data."""
+        assert recording == "CPU"
+        module, transform = METHODS[method](), METHODS[method].make_transform()
+        if weights is None:
+            return module, loader(transform)
+        recorder = LightlyRecorder(transform)
+        return with_term(module, weights, recorder), loader(recorder)
+
+    def refusal(self, folder: Path) -> str:  # noqa: ARG002
+        transform = SimSiamTransform(input_size=lightly_modules.SIZE)
+        view = transform.transforms[0]
+        view.transform.transforms = [*view.transform.transforms, RandomMystery()]
+        return refused(lambda: LightlyRecorder(transform))
