@@ -7,8 +7,10 @@ that nothing passes only because the sources lie beside it.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 import nox
@@ -17,22 +19,46 @@ ROOT = Path(__file__).parent
 BUILD = ROOT / "build" / "nox"
 OLDEST_KORNIA = "0.7.4"
 
-nox.options.sessions = ["style", "wheel", "types", "tests", "oldest_kornia"]
+HOSTS = {
+    "byol_pytorch": ["byol-pytorch==0.9.1"],
+    "pytorch_metric_learning": ["pytorch-metric-learning==2.9.0"],
+}
+"""Framework of the contract suite → what pip installs for it, call by call, into its own venv."""
+
+nox.options.sessions = ["style", "wheel", "types", "tests", "oldest_kornia", "host"]
 nox.options.default_venv_backend = "none"
 nox.options.stop_on_first_error = True
 
 
-def python(session: nox.Session, *args: str, **env: str) -> None:
+def python(session: nox.Session, *args: str, exe: str = sys.executable, **env: str) -> None:
     """Run this environment's Python in an empty folder outside the package's sources."""
     elsewhere = BUILD / "elsewhere"
     elsewhere.mkdir(parents=True, exist_ok=True)
     with session.chdir(elsewhere):
-        session.run(sys.executable, *args, env=env)
+        session.run(exe, *args, env=env)
 
 
-def pytest(session: nox.Session, *tests: Path, **env: str) -> None:
+def pytest(session: nox.Session, *args: Path | str, exe: str = sys.executable, **env: str) -> None:
     config = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT))
-    python(session, "-m", "pytest", *config, *map(str, tests), *session.posargs, **env)
+    python(session, "-m", "pytest", *config, *map(str, args), *session.posargs, exe=exe, **env)
+
+
+def overlay(session: nox.Session, name: str, installs: list[str]) -> str:
+    """Make a virtual environment that sees this one's packages after its own; return its Python.
+
+    So a framework has the versions that it needs, and PyTorch is not installed once for each.
+    """
+    venv = BUILD / "hosts" / name
+    exe = str(venv / "bin" / "python")
+    installed = venv / "installed.txt"
+    if not installed.exists() or installed.read_text() != "\n".join(installs):
+        python(session, "-m", "venv", "--clear", str(venv))
+        outer, (site,) = sysconfig.get_path("purelib"), venv.glob("lib/python*/site-packages")
+        (site / "outer.pth").write_text(f"import site; site.addsitedir({outer!r})\n")
+        for install in installs:
+            python(session, "-m", "pip", "install", "-q", *shlex.split(install), exe=exe)
+        installed.write_text("\n".join(installs))
+    return exe
 
 
 @nox.session
@@ -73,3 +99,13 @@ def oldest_kornia(session: nox.Session) -> None:
         python(session, *install, f"kornia=={OLDEST_KORNIA}")
     search_path = os.pathsep.join(filter(None, [str(target), os.environ.get("PYTHONPATH")]))
     pytest(session, ROOT / "tests" / "recording", PYTHONPATH=search_path)
+
+
+@nox.session
+@nox.parametrize("name", list(HOSTS), ids=list(HOSTS))
+def host(session: nox.Session, name: str) -> None:
+    """Run a framework's tests with the real framework, in an environment of its own."""
+    exe = overlay(session, name, HOSTS[name])
+    named = sorted((ROOT / "tests").glob(f"*/test_{name}*.py"))
+    docs = (ROOT / "tests" / "test_docstrings.py", "-k", f"not docstring or adapters.{name}")
+    pytest(session, ROOT / "tests" / "contract", "--host", name, *named, *docs, exe=exe)

@@ -42,7 +42,7 @@ class FeatureTaps:
             raise LossError("taps expected at least one submodule's name, found none.")
         self._watch = _Watch()
         self._tapped: dict[str, tuple[nn.Module, list[RemovableHandle]]] = {}
-        known = dict(root.named_modules())
+        known = dict(root.named_modules(remove_duplicate=False))
         for name in self.names:
             if not isinstance(name, str) or name not in known or not name:
                 children = [child for child, _ in root.named_children()]
@@ -138,8 +138,11 @@ class FeatureTaps:
         for name, _, out in self._watch.calls:
             whole = size > 0 and len(out) % size == 0 and len(out) > 0
             parts[name] += out.chunk(len(out) // size) if whole else [out]
+        first = parts[self.names[0]]
+        # All views may pass twice, once without gradients (targets): the others count.
+        online = [part for part in first if part.requires_grad]
         in_order = [part for name in self.names for part in parts[name]]
-        for candidate in (parts[self.names[0]], in_order):
+        for candidate in (first, in_order, online):
             fits = all(len(part) == size for part in candidate)
             if len(candidate) == len(views) and fits:
                 return dict(enumerate(candidate))

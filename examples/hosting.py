@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import warnings
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ import images
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from rich.console import Console
-from rich.table import Table
+from means import Means
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import VisionDataset
@@ -100,27 +98,18 @@ def loader(args: argparse.Namespace, dataset: Dataset[Any]) -> DataLoader[Any]:
 
 
 class Report(pl.Callback):
-    """Prints the means of all that was logged, over the first epoch and over the last."""
+    """Keeps all that was logged, to print its means over the first epoch and over the last."""
 
     def __init__(self) -> None:
-        self.epochs: list[dict[str, list[Tensor]]] = []
+        self.means = Means()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Begin an epoch."""
-        self.epochs.append(defaultdict(list))
+        self.means.begin_epoch()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Keep what the step logged, without waiting for the device."""
-        for name, value in trainer.callback_metrics.items():
-            self.epochs[-1][name].append(value.detach().flatten())
-
-    def show(self) -> None:
-        """Print the table."""
-        rows = Table("mean over", "first epoch", "last epoch")
-        for name in self.epochs[0]:
-            means = (torch.cat(self.epochs[i][name]).mean() for i in (0, -1))
-            rows.add_row(name, *(f"{mean:.4f}" for mean in means))
-        Console().print(rows)
+        """Keep what the step logged."""
+        self.means.add(trainer.callback_metrics)
 
 
 def train(
@@ -144,6 +133,6 @@ def train(
         enable_model_summary=False,
     )
     trainer.fit(model, batches, validation)
-    report.show()
+    report.means.show()
     print(f"Everything is in {logger.log_dir}")
     return trainer

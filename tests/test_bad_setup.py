@@ -12,9 +12,11 @@ from augself_loss import (
     AugSelfLoss,
     BlurEncoder,
     ColorEncoder,
+    Encoder,
     EncoderError,
     FeatureError,
     LossError,
+    RecordError,
     RegressionEncoder,
     with_augself,
 )
@@ -22,6 +24,14 @@ from augself_loss import (
 BATCH, DIM = 4, 8
 NAN, INF = float("nan"), float("inf")
 WEIGHTS = {"blur": 1.0}
+
+
+class Pipeline:
+    """What a recorder says of itself."""
+
+    def __init__(self, *encoders: Encoder) -> None:
+        self.encoders = encoders
+        self.layout = {name: field for e in encoders for name, field in e.fields.items()}
 
 
 def rows(**kwargs: Any) -> Tensor:
@@ -104,6 +114,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[AugSelfError], str]] = {
     "heads that are none": (
         lambda: AugSelfLoss(DIM, WEIGHTS).load_released_heads({"blur": 3}),  # type: ignore[dict-item]
         LossError, r"'blur' does not fit this loss.*0.weight",
+    ),
+    "recorder without the type": (
+        lambda: AugSelfLoss(DIM, WEIGHTS).check_recorder(Pipeline()), RecordError,
+        r"expected the entry 'blur'.*found \[\]",
+    ),
+    "recorder of wider ranges": (
+        lambda: AugSelfLoss(DIM, WEIGHTS, encoders=[BlurEncoder((0.1, 1.0))]).check_recorder(
+            Pipeline(BlurEncoder((0.1, 2.0)))),
+        EncoderError, r"'blur' expected values in .*1.0.*2.0.*encoders=recorder.encoders",
     ),
     "predict one view": (
         lambda: AugSelfLoss(DIM, WEIGHTS).predict(rows(), None),  # type: ignore[arg-type]

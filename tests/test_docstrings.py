@@ -16,6 +16,11 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(augself_loss.__path__, "a
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples(name: str) -> None:
-    module = importlib.import_module(name)
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        if not name.startswith("augself_loss.adapters."):
+            raise
+        pytest.skip(str(error))  # it runs in its framework's own session of nox
     torch.manual_seed(0)
     assert doctest.testmod(module, extraglobs={"torch": torch}).failed == 0

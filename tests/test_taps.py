@@ -109,6 +109,24 @@ def test_views_that_are_not_known_are_taken_in_order(calls: list[list[int]]) -> 
     torch.testing.assert_close(found, list(whole.chunk(3)))
 
 
+def test_of_calls_in_order_those_with_gradients_count() -> None:
+    root, given = host("backbone"), views()
+    with root.taps.watch(root, given):
+        online = root.backbone(torch.cat(given))
+        with torch.no_grad():
+            root.backbone(torch.cat(given))
+        assert same(root.taps.features([0, 1]), list(online.chunk(2)))
+
+
+def test_a_submodule_of_two_names_is_tapped_by_either() -> None:
+    root, given = host("backbone"), views()
+    root.add_module("alias", root.backbone)
+    taps = FeatureTaps(root, "alias")
+    with taps.watch(root, given):
+        outs = [root.backbone(view) for view in given]
+        assert same(taps.features([0, 1]), outs)
+
+
 @pytest.mark.parametrize("first", ["backbone", "momentum"])
 def test_of_two_taps_the_first_that_saw_a_view_counts(first: str) -> None:
     second = {"backbone": "momentum", "momentum": "backbone"}[first]

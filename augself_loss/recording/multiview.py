@@ -93,14 +93,27 @@ class MultiViewRecorder:
             batch, to be read by :func:`split_views`.
         """
         views, packed = [], []
-        for recorder in self.recorders:
-            view, record = recorder(image)
+        for number in range(len(self.recorders)):
+            view, record = self.view(number, image)
             views.append(view)
-            packed.append(pack(self._completed(record), self.layout))
+            packed.append(pack(record, self.layout))
         return [*views, torch.stack(packed, dim=-2).view(RECORD_DTYPE)]
 
+    def view(self, number: int, image: Any) -> tuple[Any, Record]:
+        """Make one of the views, for hosts that ask for them one by one.
+
+        Args:
+            number: which of the recorders makes it.
+            image: what that recorder takes.
+
+        Returns:
+            The view and its record, with the identity of what only another view's pipeline applies.
+        """
+        view, record = self.recorders[number](image)
+        completed = self._completed(record)
+        return view, {name: completed[name] for name in self.layout}
+
     def _completed(self, record: Record) -> Record:
-        """Add the identity of what only another view's pipeline applies."""
         missing = [name for name in self.layout if name not in record]
         if not missing:
             return record

@@ -64,6 +64,19 @@ def own(recorder: Any, image: Any, seed: int, views: int = 2) -> list[tuple[Any,
     return [recorder(image) for _ in range(views)]
 
 
+def test_views_one_by_one() -> None:
+    """For hosts that ask for each view: the same views, and records with all entries."""
+    several = MultiViewRecorder([strong(), weak()])
+    torch.manual_seed(3)
+    first, second, packed = several(IMAGES[0])
+    torch.manual_seed(3)
+    for number, expected in enumerate((first, second)):
+        view, record = several.view(number, IMAGES[0])
+        assert torch.equal(view, expected)
+        assert list(record) == list(several.layout)
+        assert torch.equal(torch.cat(list(record.values())).view(RECORD_DTYPE), packed[number])
+
+
 @pytest.mark.parametrize("views", [2, 3])
 def test_images_come_back_with_their_records(assert_same_record: Check, views: int) -> None:
     recorder = strong()

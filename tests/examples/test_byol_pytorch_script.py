@@ -1,0 +1,15 @@
+"""The script for byol-pytorch runs, also without the lines that add AugSelf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from scripts import check_script
+
+pytest.importorskip("byol_pytorch")
+
+
+def test_script_with_and_without_augself(tmp_path: Path, run: Callable[..., str]) -> None:
+    check_script("byol_pytorch_learner", tmp_path, run)

@@ -1,0 +1,151 @@
+"""pytorch-metric-learning in the contract suite: its losses, wrapped, in a plain loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
+import torch
+from contract import TERM, Recording, Run
+from mystery import RandomMystery
+from plain_loop import Images, Losses, Script, in_processes, train
+from pytorch_metric_learning import losses, miners
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from augself_loss import AugSelfLoss, with_augself
+from augself_loss.errors import PipelineError
+from augself_loss.parameters import Record
+from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.multiview import MultiViewRecorder, split_views
+from augself_loss.recording.torchvision import TorchvisionRecorder
+
+SIZE, FEATURES, CLASSES = 16, 12, 4
+JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
+LOSSES: dict[str, Callable[[], Any]] = {
+    "NTXentLoss": lambda: losses.SelfSupervisedLoss(losses.NTXentLoss()),
+    "VICRegLoss": losses.VICRegLoss,
+    "SupConLoss": losses.SupConLoss,
+    "TripletMarginLoss": losses.TripletMarginLoss,
+    "ArcFaceLoss": lambda: losses.ArcFaceLoss(CLASSES, 8),
+    "CrossBatchMemory": lambda: losses.CrossBatchMemory(losses.ContrastiveLoss(), 8, 64),
+}
+
+
+def worker() -> v2.Compose:
+    jitter = v2.RandomApply([v2.ColorJitter(**JITTER)], p=0.8)
+    return v2.Compose([v2.RandomResizedCrop(SIZE), v2.RandomHorizontalFlip(), jitter])
+
+
+def device() -> K.AugmentationSequential:
+    jitter = K.ColorJitter(**JITTER, p=0.8)
+    return K.AugmentationSequential(
+        K.RandomResizedCrop((SIZE, SIZE)), K.RandomHorizontalFlip(), jitter
+    )
+
+
+class Net(nn.Module):
+    """Backbone, embedder, and the loss with what it learns itself.
+
+    The loss is computed inside, so that DDP keeps in sync all that learns.
+    """
+
+    def __init__(self, criterion: nn.Module) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.Conv2d(8, FEATURES, 3, 2),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        )  # fmt: skip
+        self.embedder = nn.Linear(FEATURES, 8)
+        self.criterion = criterion
+        self.both: nn.Module | None = None
+
+    def forward(self, views: list[Tensor], labels: Tensor, records: list[Record] | None) -> Tensor:
+        features = [self.backbone(view) for view in views]
+        args, kwargs = self.given([self.embedder(feature) for feature in features], labels)
+        if self.both is None:
+            return self.criterion(*args, **kwargs)  # type: ignore[no-any-return]
+        return self.both(*args, **kwargs, features=features, records=records)  # type: ignore[no-any-return]
+
+    def given(self, views: list[Tensor], labels: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Say what this loss takes: the embeddings of both views, or all and their labels."""
+        if isinstance(self.criterion, losses.SelfSupervisedLoss):
+            return (*views,), {}
+        if isinstance(self.criterion, losses.VICRegLoss):
+            return (views[0],), {"ref_emb": views[1]}
+        labelled = torch.cat(views), labels.repeat(len(views))
+        if isinstance(self.criterion, losses.TripletMarginLoss):
+            return (*labelled, miners.MultiSimilarityMiner()(*labelled)), {}
+        return labelled, {}
+
+
+class PytorchMetricLearningHost:
+    """Needs no adapter: ``with_augself(loss, augself)``."""
+
+    name = "pytorch-metric-learning"
+    packages: Mapping[str, str] = {"pytorch-metric-learning": "2.9.0"}
+    adapter = "augself_loss"
+    missing: tuple[str, ...] = ()
+    methods: tuple[str, ...] = tuple(LOSSES)
+    recording: tuple[Recording, ...] = ("CPU", "device")
+    resume: Literal["bit for bit", "weights"] = "bit for bit"
+
+    def backbone(self, method: str) -> str:  # noqa: ARG002
+        return "backbone."
+
+    def run(self, folder: Path, method: str, **options: Any) -> list[Run]:
+        folder.mkdir(exist_ok=True)
+        if options.get("processes", 1) > 1:
+            return in_processes("pytorch_metric_learning", folder, method, options)
+        return [self.train(folder, method, **options)]
+
+    def train(
+        self,
+        folder: Path,
+        method: str,
+        *,
+        weights: Mapping[str, float] | None = TERM,
+        recording: Recording = "CPU",
+        epochs: int = 1,
+        **loop: Any,
+    ) -> Run:
+        torch.manual_seed(0)
+        on_device, augself = recording == "device", weights is not None
+        recorder = MultiViewRecorder(
+            KorniaRecorder(device()) if on_device else TorchvisionRecorder(worker())
+        )
+        criterion = LOSSES[method]()
+        net = Net(criterion)
+        if weights is not None:
+            term = AugSelfLoss(FEATURES, weights, hidden_dim=16, encoders=recorder.encoders)
+            net.both = with_augself(criterion, term)
+        augment = recorder if augself else _twice(device() if on_device else worker())
+
+        def step(module: nn.Module, batch: Any) -> Losses:
+            views = augment(batch[0]) if on_device else batch[0]
+            records = None
+            if augself:
+                views, records = split_views(views, recorder.layout)
+            total = module(views, batch[1], records)
+            if not augself:
+                return Losses(total, total, None)
+            both: Any = net.both
+            return Losses(total, both.base, both.augself_output.total)
+
+        data = Images(None if on_device else augment)
+        return train(Script(net, step, data), folder, epochs=epochs, **loop)
+
+    def refusal(self, folder: Path) -> str:  # noqa: ARG002
+        pipeline = worker()
+        pipeline.transforms = [*pipeline.transforms, RandomMystery()]
+        try:
+            TorchvisionRecorder(pipeline)
+        except PipelineError as error:
+            return f"{type(error).__name__}: {error}"
+        return "no error"
+
+
+def _twice(pipeline: Callable[[Tensor], Tensor]) -> Callable[[Tensor], list[Tensor]]:
+    return lambda images: [pipeline(images), pipeline(images)]
