@@ -20,7 +20,12 @@ BUILD = ROOT / "build" / "nox"
 OLDEST_KORNIA = "0.7.4"
 
 HOSTS = {
+    "mmpretrain": [
+        "mmengine==0.10.7 mmcv-lite==2.2.0 mmpretrain==1.2.0 'numpy<2' 'opencv-python<4.12'"
+        " 'setuptools<82'"
+    ],
     "byol_pytorch": ["byol-pytorch==0.9.1"],
+    "stable_pretraining": ["stable-pretraining==0.1.8"],
     "pytorch_metric_learning": ["pytorch-metric-learning==2.9.0"],
 }
 """Framework of the contract suite → what pip installs for it, call by call, into its own venv."""

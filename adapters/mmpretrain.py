@@ -1,0 +1,261 @@
+"""Adds AugSelf to MMPretrain's algorithms from a config file: ``model = dict(type='AugSelf', …)``.
+
+A config file names this module in ``custom_imports``, puts ``RecordedMultiView`` in MultiView's
+place and has its records packed; nothing else of the file changes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from augself_loss.adapters.mmpretrain_data import (
+    KorniaDataPreprocessor,
+    RecordedMultiView,
+    fingerprint,
+    recorder_of,
+)
+from augself_loss.adapters.mmpretrain_host import MODELS, BaseAveragedModel, BaseSelfSupervisor
+from augself_loss.adapters.mmpretrain_recorder import MMRecorder
+from augself_loss.adapters.mmpretrain_step import LOG, Step
+from augself_loss.adapters.mmpretrain_taps import ImageTaps
+from augself_loss.adapters.pairing import Views, check_views
+from augself_loss.errors import LossError
+from augself_loss.loss import AugSelfLoss
+from augself_loss.recording.multiview import MultiViewRecorder
+
+__all__ = [
+    "KorniaDataPreprocessor",
+    "MMRecorder",
+    "RecordedMultiView",
+    "add_augself",
+    "build_augself",
+]
+
+Algorithm = TypeVar("Algorithm", bound=nn.Module)
+
+
+@MODELS.register_module(name="AugSelf")  # type: ignore[untyped-decorator]
+def build_augself(
+    algorithm: str | type | Mapping[str, Any],
+    augself: Mapping[str, Any] | None = None,
+    **config: Any,
+) -> Any:
+    """Build an algorithm with the AugSelf term, from ``dict(type='AugSelf', …)``.
+
+    Args:
+        algorithm: the algorithm's ``type``, all its other keys staying where they are (so that
+            the file may inherit them by ``_base_``); or its whole dict.
+        augself: the term: ``weights`` (type name → λ), ``pipeline`` (the data set's, whose ranges
+            and records are read; not with a ``KorniaDataPreprocessor``), ``taps`` and ``views``
+            as :func:`add_augself`'s, ``feature_dim`` (default: the neck's ``in_channels``), and
+            any option of :class:`~augself_loss.loss.AugSelfLoss`; ``pool`` is ``mean`` here.
+        **config: the algorithm's own keys: ``backbone``, ``neck``, ``head``, …
+
+    Returns:
+        The algorithm, with its own parameter names and ``augself.*``.
+
+    Raises:
+        LossError: an unknown type, tap or view, no pipeline, or no feature width.
+        PipelineError: a pipeline that cannot be recorded, or whose records get lost.
+        RecordError: the pipeline does not record what the term predicts.
+
+    Example:
+        >>> from mmengine.registry import init_default_scope
+        >>> init_default_scope("mmpretrain")
+        >>> view = [dict(type="RandomResizedCrop", scale=8), dict(type="RandomFlip", prob=0.5)]
+        >>> pipeline = [
+        ...     dict(type="RecordedMultiView", num_views=2, transforms=[view]),
+        ...     dict(type="PackInputs", algorithm_keys=("aug_params",)),
+        ... ]
+        >>> neck = dict(type="NonLinearNeck", in_channels=512, hid_channels=8, out_channels=8)
+        >>> neck["norm_cfg"] = dict(type="BN1d")
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type="AugSelf",
+        ...         algorithm="BarlowTwins",
+        ...         augself=dict(weights=dict(crop=1.0), pipeline=pipeline),
+        ...         backbone=dict(type="ResNet", depth=18),
+        ...         neck=neck,
+        ...         head=dict(type="LatentCrossCorrelationHead", in_channels=8,
+        ...                   loss=dict(type="CrossCorrelationLoss")),
+        ...     )
+        ... )
+        >>> model.augself.types
+        ('crop',)
+    """
+    named = dict(algorithm) if isinstance(algorithm, Mapping) else {"type": algorithm}
+    whole = {**config, **named}
+    options = dict(augself or {})
+    pipeline, taps = options.pop("pipeline", None), options.pop("taps", None)
+    views = options.pop("views", "global")
+    options.setdefault("pool", "mean")
+    options.setdefault("feature_dim", _feature_dim(whole))
+    recorder = None if pipeline is None else recorder_of(pipeline)
+    model = MODELS.build(whole)
+    recorder = _recorder(model, recorder)
+    encoders = [*recorder.encoders, *options.pop("encoders", ())]
+    # The heads draw their weights without moving the host's random state.
+    with torch.random.fork_rng(devices=[]):
+        loss = AugSelfLoss(encoders=encoders, **options)
+    return add_augself(model, loss, recorder, taps=taps, views=views)
+
+
+def add_augself(
+    model: Algorithm,
+    augself: AugSelfLoss,
+    recorder: MultiViewRecorder,
+    *,
+    taps: str | Sequence[str] | None = None,
+    views: Views = "global",
+) -> Algorithm:
+    """Add the AugSelf term to an algorithm that is built, in place.
+
+    From then on ``loss`` reads the records of its batch, takes features from the named submodules
+    and returns the term with its losses; ``parse_losses`` adds it and logs ``augself/total``,
+    ``augself/base`` and each type. The heads are the submodule ``augself``; all other names stay.
+
+    Args:
+        model: one of MMPretrain's self-supervised algorithms.
+        augself: the term; build it with ``encoders=recorder.encoders`` and ``pool='mean'``.
+        recorder: of ``RecordedMultiView`` or of the model's ``KorniaDataPreprocessor``.
+        taps: names of the submodules that take images and return features; default the backbone,
+            and its momentum copy where a view only sees that (MoCo).
+        views: which views are paired: the ``global`` ones (those with the most pixels), ``all``,
+            or a list of indices.
+
+    Returns:
+        The model itself, its class extended.
+
+    Raises:
+        LossError: no self-supervised algorithm, one that has the term already, an unknown tap.
+        RecordError: the recorder does not record what the loss predicts.
+        EncoderError: the loss's ranges do not hold the recorder's.
+    """
+    if not isinstance(model, BaseSelfSupervisor):
+        raise LossError(
+            "AugSelf expected one of MMPretrain's self-supervised algorithms (SimCLR, BYOL, …), "
+            f"found {type(model).__name__}."
+        )
+    if hasattr(model, "augself"):
+        raise LossError(f"'{type(model).__name__}' has an 'augself' already; it takes one.")
+    augself.check_recorder(recorder)
+    check_views(views, len(recorder.recorders))
+    named = _backbones(model) if taps is None else taps
+    host: Any = model
+    preprocessor = host.data_preprocessor
+    on_device = isinstance(preprocessor, KorniaDataPreprocessor)
+    if on_device:
+        preprocessor.records = True
+    mark = None if on_device else fingerprint(recorder)
+    step = Step(ImageTaps(model, named), recorder.layout, views, mark)
+    cls: Any = type(model)
+    host.__class__ = _extended(cls)
+    host.augself, host.augself_step = augself, step
+    return model
+
+
+def _feature_dim(config: Mapping[str, Any]) -> int | None:
+    neck = config.get("neck")
+    return neck.get("in_channels") if isinstance(neck, Mapping) else None
+
+
+def _recorder(model: Any, recorder: MultiViewRecorder | None) -> MultiViewRecorder:
+    preprocessor = getattr(model, "data_preprocessor", None)
+    if recorder is None and isinstance(preprocessor, KorniaDataPreprocessor):
+        return preprocessor.recorder
+    if recorder is None or isinstance(preprocessor, KorniaDataPreprocessor):
+        raise LossError(
+            "AugSelf expected either augself=dict(pipeline=train_pipeline), with RecordedMultiView "
+            "in it, or a data_preprocessor of type 'KorniaDataPreprocessor', found "
+            f"{'neither' if recorder is None else 'both'}."
+        )
+    return recorder
+
+
+def _backbones(model: nn.Module) -> list[str]:
+    """Name the backbone and its momentum copies, which algorithms keep as ``(backbone, neck)``."""
+    averaged = [n for n, module in model.named_modules() if isinstance(module, BaseAveragedModel)]
+    kind = type(model.get_submodule("backbone"))
+    known = dict(model.named_modules())
+    copies = [f"{name}.module.0" for name in averaged]
+    return ["backbone", *(name for name in copies if isinstance(known.get(name), kind))]
+
+
+@functools.cache
+def _extended(host: Any) -> Any:
+    """Build the subclass that adds the term; it pickles as (original class, state)."""
+    methods: dict[str, Any] = {
+        "loss": _loss(host.loss),
+        "parse_losses": _parse_losses(host.parse_losses),
+        "train_step": _train_step(host.train_step),
+        "init_weights": _init_weights(host.init_weights),
+        "__reduce_ex__": lambda self, _: (_restored, (host,), dict(vars(self))),
+        "__module__": host.__module__,
+        "__doc__": host.__doc__,
+    }
+    return type(host.__name__, (host,), methods)
+
+
+def _restored(host: Any) -> Any:
+    extended = _extended(host)
+    return extended.__new__(extended)
+
+
+def _loss(host: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(host)
+    def loss(self: Any, inputs: Any, data_samples: Any, *args: Any, **kwargs: Any) -> Any:
+        step: Step = self.augself_step
+        views, records = step.separate(inputs, data_samples)
+        with step.watch():
+            losses = host(self, views, data_samples, *args, **kwargs)
+            return {**losses, **step.term(self.augself, views, records)}
+
+    return loss
+
+
+def _parse_losses(host: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(host)
+    def parse_losses(self: Any, losses: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        # MMEngine would add up every key with "loss" in it, a user's own type among them.
+        terms = {name: value for name, value in losses.items() if name.startswith(LOG)}
+        base, logged = host(self, {k: v for k, v in losses.items() if k not in terms})
+        if not terms:
+            return base, logged
+        total = base + terms[f"{LOG}total"]
+        logged.update({"loss": total, f"{LOG}base": base, **terms})
+        return total, logged
+
+    return parse_losses
+
+
+def _train_step(host: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(host)
+    def train_step(self: Any, data: Any, optim_wrapper: Any) -> Any:
+        if not self.augself_step.optimizer_checked:
+            several = optim_wrapper.values() if hasattr(optim_wrapper, "values") else ()
+            self.augself.check_optimizer(
+                *(wrapper.optimizer for wrapper in list(several) or [optim_wrapper])
+            )
+            self.augself_step.optimizer_checked = True
+        return host(self, data, optim_wrapper)
+
+    return train_step
+
+
+def _init_weights(host: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep the heads out of the host's initialization: it would draw for their layers too."""
+
+    @functools.wraps(host)
+    def init_weights(self: Any) -> None:
+        heads = self._modules.pop("augself")
+        try:
+            host(self)
+        finally:
+            self._modules["augself"] = heads
+
+    return init_weights

@@ -1,0 +1,224 @@
+"""Adds AugSelf to stable-pretraining: ``add_augself(module, augself, recorder)``.
+
+Views and their records come from :class:`StablePretrainingRecorder`, given the data set's transform
+or its augmentation on the device.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from augself_loss.adapters.lightning_random_state import KeepRandomState
+from augself_loss.adapters.lightning_step import Step, loss_in, plus
+from augself_loss.adapters.pairing import Views, check_views
+from augself_loss.adapters.stable_pretraining_recorder import (
+    RECORD,
+    StablePretrainingRecorder,
+    views_of,
+)
+from augself_loss.errors import LossError, RecordError, missing_extra
+from augself_loss.loss import AugSelfLoss
+from augself_loss.parameters import unpack
+from augself_loss.taps import FeatureTaps
+
+try:
+    import stable_pretraining
+    from stable_pretraining.backbone.utils import TeacherStudentWrapper
+except ImportError as error:
+    raise missing_extra(__name__, "stable-pretraining", "stable-pretraining") from error
+
+__all__ = ["KeepRandomState", "StablePretrainingRecorder", "add_augself"]
+
+Module = TypeVar("Module", bound=nn.Module)
+
+NAME = "augself"
+"""Of the heads among the module's components."""
+
+
+def add_augself(
+    module: Module,
+    augself: AugSelfLoss,
+    recorder: StablePretrainingRecorder,
+    *,
+    taps: str | Sequence[str] = "backbone",
+    views: Views = "global",
+    log: str | None = "augself",
+) -> Module:
+    """Add the AugSelf term to a stable-pretraining module, in place.
+
+    Its forward function (SimCLR's, BYOL's, VICReg's, Barlow Twins', SwAV's, or your own) is
+    wrapped: while it trains, features are taken from the named submodule, and the term is added to
+    the ``loss`` that it returns. The heads become the component ``augself``: they are moved,
+    wrapped by DDP and saved with the module, and trained by the optimizer that trains the tapped
+    submodule, in every form of ``optim``.
+
+    Call it before you give the module to callbacks that wrap the forward function too
+    (``OnlineProbe``), so that the logged base loss is the method's alone.
+
+    Args:
+        module: a ``stable_pretraining.Module``, built with ``forward=`` or a subclass with one.
+        augself: the term; build it with ``encoders=recorder.encoders``.
+        recorder: what makes the views.
+        taps: name of the component that returns the features before the projector, ``(B, D)``; of
+            a ``TeacherStudentWrapper`` the student is meant. Of several names, a view's features
+            are those of the first one that saw it.
+        views: which views are paired, as ``augself.pairs`` says: the ``global`` ones (those with
+            the most pixels), ``all``, or a list of indices.
+        log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
+
+    Returns:
+        The module itself.
+
+    Raises:
+        LossError: no such module, one that has the term already, an unknown tap or view, or
+            an ``optim`` of which no group trains the tapped submodule.
+        RecordError: the recorder does not record what the loss predicts.
+        EncoderError: the loss's ranges do not hold the recorder's.
+
+    Example:
+        >>> import stable_pretraining as spt
+        >>> from stable_pretraining import forward
+        >>> from stable_pretraining.data import transforms
+        >>> flip = transforms.RandomHorizontalFlip()
+        >>> recorder = StablePretrainingRecorder(transforms.MultiViewTransform([flip, flip]))
+        >>> module = spt.Module(
+        ...     forward=forward.simclr,
+        ...     backbone=nn.Sequential(nn.Flatten(), nn.Linear(48, 8)),
+        ...     projector=nn.Linear(8, 4),
+        ...     simclr_loss=spt.losses.NTXEntLoss(temperature=0.5),
+        ... )
+        >>> augself = AugSelfLoss(8, {"flip": 1.0}, encoders=recorder.encoders)
+        >>> add_augself(module, augself, recorder).augself.types
+        ('flip',)
+    """
+    _check(module, augself, recorder)
+    check_views(views, recorder.views)
+    names = [_student(module, name) for name in ((taps,) if isinstance(taps, str) else taps)]
+    step = DictStep(FeatureTaps(module, names), recorder.layout, views, None, None, log)
+    host: Any = module
+    _train_with(host, names[0])
+    host.augself, host.augself_step = augself, step
+    forward = getattr(host.forward, "__func__", None)
+    if forward is None:
+        raise LossError(
+            "add_augself expected the module's own forward function, found "
+            f"{type(host.forward).__name__}. Add the term before anything replaces it."
+        )
+    host.forward = types.MethodType(_with_term(forward, step), host)
+    return module
+
+
+@dataclass
+class DictStep(Step):
+    """Reads the views and records of a batch in which every view is a dict."""
+
+    checked: bool = False
+    """Whether the optimizers were looked at."""
+
+    def check_optimizers(self, module: Any) -> None:
+        """Refuse, at the first step, optimizers that do not hold the heads."""
+        trainer = getattr(module, "_trainer", None)
+        if not self.checked and trainer is not None:
+            module.augself.check_optimizer(*trainer.optimizers)
+            self.checked = True
+
+    def separate(self, batch: Any) -> tuple[Any, list[Tensor]]:
+        """Read the records, for :meth:`term`; they stay where the host's own notes are."""
+        views = views_of(batch)
+        width = sum(field.width for field in self.layout.values())
+        for view in views:
+            packed = view[RECORD]
+            if packed.dtype != torch.int32 or packed.shape[1:] != (width,):
+                raise RecordError(
+                    f"Expected records (B, {width}) int32 for {list(self.layout)}, found "
+                    f"{tuple(packed.shape)} {packed.dtype}: they were made by another recorder "
+                    "than add_augself was given."
+                )
+        self.records = [unpack(view[RECORD].view(torch.float32), self.layout) for view in views]
+        return batch, [view["image"] for view in views]
+
+
+def _with_term(host: Callable[..., Any], step: DictStep) -> Callable[..., Any]:
+    """Wrap a forward function; the host pickles it by its name."""
+
+    def forward(self: Any, batch: Any, stage: str, *args: Any, **kwargs: Any) -> Any:
+        if not self.training:
+            return host(self, batch, stage, *args, **kwargs)
+        step.check_optimizers(self)
+        batch, views = step.separate(batch)
+        with step.watch(self, views):
+            output = host(self, batch, stage, *args, **kwargs)
+            return plus(output, step.term(self, loss_in(output)))
+
+    # What is noted on the way must run as it stands; the host's own function may be compiled.
+    wrapped: Callable[..., Any] = torch.compiler.disable(forward, recursive=False)  # type: ignore[no-untyped-call]
+    return wrapped
+
+
+def _check(module: Any, augself: object, recorder: object) -> None:
+    if not isinstance(module, stable_pretraining.Module):
+        raise LossError(
+            f"add_augself expected a stable_pretraining.Module, found {type(module).__name__}. For "
+            "any other LightningModule use augself_loss.adapters.lightning."
+        )
+    if not isinstance(augself, AugSelfLoss):
+        raise LossError(f"add_augself expected an AugSelfLoss, found {type(augself).__name__}.")
+    if hasattr(module, NAME):
+        raise LossError(
+            "The module has an 'augself' already; add_augself expected one without. Several types "
+            "and pairs go into one AugSelfLoss."
+        )
+    if not isinstance(recorder, StablePretrainingRecorder):
+        raise LossError(
+            "add_augself expected the StablePretrainingRecorder that makes the views, found "
+            f"{type(recorder).__name__}. Wrap the transform: StablePretrainingRecorder(transform)."
+        )
+    augself.check_recorder(recorder)
+
+
+def _student(module: nn.Module, name: str) -> str:
+    """Name the student, where a tap is a pair of student and teacher."""
+    tapped = dict(module.named_modules()).get(name)
+    return f"{name}.student" if isinstance(tapped, TeacherStudentWrapper) else name
+
+
+def _train_with(module: Any, tap: str) -> None:
+    """Let the optimizer of the tapped submodule train the heads too: the paper's recipe.
+
+    A single optimizer takes all of the module's parameters. Of several, each names its modules by
+    a regular expression; that of the tap's gets one alternative more.
+    """
+    optim = getattr(module, "optim", None)
+    if not isinstance(optim, Mapping) or optim.get("optimizer") is not None:
+        return
+    groups = {name: group for name, group in optim.items() if "modules" in group}
+    if not groups or any(re.match(group["modules"], NAME) for group in groups.values()):
+        return
+    chosen = _group_of(tap, groups)
+    if chosen is None:
+        patterns = {name: group["modules"] for name, group in groups.items()}
+        raise LossError(
+            f"add_augself expected an entry of optim whose 'modules' match '{tap}' or '{NAME}', "
+            f"found {patterns}: the heads would never learn. Write one as '…|{NAME}'."
+        )
+    group = groups[chosen]
+    modules = rf"{group['modules']}|{NAME}(\.|$)"
+    module.optim = {**optim, chosen: {**group, "modules": modules}}
+
+
+def _group_of(tap: str, groups: Mapping[str, Any]) -> str | None:
+    """Find the optimizer of a submodule as the host does: a child has its parent's, or its own."""
+    found = None
+    parts = tap.split(".")
+    for depth in range(len(parts)):
+        name = ".".join(parts[: depth + 1])
+        matching = (key for key, group in groups.items() if re.match(group["modules"], name))
+        found = next(matching, found)
+    return found

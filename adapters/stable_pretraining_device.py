@@ -1,0 +1,115 @@
+"""Records stable-pretraining's augmentation on the device, whose records its views do not carry.
+
+The host's chains run Kornia's operations one after another on a batch. ``StackedMultiView`` and
+``MultiView`` drop what the operations drew, so it is read from the operations themselves, straight
+after the chain ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from augself_loss.encoders import Encoder
+from augself_loss.errors import PipelineError, missing_extra
+from augself_loss.parameters import Record
+from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.plan import is_listed
+
+try:
+    from stable_pretraining.data import gpu_transforms
+except ImportError as error:
+    module = "augself_loss.adapters.stable_pretraining"
+    raise missing_extra(module, "stable-pretraining", "stable-pretraining") from error
+
+host: Any = gpu_transforms
+FIXED = (host.ToDevice, host.GPUNormalize)
+"""Without randomness, and keeping the view's frame."""
+
+
+class Chain(nn.Sequential):
+    """A host's chain of augmentations as a function of images, and its operations as children.
+
+    Args:
+        chain: what runs.
+        operations: Kornia's modules in it, in order, whose parameters are read after it ran.
+        source: key of the images in the dict that the chain takes.
+    """
+
+    def __init__(self, chain: nn.Module, operations: Iterable[nn.Module], source: str) -> None:
+        super().__init__(*operations)
+        self.held = (chain,)  # no child: the children are the operations alone
+        self.source = source
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Augment images (B, C, H, W)."""
+        views: Tensor = self.held[0]({self.source: images})[self.source]
+        return views
+
+
+class RecordedChain(nn.Module):
+    """Stands in a multi-view transform for a chain, and hands over the records of its calls.
+
+    Args:
+        recorder: runs the chain.
+        source: key of the images in the dict that it takes.
+        kept: where every call's views and record are put.
+    """
+
+    def __init__(
+        self, recorder: KorniaRecorder, source: str, kept: list[tuple[Tensor, Record]]
+    ) -> None:
+        super().__init__()
+        self.recorder, self.source, self.kept = recorder, source, kept
+
+    def forward(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Augment the images of a batch."""
+        views, record = self.recorder(batch[self.source])
+        self.kept.append((views, record))
+        return {self.source: views}
+
+
+def chain_recorder(
+    chain: nn.Module,
+    source: str,
+    *,
+    encoders: Iterable[Encoder],
+    ignore: tuple[Any, ...],
+    types: Iterable[str],
+) -> KorniaRecorder:
+    """Make the recorder of a chain.
+
+    Raises:
+        PipelineError: a step that is not known, by name.
+    """
+    return KorniaRecorder(
+        Chain(chain, operations(chain, ignore), source),
+        encoders=encoders,
+        ignore=ignore,
+        types=types,
+    )
+
+
+def operations(chain: nn.Module, ignore: tuple[Any, ...]) -> Iterator[nn.Module]:
+    """List Kornia's modules in a chain, in order.
+
+    Raises:
+        PipelineError: a step that is none of the host's.
+    """
+    if is_listed(chain, ignore) or isinstance(chain, FIXED):
+        return
+    if isinstance(chain, (host.GPUCompose, nn.Sequential)):
+        steps: Any = getattr(chain, "transforms", chain)
+        for step in steps:
+            yield from operations(step, ignore)
+    elif isinstance(chain, host._KorniaWrap):
+        yield chain.kornia_op
+    else:
+        name = type(chain).__name__
+        raise PipelineError(
+            f"StablePretrainingRecorder does not know '{name}' in a chain on the device and cannot "
+            "say what it did to a view. Use one of gpu_transforms', or leave its randomness out of "
+            f"the record on purpose (ignore=[{name}])."
+        )
