@@ -26,6 +26,11 @@ HOSTS = {
     ],
     "byol_pytorch": ["byol-pytorch==0.9.1"],
     "stable_pretraining": ["stable-pretraining==0.1.8"],
+    "vissl": [
+        "-U 'setuptools<82'",
+        "--no-deps --no-build-isolation vissl==0.1.6 classy-vision==0.7.0 fairscale==0.4.6",
+        "fvcore iopath tabulate parameterized hydra-core scikit-learn",
+    ],
     "pytorch_metric_learning": ["pytorch-metric-learning==2.9.0"],
 }
 """Framework of the contract suite → what pip installs for it, call by call, into its own venv."""

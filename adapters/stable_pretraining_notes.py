@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 from torch import nn
 from torchvision.transforms.v2.functional import get_size
 
-from augself_loss.encoders.base import Columns, Step
+from augself_loss.encoders.base import Step
 from augself_loss.errors import missing_extra
-from augself_loss.recording.torchvision_taps import Apply, _log
+from augself_loss.recording.torchvision_taps import Apply, note
 
 try:
     from stable_pretraining.data import transforms
@@ -127,8 +127,8 @@ class Noted(nn.Module):
         sample = self.transform(sample)
         read = READERS[type(self.transform)]
         params = read(sample.get(key), sample[IMAGE] is not before)
-        if params is not None and _log.steps is not None:
-            _log.steps.append((step_of(self.transform, params, (height, width)), None))
+        if params is not None:
+            note(step_of(self.transform, params, (height, width)))
         return sample
 
 
@@ -150,10 +150,9 @@ class Reported(nn.Module):
         height, width = get_size(sample[IMAGE])
         changed: dict[str, Any]
         changed, columns = self.apply_to(self.transform, sample)
-        if columns is not None and _log.steps is not None:
+        if columns is not None:
             step = Step(type(self.transform).__name__, {}, {}, (height, width))
-            reported: Mapping[str, Columns] = {self.entry: tuple(columns)}
-            _log.steps.append((step, reported))
+            note(step, {self.entry: tuple(columns)})
         return changed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -17,13 +17,10 @@ from augself_loss.adapters.stable_pretraining_notes import (
     host,
     step_of,
 )
-from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError
-from augself_loss.parameters import Layout
-from augself_loss.recording.catalogue import Catalogue, layout_of, unite
-from augself_loss.recording.plan import Branch, Leaf, Node, check_plan, is_listed, leaves
-from augself_loss.recording.torchvision import TorchvisionRecorder, _is_torchvision, _Wiring
-from augself_loss.recording.torchvision_taps import Apply
+from augself_loss.recording.plan import Branch, Leaf, Node, is_listed
+from augself_loss.recording.torchvision import TorchvisionRecorder
+from augself_loss.recording.torchvision_wiring import Wiring, is_torchvision
 
 HOLDERS: Mapping[type, tuple[str, str]] = {
     host.Compose: ("args", "sequence"),
@@ -34,41 +31,7 @@ HOLDERS: Mapping[type, tuple[str, str]] = {
 """The host's transforms that run others → where they hold them, and how they run them."""
 
 
-class ViewRecorder(TorchvisionRecorder):
-    """Runs the pipeline of one view on a sample, ``{"image": …}``, and returns both and the record.
-
-    Args:
-        transform: a pipeline of ``stable_pretraining.data.transforms``; torchvision's may be among
-            them.
-        encoders, register, ignore, types: see :class:`TorchvisionRecorder`; what is registered is
-            given the sample.
-
-    Raises:
-        PipelineError: a random transform that is not known, by name.
-    """
-
-    def __init__(
-        self,
-        transform: Any,
-        *,
-        encoders: Iterable[Encoder] = (),
-        register: Mapping[Any, tuple[Encoder, Apply]] | None = None,
-        ignore: Iterable[Any] = (),
-        types: Iterable[str] = (),
-    ) -> None:
-        registered, encoders = dict(register or {}), tuple(encoders)
-        own = [*encoders, *(encoder for encoder, _ in registered.values())]
-        self._catalogue = Catalogue("torchvision", own)
-        wiring = _HostWiring(self._catalogue, encoders, registered, tuple(ignore), {})
-        self.transform, plan = wiring.wire(transform)
-        check_plan(plan)
-        found = unite(leaf.encoder for leaf in leaves(plan))
-        self.layout: Layout = layout_of(found, self._catalogue, list(types))
-        self.encoders: tuple[Encoder, ...] = tuple(found.values())
-        self._image_checked = False
-
-
-class _HostWiring(_Wiring):
+class HostWiring(Wiring):
     """Copies a pipeline of the host's and makes its transforms' notes be read."""
 
     def wire(self, transform: Any) -> tuple[Any, Node]:
@@ -83,7 +46,7 @@ class _HostWiring(_Wiring):
             return self._wire_noted(transform)
         if cls in HOLDERS:
             return self._wire_held(transform, *HOLDERS[cls])
-        if _is_torchvision(cls) or cls in (nn.Identity, nn.Sequential):
+        if is_torchvision(cls) or cls in (nn.Identity, nn.Sequential):
             return super().wire(transform)
         name = getattr(transform, "__name__", cls.__name__)
         raise PipelineError(
@@ -123,8 +86,24 @@ class _HostWiring(_Wiring):
         child, plan_of_child = wire(held)
         return changed(holder, attribute, child), plan_of_child
 
-    def _of_pictures(self) -> _Wiring:
-        return _Wiring(self.catalogue, self.own, self.register, self.ignore, {})
+    def _of_pictures(self) -> Wiring:
+        return Wiring(self.catalogue, self.own, self.register, self.ignore, {})
+
+
+class ViewRecorder(TorchvisionRecorder):
+    """Runs the pipeline of one view on a sample, ``{"image": …}``, and returns both and the record.
+
+    Args:
+        transform: a pipeline of ``stable_pretraining.data.transforms``; torchvision's may be among
+            them.
+        encoders, register, ignore, types: see :class:`TorchvisionRecorder`; what is registered is
+            given the sample.
+
+    Raises:
+        PipelineError: a random transform that is not known, by name.
+    """
+
+    wiring = HostWiring
 
 
 def changed(transform: Any, attribute: str, value: Any) -> Any:

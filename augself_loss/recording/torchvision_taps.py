@@ -62,10 +62,19 @@ def logged() -> Iterator[list[Entry]]:
         _log.steps = outer
 
 
-def _note(transform: Any, params: Mapping[str, Any], size: tuple[int, int]) -> None:
+def note(step: Step, reported: Mapping[str, Columns] | None = None) -> None:
+    """Write a step into this thread's log, where :func:`logged` keeps one.
+
+    Args:
+        step: what a transform did.
+        reported: its record entries, where it is not for an encoder to read them.
+    """
     if _log.steps is not None:
-        name = type(transform).recorded.__name__
-        _log.steps.append((Step(name, params, vars(transform), size), None))
+        _log.steps.append((step, reported))
+
+
+def _note(transform: Any, params: Mapping[str, Any], size: tuple[int, int]) -> None:
+    note(Step(type(transform).recorded.__name__, params, vars(transform), size))
 
 
 class _Tap:
@@ -133,10 +142,9 @@ class Reported(nn.Module):
         """Run the callable and note what it reports."""
         height, width = get_size(image)
         view, columns = self.apply_to(self.transform, image)
-        if columns is not None and _log.steps is not None:
-            name = type(self.transform).__name__
-            step = Step(name, {}, {}, (height, width))
-            _log.steps.append((step, {self.entry: tuple(columns)}))
+        if columns is not None:
+            step = Step(type(self.transform).__name__, {}, {}, (height, width))
+            note(step, {self.entry: tuple(columns)})
         return view
 
 

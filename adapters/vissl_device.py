@@ -1,0 +1,118 @@
+"""Augments VISSL's batches on the device, by Kornia: ``AUGSELF.KORNIA``.
+
+VISSL augments in its data loader's workers only. Here its transforms make plain copies, and
+Kornia augments what the data loader put on the device, before the training step sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import kornia.augmentation
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from augself_loss.adapters.vissl_transform import KEY
+from augself_loss.errors import PipelineError
+from augself_loss.parameters import pack
+from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.multiview import RECORD_DTYPE
+
+IMAGES = ("data", "data_momentum")
+"""Where VISSL's collators put views."""
+
+
+def pipeline_of(transforms: Sequence[Mapping[str, Any]]) -> nn.Module:
+    """Build a Kornia pipeline from a list in the form of VISSL's TRANSFORMS.
+
+    Args:
+        transforms: per augmentation its ``name`` in ``kornia.augmentation`` and its arguments.
+
+    Raises:
+        PipelineError: a name that Kornia does not have, or arguments that it does not take.
+
+    Example:
+        >>> len(pipeline_of([{"name": "RandomHorizontalFlip", "p": 0.5}]))
+        1
+    """
+    modules = []
+    for transform in transforms:
+        options = {key: _tuples(value) for key, value in transform.items()}
+        name = options.pop("name", None)
+        cls = getattr(kornia.augmentation, str(name), None)
+        if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
+            raise PipelineError(
+                f"AUGSELF.KORNIA expected names of kornia.augmentation, found {name!r}."
+            )
+        try:
+            modules.append(cls(**options))
+        except TypeError as error:
+            raise PipelineError(
+                f"AUGSELF.KORNIA: '{name}' does not take {options}: {error}."
+            ) from (error)
+    pipeline: nn.Module = kornia.augmentation.AugmentationSequential(*modules)
+    return pipeline
+
+
+class DeviceViews:
+    """VISSL's iterator over batches, their views augmented on the device.
+
+    Args:
+        batches: the task's own iterator, which knows its length.
+        transforms: the list of Kornia's augmentations.
+        count: number of views N.
+        record: whether to add the views' records to the batch, ``(B, N, P)`` int32.
+    """
+
+    def __init__(
+        self,
+        batches: Any,
+        transforms: Sequence[Mapping[str, Any]],
+        count: int,
+        *,
+        record: bool,
+    ) -> None:
+        self.batches, self.count, self.record = batches, count, record
+        self.pipeline = pipeline_of(transforms)
+        self.recorder = KorniaRecorder(self.pipeline) if record else None
+
+    def __iter__(self) -> DeviceViews:
+        return self
+
+    def __len__(self) -> int:
+        """Count the epoch's batches: VISSL's schedules ask for it."""
+        return len(self.batches)
+
+    def __next__(self) -> dict[str, Any]:
+        batch = next(self.batches)
+        records: list[Tensor] = []
+        augmented = {key: [self._views(held, records) for held in batch[key]] for key in IMAGES
+                     if key in batch}  # fmt: skip
+        if not records:
+            return {**batch, **augmented}
+        # Views lie one after the other, in one tensor or in several.
+        packed = rearrange(torch.cat(records), "(n b) p -> b n p", n=self.count)
+        return {**batch, **augmented, KEY: packed.contiguous().view(RECORD_DTYPE)}
+
+    def _views(self, images: Any, records: list[Tensor]) -> Any:
+        if isinstance(images, list):
+            return [self._views(one, records) for one in images]
+        if not isinstance(images, Tensor):
+            raise PipelineError(
+                f"AUGSELF.KORNIA expected tensors of images, found {type(images).__name__}: "
+                "multi-crop batches of padded images are augmented by VISSL's transforms only."
+            )
+        with torch.no_grad():
+            if self.recorder is None:
+                views: Any = self.pipeline(images)
+                return views
+            views, record = self.recorder(images)
+        records.append(pack(record, self.recorder.layout))
+        return views
+
+
+def _tuples(value: Any) -> Any:
+    """Make a config's lists tuples, as Kornia asks for."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, (list, tuple)) else value

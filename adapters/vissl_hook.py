@@ -1,0 +1,149 @@
+"""VISSL's hook that adds the term to its loss, and the list of hooks that a run needs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from classy_vision.generic.distributed_util import is_primary
+from classy_vision.hooks.classy_hook import ClassyHook
+from torch import Tensor, nn
+from vissl.data.collators.collator_helper import MultiDimensionalTensor
+from vissl.hooks import MoCoHook, default_hook_generator
+
+from augself_loss.adapters.pairing import paired
+from augself_loss.adapters.vissl_device import DeviceViews
+from augself_loss.adapters.vissl_moco import AugSelfMoCoHook
+from augself_loss.adapters.vissl_settings import Settings
+from augself_loss.adapters.vissl_transform import KEY, NAME
+from augself_loss.errors import LossError, RecordError
+from augself_loss.loss import Output
+from augself_loss.recording.multiview import split_views
+
+
+def augself_hooks(config: Any) -> list[Any]:
+    """List VISSL's own hooks and AugSelf's, for ``launch_distributed(hook_generator=…)``.
+
+    Args:
+        config: VISSL's config, prepared by :func:`~augself_loss.adapters.vissl.enable`.
+
+    Raises:
+        LossError: a config that was not prepared.
+    """
+    if "AUGSELF" not in config.MODEL:
+        raise LossError(
+            "augself_hooks expected a config prepared by enable(config), found another."
+        )
+    settings = Settings.read(config.AUGSELF, config.MODEL.AUGSELF.TRANSFORMS)
+    hooks: list[Any] = default_hook_generator(config)
+    if settings.on_device:
+        hooks.append(DeviceHook(settings))
+    if settings.weights is not None:
+        hooks = [AugSelfMoCoHook.of(h) if isinstance(h, MoCoHook) else h for h in hooks]
+        moco = next((hook for hook in hooks if isinstance(hook, AugSelfMoCoHook)), None)
+        hooks.append(AugSelfHook(settings, moco))
+    return hooks
+
+
+class _Hook(ClassyHook):  # type: ignore[misc]
+    """A hook that does nothing yet."""
+
+    on_start = ClassyHook._noop
+    on_phase_start = ClassyHook._noop
+    on_forward = ClassyHook._noop
+    on_loss_and_meter = ClassyHook._noop
+    on_backward = ClassyHook._noop
+    on_update = ClassyHook._noop
+    on_step = ClassyHook._noop
+    on_phase_end = ClassyHook._noop
+    on_end = ClassyHook._noop
+
+
+class AugSelfHook(_Hook):
+    """Adds the term to the loss of every training step, and logs it as VISSL logs the loss.
+
+    Args:
+        settings: what the config says.
+        moco: MoCo's hook, which has the features of the key view.
+
+    Attributes:
+        logged: of the last step, detached: ``total``, the term; ``base``, VISSL's own loss without
+            it; and every type's unweighted loss.
+    """
+
+    def __init__(self, settings: Settings, moco: AugSelfMoCoHook | None = None) -> None:
+        super().__init__()
+        self.settings, self.moco = settings, moco
+        self.layout = settings.recorded().layout
+        self.logged: dict[str, Tensor] = {}
+
+    def on_start(self, task: Any) -> None:
+        """Refuse an optimizer without the heads, and join the loss."""
+        task.base_model.augself.check_optimizer(task.optimizer.optimizer)
+
+        def add(_loss: nn.Module, _args: Any, base: Tensor) -> Tensor:
+            return base + self._term(task, base) if task.train else base
+
+        task.base_loss.register_forward_hook(add)
+
+    def on_update(self, task: Any) -> None:
+        """Log the terms, at the steps at which VISSL logs its loss."""
+        step, every = task.iteration, task.config["LOG_FREQUENCY"]
+        due = step == 1 or step % every == 0 or (step <= 100 and step % 5 == 0)
+        if not (self.settings.log and due and is_primary() and task.train and self.logged):
+            return
+        values = {f"augself/{name}": float(value) for name, value in self.logged.items()}
+        logging.info("; ".join(f"{name}: {value:.5f}" for name, value in values.items()))
+        for hook in task.hooks:
+            if hasattr(hook, "tb_writer"):
+                for name, value in values.items():
+                    hook.tb_writer.add_scalar(name, value, step)
+
+    def _term(self, task: Any, base: Tensor) -> Tensor:
+        sample, model = task.last_batch.sample, task.base_model
+        packed = sample.get(KEY)
+        if packed is None:
+            raise RecordError(
+                f"AugSelf expected the views' records in the batch, found {list(sample)}. Put "
+                f"DATA.TRAIN.TRANSFORMS into '{NAME}', or leave that to the launcher."
+            )
+        momentum = [] if self.moco is None else [self.moco.features]
+        features = model.augself_tap.views(*packed.shape[:2], *momentum)
+        features, records = split_views([*features, packed], self.layout)
+        wanted = self._wanted(sample["input"], features)
+        out: Output = model.augself([features[i] for i in wanted], [records[i] for i in wanted])
+        logged = {"total": out.total, "base": base, **out.terms}
+        self.logged = {name: value.detach() for name, value in logged.items()}
+        return out.total
+
+    def _wanted(self, images: Any, features: list[Tensor]) -> list[int]:
+        if isinstance(images, list):
+            return paired(self.settings.views, images)
+        if isinstance(images, MultiDimensionalTensor):
+            sizes = images.image_sizes  # one per view
+            return paired(self.settings.views, [torch.empty(*s, device="meta") for s in sizes])
+        return paired(self.settings.views, features)  # one tensor holds them: all of one size
+
+
+class DeviceHook(_Hook):
+    """Lets Kornia augment every training batch on the device.
+
+    Args:
+        settings: what the config says.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.count = settings.recorded().count
+
+    def on_phase_start(self, task: Any) -> None:
+        """Augment what this epoch's iterator yields."""
+        if task.train:
+            task.data_iterator = DeviceViews(
+                task.data_iterator,
+                self.settings.kornia,
+                self.count,
+                record=self.settings.weights is not None,
+            )
