@@ -25,6 +25,11 @@ HOSTS = {
         " 'setuptools<82'"
     ],
     "byol_pytorch": ["byol-pytorch==0.9.1"],
+    "solo_learn": [
+        "--no-deps solo-learn==1.0.2 pytorch-lightning==1.6.5.post0 lightning-bolts==0.7.0"
+        " timm==0.4.12 pyDeprecate==0.3.2",
+        "torchmetrics tensorboard scipy tqdm PyYAML 'setuptools<81'",
+    ],
     "stable_pretraining": ["stable-pretraining==0.1.8"],
     "vissl": [
         "-U 'setuptools<82'",

@@ -83,7 +83,7 @@ class BYOL(Host):  # type: ignore[misc]
         super().__init__(net, image_size, hidden_layer=hidden_layer, **options)
         self._kept = kept
         if kept is not None:
-            self.augself = augself
+            self.augself: Any = augself
             self.taps = FeatureTaps(self, _tap(net, hidden_layer))
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:

@@ -34,7 +34,7 @@ from mmpretrain_pairing import ALL, batch, build, check, step
 
 from augself_loss import AugSelfLoss
 from augself_loss.adapters.mmpretrain import add_augself
-from augself_loss.adapters.mmpretrain_data import recorder_of
+from augself_loss.adapters.mmpretrain.data import recorder_of
 from augself_loss.errors import AugSelfError, FeatureError, LossError, PipelineError, RecordError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Only use 'alpha' for pillow backend")

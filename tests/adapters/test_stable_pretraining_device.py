@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from augself_loss import AugSelfLoss
 from augself_loss.adapters.stable_pretraining import StablePretrainingRecorder, add_augself
-from augself_loss.adapters.stable_pretraining_recorder import views_of
+from augself_loss.adapters.stable_pretraining.recorder import views_of
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Record, unpack
 

@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 
 from augself_loss import BlurEncoder
 from augself_loss.adapters.stable_pretraining import StablePretrainingRecorder
-from augself_loss.adapters.stable_pretraining_recorder import views_of
+from augself_loss.adapters.stable_pretraining.recorder import views_of
 from augself_loss.errors import PipelineError, RecordError
 
 PICTURE = Pictures()[0][0]

@@ -21,7 +21,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F  # noqa: N812
 
 from augself_loss.adapters.stable_pretraining import StablePretrainingRecorder
-from augself_loss.adapters.stable_pretraining_recorder import views_of
+from augself_loss.adapters.stable_pretraining.recorder import views_of
 from augself_loss.parameters import unpack
 
 PICTURE = Pictures()[0][0]

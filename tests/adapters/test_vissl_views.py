@@ -23,7 +23,7 @@ from augself_loss.parameters import unpack
 
 with quiet():
     adapter: Any = importlib.import_module("augself_loss.adapters.vissl")
-    device: Any = importlib.import_module("augself_loss.adapters.vissl_device")
+    device: Any = importlib.import_module("augself_loss.adapters.vissl.device")
     vissl_transforms: Any = importlib.import_module("vissl.data.ssl_transforms")
 
 BYOL = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from contract import SILENT, Host, Run
 from torch import Tensor
 
 Runs = Callable[..., Run]
+README = Path(__file__).parents[2] / "README.md"
 
 
 def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
@@ -112,6 +114,20 @@ def test_a_missing_framework_gives_the_pip_line(host: Host) -> None:
     assert "pip install" in done.stderr
 
 
-def test_the_version_is_the_one_that_the_table_names(host: Host) -> None:
+def test_the_readme_says_what_was_run(host: Host) -> None:
+    """No cell of its table is without one of these tests."""
+    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    cells = [[_plain(cell) for cell in row.strip("|").split("|")] for row in rows]
+    (row,) = [row for row in cells if row[0] == host.name]
+    assert row[1] == next(iter(host.packages.values()))
     for package, stated in host.packages.items():
-        assert version(package).startswith(stated), package
+        assert f"{version(package)}.".startswith(f"{stated}."), package
+    assert row[2] == ", ".join(host.methods)
+    assert row[3] == ("yes" if "CPU" in host.recording else "–")
+    assert row[4] == ("yes" if "device" in host.recording else "–")
+    assert row[5:] == ["yes", host.resume]
+
+
+def _plain(cell: str) -> str:
+    """Take a Markdown cell's link and spaces away."""
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", cell).strip()

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from augself_loss.adapters.stable_pretraining_notes import (
+from augself_loss.adapters.stable_pretraining.notes import (
     FIXED,
     IMAGE,
     READERS,

@@ -14,7 +14,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from augself_loss.adapters.vissl_transform import KEY
+from augself_loss.adapters.vissl.transform import KEY
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import pack
 from augself_loss.recording.kornia import KorniaRecorder

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from augself_loss.adapters.mmpretrain_host import mmcv_transforms as mmcv
-from augself_loss.adapters.mmpretrain_host import mmpretrain_transforms as mmpretrain
+from augself_loss.adapters.mmpretrain.host import mmcv_transforms as mmcv
+from augself_loss.adapters.mmpretrain.host import mmpretrain_transforms as mmpretrain
 from augself_loss.encoders import (
     AngleEncoder,
     AutocontrastEncoder,

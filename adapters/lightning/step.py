@@ -120,7 +120,9 @@ class Step:
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _log(self, module: Any, values: dict[str, Tensor]) -> None:
-        if self.log is not None and getattr(module, "_trainer", None) is not None:
+        # Before 1.8, Lightning keeps the trainer as a plain attribute.
+        trainer = getattr(module, "_trainer", None) or vars(module).get("trainer")
+        if self.log is not None and trainer is not None:
             logged = {f"{self.log}/{name}": value.detach() for name, value in values.items()}
             module.log_dict(logged, batch_size=len(self.current[0]))
 

@@ -19,7 +19,7 @@ from vissl.data.ssl_transforms.img_pil_to_multicrop import ImgPilToMultiCrop
 from vissl.data.ssl_transforms.img_replicate_pil import ImgReplicatePil
 from vissl.data.ssl_transforms.img_rotate_pil import ImgRotatePil
 
-from augself_loss.adapters.vissl_readers import quarter_turns, recorder_of
+from augself_loss.adapters.vissl.readers import quarter_turns, recorder_of
 from augself_loss.encoders.base import Step
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Record

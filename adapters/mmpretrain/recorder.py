@@ -16,13 +16,13 @@ from typing import Any, TypeAlias
 
 import torch
 
-from augself_loss.adapters.mmpretrain_host import (
+from augself_loss.adapters.mmpretrain.host import (
     BaseTransform,
     Compose,
     get_object_from_string,
     mmcv_transforms,
 )
-from augself_loss.adapters.mmpretrain_transforms import FIXED, READINGS, Entries, Size
+from augself_loss.adapters.mmpretrain.transforms import FIXED, READINGS, Entries, Size
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import NothingVariesError, PipelineError

@@ -1,7 +1,7 @@
 """Adds AugSelf to a LightningModule, unchanged: ``add_augself(module, augself, recorder)``.
 
 Works with ``lightning`` and with ``pytorch_lightning``; what a step does to a batch is in
-:mod:`augself_loss.adapters.lightning_step`.
+:mod:`augself_loss.adapters.lightning.step`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from augself_loss.adapters.lightning_host import host_classes
-from augself_loss.adapters.lightning_random_state import KeepRandomState
-from augself_loss.adapters.lightning_step import Step, loss_in, plus
+from augself_loss.adapters.lightning.host import host_classes
+from augself_loss.adapters.lightning.random_state import KeepRandomState
+from augself_loss.adapters.lightning.step import Step, loss_in, plus
 from augself_loss.adapters.pairing import Views, check_views
 from augself_loss.errors import LossError
 from augself_loss.loss import AugSelfLoss

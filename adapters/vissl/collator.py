@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from vissl.data.collators import get_collator, register_collator
 
-from augself_loss.adapters.vissl_transform import KEY, NAME
+from augself_loss.adapters.vissl.transform import KEY, NAME
 from augself_loss.errors import PipelineError, RecordError
 
 COLLATOR = "augself_collator"

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augself_loss.adapters.mmpretrain_data import KEY
-from augself_loss.adapters.mmpretrain_taps import ImageTaps
+from augself_loss.adapters.mmpretrain.data import KEY
+from augself_loss.adapters.mmpretrain.taps import ImageTaps
 from augself_loss.adapters.pairing import Views, paired
 from augself_loss.errors import RecordError
 from augself_loss.loss import AugSelfLoss, Output

@@ -9,23 +9,13 @@ import numpy as np
 import torch
 import torch.distributed
 
-from augself_loss.adapters.lightning_host import host_classes
+from augself_loss.adapters.lightning.host import host_classes
 
 Callback: Any = host_classes("Callback")[0]
 
 
-class KeepRandomState(Callback):  # type: ignore[misc]
-    """Saves every process's random states with a checkpoint and sets them when a run resumes.
-
-    Lightning saves weights, optimizers and loops, and no random state: a run resumed from its
-    checkpoint shuffles and augments otherwise than one that was not interrupted. With this
-    callback, a run resumed from a checkpoint of an epoch's end gives bit for bit the same next
-    steps, with records made in workers or on the device, in as many processes as before.
-
-    Example:
-        >>> import lightning.pytorch as pl
-        >>> trainer = pl.Trainer(callbacks=[KeepRandomState()], logger=False, max_epochs=1)
-    """
+class RandomStates:
+    """What :class:`KeepRandomState` does, as a callback of whichever Lightning runs it."""
 
     def __init__(self) -> None:
         self._loaded: list[dict[str, Any]] | None = None
@@ -47,6 +37,20 @@ class KeepRandomState(Callback):  # type: ignore[misc]
             if getattr(trainer.fit_loop, "is_resuming", False):
                 iter(trainer.fit_loop._data_fetcher)
         self._loaded = None
+
+
+class KeepRandomState(RandomStates, Callback):  # type: ignore[misc]
+    """Saves every process's random states with a checkpoint and sets them when a run resumes.
+
+    Lightning saves weights, optimizers and loops, and no random state: a run resumed from its
+    checkpoint shuffles and augments otherwise than one that was not interrupted. With this
+    callback, a run resumed from a checkpoint of an epoch's end gives bit for bit the same next
+    steps, with records made in workers or on the device, in as many processes as before.
+
+    Example:
+        >>> import lightning.pytorch as pl
+        >>> trainer = pl.Trainer(callbacks=[KeepRandomState()], logger=False, max_epochs=1)
+    """
 
 
 def _random_state() -> dict[str, Any]:

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from augself_loss.adapters.lightning_random_state import KeepRandomState
-from augself_loss.adapters.lightning_step import Step, loss_in, plus
+from augself_loss.adapters.lightning.random_state import KeepRandomState
+from augself_loss.adapters.lightning.step import Step, loss_in, plus
 from augself_loss.adapters.pairing import Views, check_views
-from augself_loss.adapters.stable_pretraining_recorder import (
+from augself_loss.adapters.stable_pretraining.recorder import (
     RECORD,
     StablePretrainingRecorder,
     views_of,

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from augself_loss.adapters.mmpretrain_host import dist
+from augself_loss.adapters.mmpretrain.host import dist
 from augself_loss.errors import FeatureError, LossError
 
 BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}

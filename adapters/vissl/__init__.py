@@ -14,7 +14,7 @@ In a YAML file::
         TAP: trunk          # the submodule that returns the features; this is the default
         HIDDEN_DIM: 512     # of the heads
 
-The other keys are in :data:`~augself_loss.adapters.vissl_settings.KEYS`. ``DATA.TRAIN.TRANSFORMS``,
+The other keys are in :data:`~augself_loss.adapters.vissl.settings.KEYS`. ``DATA.TRAIN.TRANSFORMS``,
 the collator, the model, the loss and the optimizer stay as they are. The launcher puts the
 transforms into VISSL's transform ``AugSelfViews``, which records them; the heads are the submodule
 ``augself`` of VISSL's model, in its optimizer (in the group of its heads), its DDP wrapper and its
@@ -43,11 +43,11 @@ try:
     from vissl.utils.distributed_launcher import launch_distributed
     from vissl.utils.hydra_config import compose_hydra_configuration, convert_to_attrdict
 
-    from augself_loss.adapters.vissl_collator import COLLATOR, check_collator
-    from augself_loss.adapters.vissl_hook import AugSelfHook, augself_hooks
-    from augself_loss.adapters.vissl_model import MODEL
-    from augself_loss.adapters.vissl_settings import Settings
-    from augself_loss.adapters.vissl_transform import NAME, AugSelfViews
+    from augself_loss.adapters.vissl.collator import COLLATOR, check_collator
+    from augself_loss.adapters.vissl.hook import AugSelfHook, augself_hooks
+    from augself_loss.adapters.vissl.model import MODEL
+    from augself_loss.adapters.vissl.settings import Settings
+    from augself_loss.adapters.vissl.transform import NAME, AugSelfViews
 except ImportError as error:
     raise missing_package("augself_loss.adapters.vissl", "VISSL 0.1.6", INSTALL) from error
 
@@ -150,7 +150,3 @@ def _check_training(config: Any) -> None:
             f"AugSelf expected VISSL's pretraining with self_supervision_task (DDP), found "
             f"{found}. Evaluate with VISSL's own launcher; under SLURM start this launcher by srun."
         )
-
-
-if __name__ == "__main__":
-    main()

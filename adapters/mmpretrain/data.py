@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from augself_loss.adapters.mmpretrain_host import (
+from augself_loss.adapters.mmpretrain.host import (
     MODELS,
     TRANSFORMS,
     MultiView,
     SelfSupDataPreprocessor,
 )
-from augself_loss.adapters.mmpretrain_recorder import MMRecorder, Own
+from augself_loss.adapters.mmpretrain.recorder import MMRecorder, Own
 from augself_loss.errors import LossError, PipelineError, RecordError
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
@@ -37,7 +37,7 @@ class RecordedMultiView(MultiView):  # type: ignore[misc]
         transforms: as MultiView's, a list of pipelines.
         num_views: as MultiView's, how many views each pipeline makes.
         register: class name of a transform of your own → dotted name of ``(encoder, apply)``, see
-            :class:`~augself_loss.adapters.mmpretrain_recorder.MMRecorder`.
+            :class:`~augself_loss.adapters.mmpretrain.recorder.MMRecorder`.
         ignore: class names of transforms whose randomness shall not be recorded.
         types: types to record even if no view's pipeline applies them (as the identity).
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from augself_loss.adapters.pairing import check_views
-from augself_loss.adapters.vissl_device import pipeline_of
-from augself_loss.adapters.vissl_transform import AugSelfViews
+from augself_loss.adapters.vissl.device import pipeline_of
+from augself_loss.adapters.vissl.transform import AugSelfViews
 from augself_loss.encoders import Encoder
 from augself_loss.errors import LossError, PipelineError
 from augself_loss.loss import AugSelfLoss

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from augself_loss.adapters.stable_pretraining_device import FIXED as FIXED_ON_DEVICE
-from augself_loss.adapters.stable_pretraining_device import RecordedChain, chain_recorder
-from augself_loss.adapters.stable_pretraining_device import host as on_device
-from augself_loss.adapters.stable_pretraining_notes import FIXED, IMAGE
-from augself_loss.adapters.stable_pretraining_notes import host as in_workers
-from augself_loss.adapters.stable_pretraining_views import ViewRecorder, changed
+from augself_loss.adapters.stable_pretraining.device import FIXED as FIXED_ON_DEVICE
+from augself_loss.adapters.stable_pretraining.device import RecordedChain, chain_recorder
+from augself_loss.adapters.stable_pretraining.device import host as on_device
+from augself_loss.adapters.stable_pretraining.notes import FIXED, IMAGE
+from augself_loss.adapters.stable_pretraining.notes import host as in_workers
+from augself_loss.adapters.stable_pretraining.views import ViewRecorder, changed
 from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError, RecordError
 from augself_loss.parameters import Layout, Record, identity_record, pack

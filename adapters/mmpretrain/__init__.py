@@ -13,16 +13,16 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from augself_loss.adapters.mmpretrain_data import (
+from augself_loss.adapters.mmpretrain.data import (
     KorniaDataPreprocessor,
     RecordedMultiView,
     fingerprint,
     recorder_of,
 )
-from augself_loss.adapters.mmpretrain_host import MODELS, BaseAveragedModel, BaseSelfSupervisor
-from augself_loss.adapters.mmpretrain_recorder import MMRecorder
-from augself_loss.adapters.mmpretrain_step import LOG, Step
-from augself_loss.adapters.mmpretrain_taps import ImageTaps
+from augself_loss.adapters.mmpretrain.host import MODELS, BaseAveragedModel, BaseSelfSupervisor
+from augself_loss.adapters.mmpretrain.recorder import MMRecorder
+from augself_loss.adapters.mmpretrain.step import LOG, Step
+from augself_loss.adapters.mmpretrain.taps import ImageTaps
 from augself_loss.adapters.pairing import Views, check_views
 from augself_loss.errors import LossError
 from augself_loss.loss import AugSelfLoss

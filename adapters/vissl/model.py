@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vissl.models import get_model, register_model
 from vissl.utils.misc import set_torch_seed
 
-from augself_loss.adapters.vissl_settings import HEADS_INPUT, Settings
+from augself_loss.adapters.vissl.settings import HEADS_INPUT, Settings
 from augself_loss.errors import FeatureError, LossError
 
 MODEL = "augself_model"

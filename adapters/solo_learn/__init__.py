@@ -1,0 +1,134 @@
+"""Adds AugSelf to solo-learn: ``SoloRecorder(transform)`` and ``add_augself(model, …)``.
+
+Serves the methods that pretrain in solo-learn 1.0.2 (PyPI) and 1.0.6 (source). What a step does to
+a batch is in :mod:`augself_loss.adapters.lightning.step`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from torch import nn
+
+from augself_loss.adapters.pairing import Views
+from augself_loss.adapters.solo_learn.recorder import COMMAND, SoloRecorder
+from augself_loss.errors import LossError, missing_package
+from augself_loss.loss import AugSelfLoss
+from augself_loss.recording.multiview import MultiViewRecorder
+
+try:
+    from solo.methods.base import BaseMethod
+
+    from augself_loss.adapters import lightning
+    from augself_loss.adapters.solo_learn.random_state import KeepRandomState
+except ImportError as error:
+    raise missing_package(__name__, "solo-learn and what it imports", COMMAND) from error
+
+__all__ = ["KeepRandomState", "SoloRecorder", "add_augself"]
+
+Method = TypeVar("Method", bound=nn.Module)
+
+BACKBONES = ("backbone", "encoder")
+"""What solo-learn calls a method's backbone: in 1.0.6, and in 1.0.2."""
+IMAGES = 1
+"""A batch is (indices, views, targets)."""
+
+
+def add_augself(
+    model: Method,
+    augself: AugSelfLoss,
+    recorder: MultiViewRecorder,
+    *,
+    taps: str | Sequence[str] | None = None,
+    views: Views = "global",
+    on_device: bool = False,
+    log: str | None = "augself",
+) -> Method:
+    """Add the AugSelf term to one of solo-learn's methods, in place.
+
+    See :func:`augself_loss.adapters.lightning.add_augself` for what happens to a step. The heads
+    are one more entry of the method's ``learnable_params``: the learning rate and the weight decay
+    of its optimizer are theirs too.
+
+    Args:
+        model: ``METHODS[name](...)``, before the Trainer gets it.
+        augself: the term: ``AugSelfLoss(model.features_dim, weights, encoders=recorder.encoders)``.
+        recorder: the :class:`SoloRecorder` that the data set has as its transform, or,
+            ``on_device``, a :class:`~augself_loss.recording.multiview.MultiViewRecorder` of Kornia
+            pipelines.
+        taps: name of the submodule that returns the features, ``(B, features_dim)``; default the
+            method's backbone. solo-learn's momentum methods show it every large view, so their
+            online features are paired as well.
+        views: which views are paired: the ``global`` ones (the large crops), ``all``, or a list.
+        on_device: augment on the device; the data set then returns single images.
+        log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
+
+    Returns:
+        The model itself, its class extended.
+
+    Raises:
+        LossError: no pretraining method (linear evaluation has no term), one that has the term
+            already, or an unknown tap or view.
+        RecordError: the recorder does not record what the loss predicts.
+        EncoderError: the loss's ranges do not hold the recorder's.
+
+    Example:
+        In ``main_pretrain.py``, below ``transform = ...``::
+
+            transform = SoloRecorder(transform)
+            weights = {"crop": 1.0, "color": 1.0}  # 1.0.6: dict(cfg.augself)
+            augself = AugSelfLoss(model.features_dim, weights, encoders=transform.encoders)
+            add_augself(model, augself, transform)
+    """
+    if not isinstance(model, BaseMethod):
+        raise LossError(
+            "add_augself expected one of solo-learn's pretraining methods (a BaseMethod), found "
+            f"{type(model).__name__}. Add the term where the backbone is pretrained; linear "
+            "evaluation has none."
+        )
+    children = dict(model.named_children())
+    backbone = next((name for name in BACKBONES if name in children), BACKBONES[0])
+    lightning.add_augself(
+        model,
+        augself,
+        recorder,
+        taps=backbone if taps is None else taps,
+        views=views,
+        on_device=on_device,
+        images=IMAGES,
+        log=log,
+    )
+    _learn(model)
+    return model
+
+
+def _learn(model: Any) -> None:
+    cls: Any = type(model)
+    model.__class__ = _learning(cls)
+
+
+@functools.cache
+def _learning(cls: Any) -> Any:
+    """Build the subclass whose optimizer gets the heads; it pickles as the class does."""
+
+    class Learning(cls):  # type: ignore[misc]
+        @property
+        def learnable_params(self) -> list[dict[str, Any]]:
+            heads = {"name": "augself", "params": self.augself.parameters()}
+            return [*super().learnable_params, heads]
+
+        def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+            restore, args, state = super().__reduce_ex__(protocol)
+            return _restored, (restore, args), state
+
+    Learning.__name__, Learning.__qualname__ = cls.__name__, cls.__qualname__
+    Learning.__module__, Learning.__doc__ = cls.__module__, cls.__doc__
+    return Learning
+
+
+def _restored(restore: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    model = restore(*args)
+    _learn(model)
+    return model

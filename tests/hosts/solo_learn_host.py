@@ -1,0 +1,118 @@
+"""solo-learn in the contract suite: its methods, transforms and checkpoints, as PyPI has them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import solo_learn_modules as solo
+import torch
+from contract import TERM, Recording, Run, probe
+from mystery import RandomMystery
+from solo.utils.checkpointer import Checkpointer
+
+from augself_loss import AugSelfLoss
+from augself_loss.adapters.solo_learn import KeepRandomState, SoloRecorder, add_augself
+from augself_loss.errors import PipelineError
+from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.multiview import MultiViewRecorder
+
+Weights = Mapping[str, float]
+
+METHODS = {solo.METHODS[key].__name__: key for key in solo.OWN}
+
+
+class SoloLearnHost:
+    """Records come from solo-learn's own transforms, or from Kornia on the device."""
+
+    name = "solo-learn"
+    packages: Mapping[str, str] = {"solo-learn": "1.0.2", "pytorch-lightning": "1.6.5"}
+    adapter = "augself_loss.adapters.solo_learn"
+    missing: tuple[str, ...] = ("solo",)
+    methods: tuple[str, ...] = tuple(METHODS)
+    recording: tuple[Recording, ...] = ("CPU", "device")
+    resume: Literal["bit for bit", "weights"] = "bit for bit"
+
+    def backbone(self, method: str) -> str:  # noqa: ARG002
+        return "encoder."
+
+    def run(self, folder: Path, method: str, *, processes: int = 1, **options: Any) -> list[Run]:
+        folder.mkdir(exist_ok=True)
+        if processes == 1:
+            return [self.train(folder, method, **options)]
+        child = Path(__file__).with_name("lightning_child.py")
+        command = [sys.executable, "-W", "ignore", str(child), "solo_learn", str(folder), method]
+        search = os.pathsep.join(filter(None, [str(child.parent), os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            [*command, json.dumps({**options, "processes": processes})],
+            env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return [Run.read(folder / f"rank{rank}.pt") for rank in range(processes)]
+
+    def train(
+        self,
+        folder: Path,
+        method: str,
+        *,
+        weights: Weights | None = TERM,
+        recording: Recording = "CPU",
+        epochs: int = 1,
+        processes: int = 1,
+        resume: bool = False,
+    ) -> Run:
+        """Train in this process, or in as many as Lightning starts of it."""
+        solo.seed(0)
+        model, data = prepared(method, weights, recording)
+        kept, saver = solo.Losses(), Checkpointer(Namespace(name="run"), folder)
+        last = next(folder.glob("*/run-*-ep=*.ckpt")) if resume else None
+        parallel = {"strategy": "ddp", "devices": processes} if processes > 1 else {}
+        with probe() as seen:
+            solo.fit(
+                model, data, kept, KeepRandomState(), saver,
+                checkpoint=last, max_epochs=epochs, **parallel,
+            )  # fmt: skip
+        run = seen.run(model)
+        if saver.last_ckpt is not None:  # the first process saves
+            # SimSiam's scheduler holds a function, which only a trusting reader loads.
+            run.saved = torch.load(saver.last_ckpt, weights_only=False)["state_dict"]
+        run.base, run.terms = kept.base, kept.terms
+        return run
+
+    def refusal(self, folder: Path) -> str:  # noqa: ARG002
+        transform = solo.transform()
+        view = transform.transforms[0].transform.transform
+        view.transforms = [*view.transforms, RandomMystery()]
+        try:
+            SoloRecorder(transform)
+        except PipelineError as error:
+            return f"{type(error).__name__}: {error}"
+        return "no error"
+
+
+def prepared(method: str, weights: Weights | None, recording: Recording) -> tuple[Any, Any]:
+    """Build the method, with or without the term, and its data."""
+    model: Any = solo.method(METHODS[method])
+    on_device = recording == "device"
+    if weights is None:
+        if on_device:
+            return solo.augmenting(model), solo.loader(solo.single())
+        return model, solo.loader(solo.transform())
+    recorder: MultiViewRecorder
+    if on_device:
+        recorder = MultiViewRecorder(KorniaRecorder(solo.pipeline()))
+    else:
+        recorder = SoloRecorder(solo.transform())
+    augself = AugSelfLoss(model.features_dim, weights, hidden_dim=16, encoders=recorder.encoders)
+    add_augself(model, augself, recorder, on_device=on_device)
+    return model, solo.loader(solo.single() if on_device else recorder)
