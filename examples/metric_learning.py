@@ -9,6 +9,8 @@ how, and the wrapped loss takes the features and records besides. Without them i
 
 from __future__ import annotations
 
+from typing import Any
+
 import hosting
 import torch
 from means import Means
@@ -42,7 +44,7 @@ def main() -> None:
 
     backbone = SmallResNet(16)
     projector = nn.Sequential(nn.Linear(backbone.feature_dim, 256), nn.ReLU(), nn.Linear(256, 128))
-    criterion = SelfSupervisedLoss(NTXentLoss(temperature=0.2))
+    criterion: Any = SelfSupervisedLoss(NTXentLoss(temperature=0.2))
     weights = {"crop": 10.0, "color": 2.0}  # + AugSelf
     augself = AugSelfLoss(backbone.feature_dim, weights, encoders=transform.encoders)  # + AugSelf
     criterion = with_augself(criterion, augself)  # + AugSelf
