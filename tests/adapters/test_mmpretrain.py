@@ -29,8 +29,9 @@ from mmpretrain_configs import (
     view,
     with_term,
 )
-from mmpretrain_host import in_processes, prepared, train
+from mmpretrain_host import prepared, train
 from mmpretrain_pairing import ALL, batch, build, check, step
+from processes import start
 
 from augself_loss import AugSelfLoss
 from augself_loss.adapters.mmpretrain import add_augself
@@ -48,7 +49,7 @@ def test_every_feature_is_that_of_its_view(method: str) -> None:
 
 def test_features_come_back_from_other_processes() -> None:
     """With several processes MoCo and DenseCL shuffle the keys over all of them."""
-    in_processes("mmpretrain_pairing.py", "MoCo v2", "DenseCL", "SimCLR")
+    start("mmpretrain_pairing.py", "MoCo v2", "DenseCL", "SimCLR", processes=2)
 
 
 @pytest.mark.parametrize("method", ALGORITHMS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pytest
@@ -11,10 +12,9 @@ from contract import HOSTS, Host, Run, load_host
 
 def installed(name: str) -> bool:
     try:
-        load_host(name)
-    except ImportError:
+        return all(version(package) for package in load_host(name).packages)
+    except (ImportError, PackageNotFoundError):
         return False
-    return True
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -10,7 +10,8 @@ import byol_pytorch
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
 from contract import TERM, Recording, Run
-from plain_loop import Images, Losses, Script, in_processes, train
+from plain_loop import Images, Losses, Script, train
+from processes import InProcesses
 from torch import Tensor, nn
 
 from augself_loss import AugSelfLoss
@@ -47,8 +48,10 @@ class RandomMystery(K.IntensityAugmentationBase2D):  # type: ignore[misc]
         return input.flip(-2)
 
 
-class ByolPytorchHost:
+class ByolPytorchHost(InProcesses):
     """BYOL, and SimSiam, which the package runs as BYOL without momentum."""
+
+    key = "byol_pytorch"
 
     name = "byol-pytorch"
     packages: Mapping[str, str] = {"byol-pytorch": "0.9.1"}
@@ -60,12 +63,6 @@ class ByolPytorchHost:
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "net."
-
-    def run(self, folder: Path, method: str, **options: Any) -> list[Run]:
-        folder.mkdir(exist_ok=True)
-        if options.get("processes", 1) > 1:
-            return in_processes("byol_pytorch", folder, method, options)
-        return [self.train(folder, method, **options)]
 
     def train(
         self,

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning_modules import SimSiam, Supervised, batches, device, worker
 from mystery import RandomMystery
 from pictures import loader, seed, trainer
+from processes import InProcesses
 
 from augself_loss import AugSelfLoss
 from augself_loss.adapters.lightning import KeepRandomState, add_augself
@@ -31,10 +28,11 @@ from augself_loss.recording.torchvision import TorchvisionRecorder
 Weights = Mapping[str, float]
 
 
-class LightningHost:
+class LightningHost(InProcesses):
     """Records come from ``TorchvisionRecorder`` in workers, or from Kornia on the device."""
 
     key = "lightning"
+    by_torchrun = False
     name = "PyTorch Lightning"
     packages: Mapping[str, str] = {"lightning": "2.6"}
     adapter = "augself_loss.adapters.lightning"
@@ -45,24 +43,6 @@ class LightningHost:
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "backbone."
-
-    def run(self, folder: Path, method: str, *, processes: int = 1, **options: Any) -> list[Run]:
-        folder.mkdir(exist_ok=True)
-        if processes == 1:
-            return [self.train(folder, method, **options)]
-        child = Path(__file__).with_name("lightning_child.py")
-        command = [sys.executable, "-W", "ignore", str(child), self.key, str(folder), method]
-        search = os.pathsep.join(filter(None, [str(child.parent), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run(
-            [*command, json.dumps({**options, "processes": processes})],
-            env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return [Run.read(folder / f"rank{rank}.pt") for rank in range(processes)]
 
     def train(
         self,

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import socket
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +32,7 @@ from mmpretrain_configs import (
     view,
     with_term,
 )
+from processes import InProcesses
 
 from augself_loss import FlipEncoder
 from augself_loss.errors import PipelineError
@@ -43,8 +40,10 @@ from augself_loss.errors import PipelineError
 Weights = Mapping[str, float]
 
 
-class MMPretrainHost:
+class MMPretrainHost(InProcesses):
     """Records come from ``RecordedMultiView`` in workers, or from Kornia in the preprocessor."""
+
+    key = "mmpretrain"
 
     name = "MMPretrain"
     packages: Mapping[str, str] = {"mmpretrain": "1.2.0", "mmengine": "0.10"}
@@ -57,14 +56,6 @@ class MMPretrainHost:
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "backbone."
 
-    def run(self, folder: Path, method: str, *, processes: int = 1, **options: Any) -> list[Run]:
-        folder.mkdir(parents=True, exist_ok=True)
-        if processes == 1:
-            return [self.train(folder, method, **options)]
-        given = json.dumps({**options, "processes": processes})
-        in_processes("mmpretrain_child.py", str(folder), method, given, processes=processes)
-        return [Run.read(folder / f"rank{rank}.pt") for rank in range(processes)]
-
     def train(
         self,
         folder: Path,
@@ -76,12 +67,13 @@ class MMPretrainHost:
         processes: int = 1,
         resume: bool = False,
     ) -> Run:
-        """Train in this process; with ``processes``, the process group is there already."""
+        """Train in this process, one of ``processes``."""
         model, steps = prepared(method, weights, recording)
         config = training(folder, model, steps, epochs)
         config.update(resume=resume, custom_hooks=[{"type": "Losses"}])
-        if processes > 1:
-            config.update(launcher="pytorch", model_wrapper_cfg={"device_ids": None})  # no GPU
+        if processes > 1:  # MMEngine's own launcher asks for a GPU
+            torch.distributed.init_process_group("gloo")
+            config.update(launcher="pytorch", model_wrapper_cfg={"device_ids": None})
         Losses.kept = kept = Run()
         with probe() as seen:
             runner = train(config)
@@ -100,32 +92,6 @@ class MMPretrainHost:
         except PipelineError as error:
             return f"{type(error).__name__}: {error}"
         return "no error"
-
-
-def in_processes(script: str, *args: str, processes: int = 2) -> None:
-    """Run one of this folder's scripts in several processes that find each other."""
-    path = Path(__file__).with_name(script)
-    search = os.pathsep.join(filter(None, [str(path.parent), os.environ.get("PYTHONPATH")]))
-    shared = {
-        **os.environ,
-        "PYTHONPATH": search,
-        "OMP_NUM_THREADS": "1",
-        "WORLD_SIZE": str(processes),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
-    }
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(path), *args],
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(processes)
-    ]
-    said = [process.communicate(timeout=300)[0] for process in started]
-    assert all(process.returncode == 0 for process in started), "\n".join(said)
 
 
 def train(config: Any) -> Runner:
@@ -149,12 +115,6 @@ def prepared(method: str, weights: Weights | None, recording: Recording) -> tupl
     model["data_preprocessor"] = {"type": "SelfSupDataPreprocessor", **PREPROCESSOR}
     steps = pipeline([view(prob=1.0), view(prob=0.1)], recorded=weights is not None)
     return (model if weights is None else with_term(model, weights, pipeline=steps)), steps
-
-
-def free_port() -> int:
-    with socket.socket() as probe_socket:
-        probe_socket.bind(("127.0.0.1", 0))
-        return int(probe_socket.getsockname()[1])
 
 
 @HOOKS.register_module()

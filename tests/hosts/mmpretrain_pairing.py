@@ -1,6 +1,6 @@
 """Whether every feature that reaches the term is that of its own view, computed again from it.
 
-Run as ``python mmpretrain_pairing.py METHOD …`` in several processes; see ``in_processes``.
+Run as ``python mmpretrain_pairing.py METHOD …`` in several processes; see :func:`processes.start`.
 """
 
 from __future__ import annotations

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,24 +85,6 @@ def _load(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> in
     optimizer.load_state_dict(saved["optimizer"])
     torch.set_rng_state(saved["random"])
     return int(saved["epoch"]) + 1
-
-
-def in_processes(key: str, folder: Path, method: str, options: Mapping[str, Any]) -> list[Run]:
-    """Run a host's ``train`` under ``torchrun``, a process per rank."""
-    count, here = options["processes"], Path(__file__).parent
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    child = [str(here / "plain_child.py"), key, str(folder), method, json.dumps(options)]
-    search = os.pathsep.join(filter(None, [str(here), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", *launcher, *child],
-        env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [Run.read(folder / f"rank{rank}.pt") for rank in range(count)]
 
 
 class Images(Dataset[Any]):

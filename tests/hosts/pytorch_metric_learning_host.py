@@ -10,7 +10,8 @@ import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation wr
 import torch
 from contract import TERM, Recording, Run
 from mystery import RandomMystery
-from plain_loop import Images, Losses, Script, in_processes, train
+from plain_loop import Images, Losses, Script, train
+from processes import InProcesses
 from pytorch_metric_learning import losses, miners
 from torch import Tensor, nn
 from torchvision.transforms import v2
@@ -81,8 +82,10 @@ class Net(nn.Module):
         return labelled, {}
 
 
-class PytorchMetricLearningHost:
+class PytorchMetricLearningHost(InProcesses):
     """Needs no adapter: ``with_augself(loss, augself)``."""
+
+    key = "pytorch_metric_learning"
 
     name = "pytorch-metric-learning"
     packages: Mapping[str, str] = {"pytorch-metric-learning": "2.9.0"}
@@ -94,12 +97,6 @@ class PytorchMetricLearningHost:
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "backbone."
-
-    def run(self, folder: Path, method: str, **options: Any) -> list[Run]:
-        folder.mkdir(exist_ok=True)
-        if options.get("processes", 1) > 1:
-            return in_processes("pytorch_metric_learning", folder, method, options)
-        return [self.train(folder, method, **options)]
 
     def train(
         self,

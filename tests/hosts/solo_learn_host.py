@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +11,7 @@ import solo_learn_modules as solo
 import torch
 from contract import TERM, Recording, Run, probe
 from mystery import RandomMystery
+from processes import InProcesses
 from solo.utils.checkpointer import Checkpointer
 
 from augself_loss import AugSelfLoss
@@ -28,8 +25,11 @@ Weights = Mapping[str, float]
 METHODS = {solo.METHODS[key].__name__: key for key in solo.OWN}
 
 
-class SoloLearnHost:
+class SoloLearnHost(InProcesses):
     """Records come from solo-learn's own transforms, or from Kornia on the device."""
+
+    key = "solo_learn"
+    by_torchrun = False
 
     name = "solo-learn"
     packages: Mapping[str, str] = {"solo-learn": "1.0.2", "pytorch-lightning": "1.6.5"}
@@ -41,24 +41,6 @@ class SoloLearnHost:
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "encoder."
-
-    def run(self, folder: Path, method: str, *, processes: int = 1, **options: Any) -> list[Run]:
-        folder.mkdir(exist_ok=True)
-        if processes == 1:
-            return [self.train(folder, method, **options)]
-        child = Path(__file__).with_name("lightning_child.py")
-        command = [sys.executable, "-W", "ignore", str(child), "solo_learn", str(folder), method]
-        search = os.pathsep.join(filter(None, [str(child.parent), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run(
-            [*command, json.dumps({**options, "processes": processes})],
-            env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return [Run.read(folder / f"rank{rank}.pt") for rank in range(processes)]
 
     def train(
         self,

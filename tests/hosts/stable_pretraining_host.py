@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +12,7 @@ import torch
 from contract import TERM, Recording, Run, probe
 from lightning.pytorch.callbacks import ModelCheckpoint
 from mystery import RandomMystery
+from processes import InProcesses
 
 from augself_loss import AugSelfLoss
 from augself_loss.adapters.stable_pretraining import (
@@ -28,8 +25,11 @@ from augself_loss.errors import PipelineError
 Weights = Mapping[str, float]
 
 
-class StablePretrainingHost:
+class StablePretrainingHost(InProcesses):
     """Records come from the host's own notes in workers, or from its chains on the device."""
+
+    # Of processes that Lightning starts itself, the Manager would wait for a minute.
+    key = "stable_pretraining"
 
     name = "stable-pretraining"
     packages: Mapping[str, str] = {"stable-pretraining": "0.1.8"}
@@ -43,26 +43,6 @@ class StablePretrainingHost:
 
     def backbone(self, method: str) -> str:
         return "backbone.student." if method in ("BYOL", "DINO") else "backbone."
-
-    def run(self, folder: Path, method: str, *, processes: int = 1, **options: Any) -> list[Run]:
-        folder.mkdir(exist_ok=True)
-        if processes == 1:
-            return [self.train(folder, method, **options)]
-        child = Path(__file__).with_name("lightning_child.py")
-        # By torchrun: of processes that Lightning starts itself, the Manager waits for a minute.
-        launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        command = [sys.executable, "-W", "ignore", *launch, str(child), "stable_pretraining"]
-        search = os.pathsep.join(filter(None, [str(child.parent), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run(
-            [*command, str(folder), method, json.dumps({**options, "processes": processes})],
-            env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return [Run.read(folder / f"rank{rank}.pt") for rank in range(processes)]
 
     def train(
         self,
