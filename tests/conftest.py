@@ -13,6 +13,8 @@ from torch import Tensor
 from augself_loss import ColorEncoder, CropEncoder, Encoder, Record, RotationEncoder, Step
 from augself_loss.encoders import default_encoders
 
+pytest.register_assert_rewrite("processes", "scripts")
+
 # The tensors here are tiny: a second thread only waits for its turn.
 torch.set_num_threads(1)
 

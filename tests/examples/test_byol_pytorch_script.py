@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scripts import check_script
+from scripts import check_printed
 
 pytest.importorskip("byol_pytorch")
 
 
 def test_script_with_and_without_augself(tmp_path: Path, run: Callable[..., str]) -> None:
-    check_script("byol_pytorch_learner", tmp_path, run)
+    check_printed("byol_pytorch_learner", tmp_path, run)

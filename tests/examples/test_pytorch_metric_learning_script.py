@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scripts import check_script
+from scripts import check_printed
 
 pytest.importorskip("pytorch_metric_learning")
 
 
 def test_script_with_and_without_augself(tmp_path: Path, run: Callable[..., str]) -> None:
-    check_script("metric_learning", tmp_path, run)
+    check_printed("metric_learning", tmp_path, run)
