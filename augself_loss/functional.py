@@ -87,8 +87,10 @@ def stack_records(records: Sequence[Record], names: Sequence[str]) -> Record:
     for name in names:
         held = [record[name] for record in records if name in record]
         if held:
-            nothing = torch.zeros_like(held[0])
-            stacked[name] = torch.cat([record.get(name, nothing) for record in records])
+            if len(held) < len(records):
+                nothing = torch.zeros_like(held[0])
+                held = [record.get(name, nothing) for record in records]
+            stacked[name] = torch.cat(held)
     return stacked
 
 

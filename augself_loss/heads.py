@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.errors import LossError
+from augself_loss.first_layer import FirstLayer
+from augself_loss.grouped import alike, grouped
 
 RELEASED_NAMES = {"rot": "rotation", "sol": "solarize"}
 """Names of the released code's heads that differ from ours."""
@@ -38,6 +40,11 @@ def mlp(feature_dim: int, hidden_dim: int, width: int) -> nn.Sequential:
     )
 
 
+def launches_cost(features: Tensor) -> bool:
+    """Whether grouped heads are faster: not on a CPU, where each head alone fits its cache."""
+    return features.device.type != "cpu"
+
+
 class Heads(nn.ModuleDict):
     """The heads of several types, by name.
 
@@ -66,20 +73,29 @@ class Heads(nn.ModuleDict):
             )
 
     def forward(
-        self, features_a: Tensor, features_b: Tensor, types: Sequence[str] | None = None
+        self,
+        features: Sequence[Tensor],
+        pairs: Sequence[tuple[int, int]],
+        types: Sequence[str] | None = None,
     ) -> dict[str, Tensor]:
-        """Predict every type's difference a→b.
+        """Predict every type's difference i→j, for all ordered pairs of views at once.
 
         Args:
-            features_a: features of the first views, ``(B, D)``.
-            features_b: features of the second views, ``(B, D)``.
+            features: per view, ``(B, D)``.
+            pairs: ordered pairs (i, j) of views, stacked along the batch.
             types: the types to predict; default all.
 
         Returns:
-            Type name → raw output ``(B, width)``.
+            Type name → raw output ``(pairs · B, width)``.
         """
-        both = torch.cat([features_a, features_b], dim=-1)
-        return {name: self[name](both) for name in (self if types is None else types)}
+        names = tuple(self if types is None else types)
+        heads = [self[name] for name in names]
+        first = FirstLayer(features, pairs)
+        if launches_cost(features[0]) and alike(heads):
+            outputs = grouped(heads, first)
+        else:
+            outputs = [head[1:](first(head[0].weight)) for head in heads]
+        return dict(zip(names, outputs, strict=True))
 
     def load_released(self, state_dicts: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Load heads that the released AugSelf code saved.

@@ -204,7 +204,7 @@ class AugSelfLoss(nn.Module):
         """
         views = [pooled(features1, self.pool), pooled(features2, self.pool)]
         self._check_features(views)
-        raw = self.heads(*(self._cast(view) for view in views))
+        raw = self.heads([self._cast(view) for view in views], [(0, 1)])
         return {name: encoder.readout(raw[name]) for name, encoder in self.encoders.items()}
 
     def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
@@ -288,10 +288,11 @@ class AugSelfLoss(nn.Module):
     ) -> tuple[dict[str, Tensor], list[tuple[int, int]]]:
         """Run the heads on all ordered pairs, stacked along the batch as batch norm sees them."""
         cast = [self._cast(view) for view in views]
-        left = [cast[i] for i, _ in pairs]
-        right = [cast[j].detach() if self.detach_second else cast[j] for _, j in pairs]
-        order = list(pairs)
-        if self.symmetric:
-            left, right = left + right, right + left
-            order += [(j, i) for i, j in pairs]
-        return self.heads(torch.cat(left), torch.cat(right), tuple(encoders)), order
+        order = [*pairs, *((j, i) for i, j in pairs)] if self.symmetric else list(pairs)
+        if not self.detach_second:
+            return self.heads(cast, order, tuple(encoders)), order
+        # The second views of the pairs stand for themselves, whichever way a pair is read.
+        seconds = [(i, j + len(cast)) for i, j in pairs]
+        both = [*seconds, *((j, i) for i, j in seconds)] if self.symmetric else seconds
+        cast += [view.detach() for view in cast]
+        return self.heads(cast, both, tuple(encoders)), order

@@ -50,11 +50,11 @@ def test_heads_depend_on_the_hosts_seed() -> None:
 def test_heads_read_the_features_in_order() -> None:
     heads = Heads(8, {"crop": 4, "flip": 1}, 16).eval()
     one, two = torch.randn(5, 8), torch.randn(5, 8)
-    predictions = heads(one, two)
+    predictions = heads([one, two], [(0, 1)])
     assert list(predictions) == ["crop", "flip"]
     assert predictions["crop"].equal(heads["crop"](torch.cat([one, two], dim=-1)))
-    assert not predictions["crop"].equal(heads(two, one)["crop"])
-    assert list(heads(one, two, ["flip"])) == ["flip"]
+    assert not predictions["crop"].equal(heads([one, two], [(1, 0)])["crop"])
+    assert list(heads([one, two], [(0, 1)], ["flip"])) == ["flip"]
 
 
 @pytest.mark.parametrize("name", ["a.b", "", "keys", "type", "training"])

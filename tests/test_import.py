@@ -22,6 +22,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("encoders.*",),
     ("encoders",),
     ("functional",),
+    ("first_layer", "grouped"),
     ("heads",),
     ("checks",),
     ("views",),

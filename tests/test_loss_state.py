@@ -83,7 +83,7 @@ def test_predictions_are_in_the_targets_units(records: list[Record]) -> None:
     augself = build().eval()
     one, two = features()
     predictions = augself.predict(one, two)
-    raw = augself.heads(one, two)
+    raw = augself.heads([one, two], [(0, 1)])
     assert predictions["crop"].equal(torch.tanh(raw["crop"]))
     assert predictions["flip"].equal(torch.sigmoid(raw["flip"]))
     assert predictions["rotation"].equal(raw["rotation"].softmax(-1))

@@ -1,0 +1,51 @@
+"""The heads' first layer on concatenated pairs of features, without repeating its work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class FirstLayer:
+    """Computes ``[y_i, y_j] Wᵀ`` for all ordered pairs (i, j).
+
+    The product splits into ``y_i Lᵀ + y_j Rᵀ``, W = [L, R], so that with many views each half is
+    computed once per view and added up per pair: N products instead of N² for all pairs of N views.
+    With few views (two, both orders) concatenating costs no more and adds nothing up.
+
+    Args:
+        features: per view, ``(B, D)``.
+        pairs: ordered pairs (i, j) of views.
+    """
+
+    def __init__(self, features: Sequence[Tensor], pairs: Sequence[tuple[int, int]]) -> None:
+        self.lefts, self.rights = [i for i, _ in pairs], [j for _, j in pairs]
+        left, right = list(dict.fromkeys(self.lefts)), list(dict.fromkeys(self.rights))
+        self.split = len(left) + len(right) < 2 * len(pairs)
+        if not self.split:
+            left, right = self.lefts, self.rights
+        self.place_left = {view: place for place, view in enumerate(left)}
+        self.place_right = {view: place for place, view in enumerate(right)}
+        self.left = torch.cat([features[i] for i in left])
+        self.right = torch.cat([features[j] for j in right])
+        self.both = None if self.split else torch.cat([self.left, self.right], dim=-1)
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        """Multiply.
+
+        Args:
+            weight: W, ``(outputs, 2D)``.
+
+        Returns:
+            ``(pairs · B, outputs)``.
+        """
+        if self.both is not None:
+            return functional.linear(self.both, weight)
+        left, right = weight.chunk(2, dim=-1)
+        ofs = functional.linear(self.left, left).chunk(len(self.place_left))
+        tos = functional.linear(self.right, right).chunk(len(self.place_right))
+        first = torch.cat([ofs[self.place_left[i]] for i in self.lefts])
+        return first + torch.cat([tos[self.place_right[j]] for j in self.rights])
