@@ -1,0 +1,81 @@
+"""Counts what a piece of work asks of a device: kernels, syncs, operations, bytes, peak memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed._tools.mem_tracker import MemTracker
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+FREE = ("empty", "detach", "promote_types", "_unsafe_view", "resize")
+"""Operations that launch nothing."""
+SYNCS = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "unique")
+"""Operations whose result the host waits for."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one call asks for, forward and backward together."""
+
+    kernels: int
+    syncs: int
+    flops: int
+    bytes: int
+
+
+class _Counter(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels = self.syncs = self.bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        name = func.name().removeprefix("aten::").partition(".")[0]
+        aliases = [value.alias_info for value in func._schema.returns]
+        is_view = any(alias is not None and not alias.is_write for alias in aliases)
+        if not is_view and not name.startswith(FREE):
+            self.kernels += 1
+            self.syncs += name in SYNCS
+            tensors = [t for t in tree_leaves((args, kwargs, out)) if isinstance(t, Tensor)]
+            self.bytes += sum(t.numel() * t.element_size() for t in tensors)
+        return out
+
+
+def cost(run: Callable[[], object]) -> Cost:
+    """Count one call of ``run``; views and allocations launch nothing and are not counted."""
+    run()
+    with FlopCounterMode(display=False) as flops, _Counter() as counter:
+        run()
+    return Cost(counter.kernels, counter.syncs, flops.get_total_flops(), counter.bytes)
+
+
+def peak_memory(run: Callable[[], object], *modules: nn.Module) -> int:
+    """Return the most bytes that lived at once during one call, parameters and gradients too."""
+    run()
+    tracker: Any = MemTracker()
+    tracker.track_external(*modules)
+    with tracker:
+        run()
+    snapshot = tracker.get_tracker_snapshot("peak")
+    return max(sum(kinds.values()) for kinds in snapshot.values()) // 2
+
+
+def calls_compiled(run: Callable[[], object]) -> int:
+    """Count the kernels that compiled code calls in one forward and backward."""
+    from torch._inductor.utils import run_and_get_code  # noqa: PLC0415 - slow to import
+
+    torch._dynamo.reset()
+    _, sources = run_and_get_code(run)
+    lines = [line.strip() for source in sources for line in _wrapper(source)]
+    return sum(line.startswith(("extern_kernels.", "cpp_fused", "triton_")) for line in lines)
+
+
+def _wrapper(source: str) -> list[str]:
+    """Pick the lines of the generated code that call kernels."""
+    return source.partition("def call(")[2].splitlines()

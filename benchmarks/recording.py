@@ -1,0 +1,107 @@
+"""A pipeline with its recorder against the pipeline alone, drawing the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
+import torch
+from timing import side_by_side
+from torch.utils.data import DataLoader
+from torchvision import transforms as v1
+from torchvision.datasets import FakeData
+from torchvision.transforms import v2
+
+from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.torchvision import TorchvisionRecorder
+
+Row = dict[str, Any]
+
+
+def rows(*, quick: bool) -> Iterator[Row]:
+    """Time every pipeline; one row each."""
+    for batch, size in ((64, 96), (256, 32)):
+        yield _kornia(batch, size, quick=quick)
+    for name, version in (("torchvision v2", v2), ("torchvision v1", v1)):
+        for size in (32,) if quick else (32, 96):
+            yield _loader(name, version, size, quick=quick)
+
+
+def _kornia(batch: int, size: int, *, quick: bool) -> Row:
+    def pipeline() -> Any:
+        return K.AugmentationSequential(
+            K.RandomResizedCrop((size, size), scale=(0.2, 1.0)),
+            K.RandomHorizontalFlip(),
+            K.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8),
+            K.RandomGrayscale(p=0.2),
+            K.RandomGaussianBlur((3, 3), (0.1, 2.0), p=0.5),
+        )
+
+    plain, recorder = pipeline(), KorniaRecorder(pipeline())
+    images = torch.rand(batch, 3, size, size)
+
+    def seeded(run: Callable[[Any], Any]) -> Callable[[], object]:
+        def call() -> object:
+            torch.manual_seed(0)
+            return run(images)
+
+        return call
+
+    times = side_by_side(
+        {"plain": seeded(plain), "recorded": seeded(recorder)}, budget=3 if quick else 20
+    )
+    return _row(f"Kornia, {batch}x3x{size}x{size}", times, batch)
+
+
+def _loader(name: str, version: Any, size: int, *, quick: bool) -> Row:
+    tail: list[Any] = [v1.ToTensor()] if version is v1 else []
+    tail = tail or [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
+    pipeline = version.Compose(
+        [
+            version.RandomResizedCrop(size, scale=(0.2, 1.0)),
+            version.RandomHorizontalFlip(),
+            version.RandomApply([version.ColorJitter(0.4, 0.4, 0.4, 0.1)], p=0.8),
+            version.RandomGrayscale(p=0.2),
+            version.RandomApply([version.GaussianBlur(size // 20 * 2 + 1, (0.1, 2.0))], p=0.5),
+            *tail,
+        ]
+    )
+    count = 128
+    edge = size + size // 4
+    pictures = [image for image, _ in FakeData(count, (3, edge, edge))]
+
+    def epoch(transform: Any) -> Callable[[], object]:
+        loader: Any = DataLoader(_Transformed(pictures, transform), batch_size=64)
+
+        def run() -> None:
+            torch.manual_seed(0)
+            for _ in loader:
+                pass
+
+        return run
+
+    work = {"plain": epoch(pipeline), "recorded": epoch(TorchvisionRecorder(pipeline))}
+    return _row(
+        f"{name}, DataLoader, {size} px", side_by_side(work, budget=3 if quick else 20), count
+    )
+
+
+class _Transformed(torch.utils.data.Dataset[Any]):
+    def __init__(self, pictures: list[Any], transform: Any) -> None:
+        self.pictures, self.transform = pictures, transform
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.transform(self.pictures[index])
+
+
+def _row(name: str, times: Any, images: int) -> Row:
+    return {
+        "pipeline": name,
+        "plain µs / image": 1e6 * times["plain"].median / images,
+        "recorded µs / image": 1e6 * times["recorded"].median / images,
+        "ratio": times["recorded"].over(times["plain"]),
+    }

@@ -1,0 +1,96 @@
+"""Measures what the library costs: prints tables, writes JSON and a plot.
+
+    pip install '.[examples]' && python benchmarks/run.py
+    python benchmarks/run.py term recording --quick
+
+Everything that is compared runs in turn in one process on one thread, and ratios are medians over
+the rounds. Beside the numbers stand machine, versions and date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import growth
+import plot
+import recording
+import step
+import term
+import torch
+from rich.console import Console
+from rich.table import Table
+
+PARTS = {
+    "term": term.rows,
+    "launches": lambda quick: term.launches(),  # noqa: ARG005 - it is quick
+    "recording": recording.rows,
+    "step": step.rows,
+    "growth": growth.rows,
+}
+
+
+def main() -> None:
+    """Run the parts that are named, or all."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmark"))
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller settings")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    unknown = set(args.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"expected parts out of {', '.join(PARTS)}, found {', '.join(unknown)}")
+    torch.set_num_threads(args.threads)
+    console = Console(width=int(os.environ.get("COLUMNS", "160")))
+    args.out.mkdir(parents=True, exist_ok=True)
+    path = args.out / "benchmark.json"
+    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    for name in args.parts or PARTS:
+        rows = []
+        for row in PARTS[name](quick=args.quick):
+            rows.append(row)
+            console.print(f"{name}: {row}", style="dim", highlight=False)
+        results[name] = {"machine": machine(args.threads), "rows": rows}
+        path.write_text(json.dumps(results, indent=1))
+        console.print(table(name, rows))
+    plot.draw(results, args.out / "benchmark.png")
+    console.print(f"Everything is in {args.out}")
+
+
+def machine(threads: int) -> dict[str, str]:
+    """Say what was measured on."""
+    packages = ("torch", "torchvision", "kornia", "augself-loss")
+    return {
+        "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {threads} thread(s)",
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def table(name: str, rows: list[dict[str, Any]]) -> Table:
+    """Lay rows out, the columns in the order in which they first come."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    shown = Table(*columns, title=name)
+    for row in rows:
+        shown.add_row(*(_cell(row.get(column, "")) for column in columns))
+    return shown
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_cell(entry)}" for key, entry in value.items())
+    if isinstance(value, float):
+        return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Times several pieces of work side by side, so that their ratios survive a busy machine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one piece of work, round by round."""
+
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        """Median over the rounds, in seconds."""
+        return statistics.median(self.seconds)
+
+    def over(self, other: Timing) -> float:
+        """Median of the rounds' ratios to another work that ran in the same rounds."""
+        return statistics.median(a / b for a, b in zip(self.seconds, other.seconds, strict=True))
+
+
+def side_by_side(
+    work: Mapping[str, Callable[[], object]], *, budget: float = 6.0, rounds: int = 60
+) -> dict[str, Timing]:
+    """Run each in turn, again and again.
+
+    Args:
+        work: name → what to time, gradients and all included.
+        budget: seconds for everything; at least five rounds are made.
+        rounds: at most so many rounds.
+
+    Returns:
+        Name → timing.
+    """
+    for _ in range(2):  # warm up: caches, compilation, first allocations
+        for run in work.values():
+            run()
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    start = time.perf_counter()
+    for number in range(rounds):
+        if number >= 5 and time.perf_counter() - start > budget:
+            break
+        for name, run in work.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: Timing(times) for name, times in seconds.items()}
