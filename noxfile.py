@@ -96,8 +96,9 @@ def wheel(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     config = ("--config-file", str(ROOT / "pyproject.toml"))
     python(session, "-m", "mypy", *config, "-p", "augself_loss")
-    examples = sorted(map(str, (ROOT / "examples").glob("*.py")))
-    python(session, "-m", "mypy", *config, *examples, MYPYPATH=str(ROOT / "examples"))
+    for folder in (ROOT / "examples", ROOT / "benchmarks"):
+        scripts = sorted(map(str, folder.glob("*.py")))
+        python(session, "-m", "mypy", *config, *scripts, MYPYPATH=str(folder))
 
 
 @nox.session

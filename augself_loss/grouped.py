@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+Head: TypeAlias = Any
+"""One of :func:`augself_loss.heads.mlp`; its layers are read by their places."""
 FIRST_NORM, SECOND, SECOND_NORM, LAST = 1, 3, 4, 6
 """Places of the layers in a head, as :func:`augself_loss.heads.mlp` builds it."""
 
 
-def alike(heads: Sequence[nn.Sequential]) -> bool:
+def alike(heads: Sequence[Head]) -> bool:
     """Whether several heads can be evaluated as one: plain batch norm, set up alike."""
     norms: list[Any] = [head[place] for head in heads for place in (FIRST_NORM, SECOND_NORM)]
     plain = all(type(norm) is nn.BatchNorm1d and norm.running_mean is not None for norm in norms)
@@ -21,7 +23,7 @@ def alike(heads: Sequence[nn.Sequential]) -> bool:
     return len(heads) > 1 and len(settings) == 1 and norms[0].momentum is not None
 
 
-def grouped(heads: Sequence[nn.Sequential], first: Callable[[Tensor], Tensor]) -> list[Tensor]:
+def grouped(heads: Sequence[Head], first: Callable[[Tensor], Tensor]) -> list[Tensor]:
     """Evaluate several heads of equal depth and hidden width.
 
     Their parameters stay theirs: they are concatenated for the products.
@@ -52,7 +54,7 @@ def _by_head(x: Tensor, count: int) -> Tensor:
     return x.view(len(x), count, -1).transpose(0, 1)
 
 
-def _padded(heads: Sequence[nn.Sequential], width: int) -> tuple[Tensor, Tensor]:
+def _padded(heads: Sequence[Head], width: int) -> tuple[Tensor, Tensor]:
     """Concatenate the last layers, filled up with zeros to one width: ``(T, width, hidden)``."""
     last: list[Any] = [head[LAST] for head in heads]
     zero = last[0].bias.new_zeros(())
@@ -68,7 +70,7 @@ def _padded(heads: Sequence[nn.Sequential], width: int) -> tuple[Tensor, Tensor]
 class Norms:
     """The heads' batch norms as two wide ones, their parameters and averages side by side."""
 
-    def __init__(self, heads: Sequence[nn.Sequential]) -> None:
+    def __init__(self, heads: Sequence[Head]) -> None:
         layers: list[Any] = [head[p] for p in (FIRST_NORM, SECOND_NORM) for head in heads]
         self.like = layers[0]
         self.counts = [norm.num_batches_tracked for norm in layers]
@@ -92,5 +94,5 @@ class Norms:
     def keep(self) -> None:
         """Write the new averages back to the heads."""
         if self.like.training:
-            torch._foreach_copy_(self.averages, list(self.wide.split(len(self.averages[0]))))
+            torch._foreach_copy_(self.averages, list(torch.split(self.wide, len(self.averages[0]))))
             torch._foreach_add_(self.counts, 1)

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+Mode: Any = TorchDispatchMode
 FREE = ("empty", "detach", "promote_types", "_unsafe_view", "resize")
 """Operations that launch nothing."""
 SYNCS = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "unique")
@@ -29,7 +30,7 @@ class Cost:
     bytes: int
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(Mode):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.kernels = self.syncs = self.bytes = 0
@@ -63,7 +64,7 @@ def peak_memory(run: Callable[[], object], *modules: nn.Module) -> int:
     with tracker:
         run()
     snapshot = tracker.get_tracker_snapshot("peak")
-    return max(sum(kinds.values()) for kinds in snapshot.values()) // 2
+    return max(int(sum(kinds.values())) for kinds in snapshot.values()) // 2
 
 
 def calls_compiled(run: Callable[[], object]) -> int:

@@ -23,8 +23,12 @@ def _ratios(axes: Any, rows: list[dict[str, Any]]) -> None:
     chosen = [row for row in rows if row["dtype"] == "float32"]
     labels = [f"{r['types']} types\nD {r['D']}\nB {r['batch']}" for r in chosen]
     for number, way in enumerate(WAYS):
-        places = [place + 0.27 * (number - 1) for place in range(len(chosen))]
-        axes.bar(places, [row[f"{way} / limit"] for row in chosen], 0.25, label=way)
+        known = [
+            (p, row[f"{way} / limit"]) for p, row in enumerate(chosen) if f"{way} / limit" in row
+        ]
+        axes.bar(
+            [p + 0.27 * (number - 1) for p, _ in known], [r for _, r in known], 0.25, label=way
+        )
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set_xticks(range(len(chosen)), labels, fontsize=5)
     axes.set_ylabel("time / matrix products alone")

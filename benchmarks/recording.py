@@ -24,7 +24,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
     for batch, size in ((64, 96), (256, 32)):
         yield _kornia(batch, size, quick=quick)
     for name, version in (("torchvision v2", v2), ("torchvision v1", v1)):
-        for size in (32,) if quick else (32, 96):
+        for size in (32,) if quick else (32, 96, 224):
             yield _loader(name, version, size, quick=quick)
 
 
@@ -49,7 +49,7 @@ def _kornia(batch: int, size: int, *, quick: bool) -> Row:
         return call
 
     times = side_by_side(
-        {"plain": seeded(plain), "recorded": seeded(recorder)}, budget=3 if quick else 20
+        {"plain": seeded(plain), "recorded": seeded(recorder)}, budget=1 if quick else 12
     )
     return _row(f"Kornia, {batch}x3x{size}x{size}", times, batch)
 
@@ -67,7 +67,7 @@ def _loader(name: str, version: Any, size: int, *, quick: bool) -> Row:
             *tail,
         ]
     )
-    count = 128
+    count = 128 if size < 224 else 64
     edge = size + size // 4
     pictures = [image for image, _ in FakeData(count, (3, edge, edge))]
 
@@ -83,7 +83,7 @@ def _loader(name: str, version: Any, size: int, *, quick: bool) -> Row:
 
     work = {"plain": epoch(pipeline), "recorded": epoch(TorchvisionRecorder(pipeline))}
     return _row(
-        f"{name}, DataLoader, {size} px", side_by_side(work, budget=3 if quick else 20), count
+        f"{name}, DataLoader, {size} px", side_by_side(work, budget=1 if quick else 12), count
     )
 
 

@@ -1,4 +1,4 @@
-"""Measures what the library costs: prints tables, writes JSON and a plot.
+"""Measures what the library costs: prints tables, writes JSON, Markdown and a plot.
 
     pip install '.[examples]' && python benchmarks/run.py
     python benchmarks/run.py term recording --quick
@@ -10,11 +10,9 @@ the rounds. Beside the numbers stand machine, versions and date.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +22,15 @@ import recording
 import step
 import term
 import torch
+from cells import cell, columns_of
+from machine import machine
+from page import markdown
 from rich.console import Console
 from rich.table import Table
 
-PARTS = {
+PARTS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "term": term.rows,
-    "launches": lambda quick: term.launches(),  # noqa: ARG005 - it is quick
+    "launches": term.launches,
     "recording": recording.rows,
     "step": step.rows,
     "growth": growth.rows,
@@ -61,35 +62,17 @@ def main() -> None:
         path.write_text(json.dumps(results, indent=1))
         console.print(table(name, rows))
     plot.draw(results, args.out / "benchmark.png")
+    (args.out / "benchmark.md").write_text(markdown(results), encoding="utf-8")
     console.print(f"Everything is in {args.out}")
 
 
-def machine(threads: int) -> dict[str, str]:
-    """Say what was measured on."""
-    packages = ("torch", "torchvision", "kornia", "augself-loss")
-    return {
-        "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {threads} thread(s)",
-        "python": platform.python_version(),
-        **{name: version(name) for name in packages},
-    }
-
-
 def table(name: str, rows: list[dict[str, Any]]) -> Table:
-    """Lay rows out, the columns in the order in which they first come."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+    """Lay rows out for the terminal."""
+    columns = columns_of(rows)
     shown = Table(*columns, title=name)
     for row in rows:
-        shown.add_row(*(_cell(row.get(column, "")) for column in columns))
+        shown.add_row(*(cell(row.get(column, "")) for column in columns))
     return shown
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_cell(entry)}" for key, entry in value.items())
-    if isinstance(value, float):
-        return f"{value:.3f}" if value < 10 else f"{value:.1f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 if __name__ == "__main__":

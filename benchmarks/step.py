@@ -30,7 +30,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
 def _row(network: str, size: int, batch: int, *, quick: bool) -> Row:
     work = {"plain": _step(network, size, batch, term=False),
             "with": _step(network, size, batch, term=True)}  # fmt: skip
-    times = side_by_side(work, budget=4 if quick else 150, rounds=40)
+    times = side_by_side(work, budget=4 if quick else 60, rounds=30)
     plain, both = cost(work["plain"]), cost(work["with"])
     return {
         "network": network, "px": size, "batch": batch,

@@ -1,0 +1,34 @@
+"""Writes the results down as a page of Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cells import cell, columns_of
+
+TITLES = {
+    "term": "The term alone, forward and backward, against the matrix products that it cannot do "
+    "without",
+    "launches": "What an accelerator would be asked to do, forward and backward, batch 64, D = 512",
+    "recording": "A pipeline with its recorder against the pipeline alone",
+    "step": "A whole training step (augmentation by Kornia, SimSiam, SGD) with crop and colour "
+    "against without",
+    "growth": "How the term's time grows, exponents of power laws: batch 256 (views: 64), D = 512, "
+    "2 types, 2 views",
+}
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """Write a table per part, each with what it was measured on."""
+    lines = ["# What it costs", "", "Written by `python benchmarks/run.py`. Everything that is "
+             "compared ran in turn in one process; ratios are medians of the rounds' ratios.", "",
+             "![Ratios and growth](benchmark.png)"]  # fmt: skip
+    for part, title in TITLES.items():
+        if part not in results:
+            continue
+        rows, machine = results[part]["rows"], results[part]["machine"]
+        columns = columns_of(rows)
+        lines += ["", f"## {title}", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+        lines += [f"| {' | '.join(cell(r.get(c, '')) for c in columns)} |" for r in rows]
+        lines += ["", ", ".join(f"{key} {value}" for key, value in machine.items()) + "."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,68 @@
+"""The benchmark's cheap parts run; what they time is not looked at, what they count is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
+
+
+def measured(folder: Path, *parts: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, str(RUN), *parts, "--quick", "--out", str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "benchmark.png").stat().st_size > 10_000
+    results: dict[str, Any] = json.loads((folder / "benchmark.json").read_text())
+    for part in parts:
+        assert {"date", "machine", "torch", "augself-loss"} <= results[part]["machine"].keys()
+    return results
+
+
+def test_growth_is_measured(tmp_path: Path) -> None:
+    rows = measured(tmp_path, "growth")["growth"]["rows"]
+    assert len(rows) == 5
+    assert all(isinstance(row["exponent"], float) for row in rows)
+
+
+def test_grouped_and_compiled_heads_launch_less(tmp_path: Path) -> None:
+    rows = measured(tmp_path, "launches")["launches"]["rows"]
+    counted = {(row["types"], row["way"]): row for row in rows}
+    assert all(row.get("syncs", 0) == 0 for row in rows), "the term never waits for the device"
+    plain = counted[6, "straightforward"]["kernels"]
+    assert counted[6, "ours, heads grouped"]["kernels"] < plain
+    if (6, "ours, compiled") in counted:  # where there is a compiler
+        assert counted[6, "ours, compiled"]["kernels"] <= plain / 4
+
+
+def test_an_unknown_part_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="expected parts out of term, launches"):
+        measured(tmp_path, "speed")
+
+
+def test_a_short_soak(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(RUN.with_name("soak.py")), "--steps", "200", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / "soak.json").read_text())
+    assert results["failures"] == []
+    assert len(results["samples"]) == 200
+    assert {"date", "machine", "torch"} <= results["machine"].keys()
+    assert (tmp_path / "soak.png").stat().st_size > 10_000
