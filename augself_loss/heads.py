@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,18 @@ def mlp(feature_dim: int, hidden_dim: int, width: int) -> nn.Sequential:
 def launches_cost(features: Tensor) -> bool:
     """Whether grouped heads are faster: not on a CPU, where each head alone fits its cache."""
     return features.device.type != "cpu"
+
+
+def check_gathered(heads: Sequence[nn.Sequential], features: Tensor) -> None:
+    """Refuse heads that FSDP2 holds in shards (DTensors) and has not gathered for this call."""
+    sharded = [h for h in heads if hasattr(h[0].weight, "device_mesh")]
+    if sharded and not hasattr(features, "device_mesh"):
+        raise LossError(
+            "Expected AugSelf's heads whole, found FSDP's shards, which it gathers when the module "
+            "that fully_shard was given is called. Give it all heads at once, "
+            "fully_shard(augself.heads), not one by one; or, of a sharded loss, call "
+            "register_fsdp_forward_method(augself, 'predict')."
+        )
 
 
 class Heads(nn.ModuleDict):
@@ -87,9 +100,13 @@ class Heads(nn.ModuleDict):
 
         Returns:
             Type name → raw output ``(pairs · B, width)``.
+
+        Raises:
+            LossError: FSDP holds the heads in shards, and does not gather them for this call.
         """
         names = tuple(self if types is None else types)
-        heads = [self[name] for name in names]
+        heads: list[Any] = [self[name] for name in names]
+        check_gathered(heads, features[0])
         first = FirstLayer(features, pairs)
         if launches_cost(features[0]) and alike(heads):
             outputs = grouped(heads, first)
