@@ -1,10 +1,12 @@
 """Refuses what does not fit, before any training time is spent.
 
-Everything here but :func:`check_values` looks at shapes, dtypes and devices only: no sync.
+Everything here but :func:`check_values` and :func:`check_predictions` looks at shapes, dtypes and
+devices only: no sync.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Protocol
@@ -14,10 +16,17 @@ from torch import Tensor
 
 from augself_loss.encoders import BUILT_IN, Encoder
 from augself_loss.errors import EncoderError, FeatureError, LossError, RecordError
-from augself_loss.parameters import Layout, Record, identity_record
+from augself_loss.parameters import Layout, Record, identity_record, is_dense_float
 
-COLUMNS = {kind.name: kind.columns for kind in BUILT_IN}
+READ = {kind.name: kind() for kind in BUILT_IN}
+"""Entry name → an encoder that knows its range, for entries that a target only reads."""
+COLUMNS = {name: encoder.columns for name, encoder in READ.items()}
 """Entry name → its columns, also for entries that a target reads and no head predicts."""
+
+
+LARGEST_FEATURE = 1e15
+"""Beyond this, the variance in the heads' batch norm may leave float32: it then divides by infinity
+and passes on zeros, whatever the features were."""
 
 
 class Recorded(Protocol):
@@ -97,8 +106,8 @@ def check_features(features: Sequence[Tensor], feature_dim: int, *, training: bo
         where = f"features{number}"
         if not isinstance(view, Tensor):
             raise FeatureError(f"{where} expected a tensor (B, D), found {type(view).__name__}.")
-        if not view.is_floating_point():
-            raise FeatureError(f"{where} expected floating-point features, found {view.dtype}.")
+        if not is_dense_float(view):
+            raise FeatureError(f"{where} expected floating-point features, found {_kind(view)}.")
         if view.ndim != 2:
             raise FeatureError(
                 f"{where} expected (B, {feature_dim}), found {tuple(view.shape)}. For feature maps "
@@ -178,15 +187,22 @@ def check_recorder(encoders: Mapping[str, Encoder], recorder: Recorded) -> None:
             )
 
 
+def _kind(tensor: Tensor) -> str:
+    """Name a tensor's dtype, and its layout where that is not the usual one."""
+    nested = "nested " if tensor.is_nested else ""
+    layout = "" if tensor.layout is torch.strided else f" ({tensor.layout})"
+    return f"{nested}{tensor.dtype}{layout}"
+
+
 def _check_entry(entry: Tensor, columns: tuple[str, ...] | None, where: str, like: Tensor) -> None:
     if not isinstance(entry, Tensor):
         raise RecordError(
             f"{where} expected a floating-point tensor (B, columns), found {type(entry).__name__}."
         )
-    if not entry.is_floating_point() or entry.ndim != 2:
+    if not is_dense_float(entry) or entry.ndim != 2:
         raise RecordError(
             f"{where} expected a floating-point tensor (B, columns), found "
-            f"{tuple(entry.shape)} {entry.dtype}."
+            f"{tuple(entry.shape)} {_kind(entry)}."
         )
     if columns is not None and entry.shape[1] != len(columns):
         raise RecordError(
@@ -204,6 +220,7 @@ def _check_entry(entry: Tensor, columns: tuple[str, ...] | None, where: str, lik
         )
 
 
+@torch.no_grad()  # a checkpointed loss is computed twice, and looks at the values once
 def check_values(
     encoders: Mapping[str, Encoder], features: Sequence[Tensor], records: Sequence[Record]
 ) -> None:
@@ -211,11 +228,32 @@ def check_values(
     if features[0].is_meta:
         return
     for number, view in enumerate(features, start=1):
-        if not bool(torch.isfinite(view).all()):
+        largest = float(view.detach().abs().amax())
+        if not math.isfinite(largest):
             raise FeatureError(
                 f"features{number} holds NaN or infinite values; expected finite features. Look "
                 "at the learning rate, the images' range and the precision of the backbone."
             )
+        if largest > LARGEST_FEATURE:
+            raise FeatureError(
+                f"features{number} holds values up to {largest:.4g}, expected at most "
+                f"{LARGEST_FEATURE:g}: their variance would leave float32, and the heads would see "
+                "zeros. Look at the learning rate, or normalize the features."
+            )
+    read = {name: encoders.get(name, READ.get(name)) for name in entries_read(encoders)}
     for record in records:
-        for encoder in encoders.values():
-            encoder.check(record)
+        for name, encoder in read.items():
+            if encoder is not None and name in record:
+                encoder.check(record)
+
+
+def check_predictions(predictions: Mapping[str, Tensor]) -> None:
+    """Refuse heads that give NaN or infinity for finite features. Reads them: a sync."""
+    outputs = torch.cat([prediction.detach().flatten() for prediction in predictions.values()])
+    if not outputs.is_meta and not bool(torch.isfinite(outputs).all()):
+        raise FeatureError(
+            "AugSelf's heads give NaN or infinite values for finite features; expected features "
+            "that the heads' precision can multiply. Under float16 nothing above 65504 can be "
+            "computed: normalize the features, or use bfloat16. Or the heads' own weights are "
+            "no longer finite: look at the learning rate."
+        )

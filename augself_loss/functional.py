@@ -81,7 +81,7 @@ def stack_records(records: Sequence[Record], names: Sequence[str]) -> Record:
             and is 0 there, one that none has is left out.
 
     Returns:
-        Record, entries ``(views · B, columns)``.
+        Record, entries ``(views · B, columns)``, at least float32.
     """
     stacked = {}
     for name in names:
@@ -90,7 +90,9 @@ def stack_records(records: Sequence[Record], names: Sequence[str]) -> Record:
             if len(held) < len(records):
                 nothing = torch.zeros_like(held[0])
                 held = [record.get(name, nothing) for record in records]
-            stacked[name] = torch.cat(held)
+            # At least float32: differences of halves lose bits, and autocast cannot stack all.
+            wide = torch.promote_types(held[0].dtype, torch.float32)
+            stacked[name] = torch.cat([entry.to(wide) for entry in held])
     return stacked
 
 

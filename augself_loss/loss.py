@@ -14,6 +14,7 @@ from augself_loss.checks import (
     check_device,
     check_features,
     check_optimizers,
+    check_predictions,
     check_recorder,
     check_records,
     check_types,
@@ -138,6 +139,8 @@ class AugSelfLoss(nn.Module):
     def set_weights(self, weights: Mapping[str, float]) -> None:
         """Change some weights during training (schedules); no recompilation, kept in the state.
 
+        Between steps: what was computed before cannot be run backward any more.
+
         Args:
             weights: type name → new λ ≥ 0; types left out keep theirs.
 
@@ -184,8 +187,11 @@ class AugSelfLoss(nn.Module):
         encoders = self._chosen(types)
         views = [pooled(view, self.pool) for view in features]
         order = ordered_pairs(len(views), self.pairs if pairs is None else pairs, symmetric=False)
-        self._check(encoders, views, records)
+        looking = self._check(encoders, views, records)
         predictions, order = self._predict(views, order, encoders)
+        if looking:
+            check_predictions(predictions)
+            self._values_checked = True
         names = entries_read(encoders)
         record_a = stack_records([records[i] for i, _ in order], names)
         record_b = stack_records([records[j] for _, j in order], names)
@@ -263,21 +269,23 @@ class AugSelfLoss(nn.Module):
 
     def _check(
         self, encoders: Mapping[str, Encoder], views: Sequence[Tensor], records: Sequence[Record]
-    ) -> None:
+    ) -> bool:
+        """Refuse what does not fit; say whether values are looked at."""
         self._check_features(views)
         check_records(encoders, records, views[0])
         if torch.compiler.is_compiling() or self.check_values == "never":
-            return
-        if self.check_values == "always" or not self._values_checked:
+            return False
+        looking = self.check_values == "always" or not self._values_checked
+        if looking:
             check_values(encoders, views, records)
-            self._values_checked = True
+        return looking
 
     def _cast(self, features: Tensor) -> Tensor:
         """Bring features to the heads' dtype, unless autocast will choose it."""
         device = features.device.type
         autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-        if autocast and features.dtype != torch.float64:
-            return features  # autocast leaves float64 alone, and the heads could not read it
+        if autocast and features.dtype in (torch.float32, torch.get_autocast_dtype(device)):
+            return features  # on other dtypes it fails: float64, and the CPU's other half precision
         return features.to(next(self.heads.parameters()).dtype)
 
     def _predict(

@@ -45,6 +45,22 @@ Layout: TypeAlias = Mapping[str, Field]
 """Entry name → :class:`Field`, in the order in which :func:`pack` writes the entries."""
 
 
+def is_dense_float(tensor: Tensor) -> bool:
+    """Whether this is a tensor to compute with: neither sparse nor nested, of 16 bits or more."""
+    dense = tensor.layout is torch.strided and not tensor.is_nested
+    return dense and tensor.is_floating_point() and tensor.itemsize > 1
+
+
+def check_layout(layout: object) -> None:
+    """Refuse, as :class:`RecordError`, what does not say how a record is laid out."""
+    if not isinstance(layout, Mapping) or not all(isinstance(f, Field) for f in layout.values()):
+        found = type(layout).__name__ if not isinstance(layout, Mapping) else repr(dict(layout))
+        raise RecordError(
+            f"layout expected a dict, entry name → Field, found {found}. Every recorder has one: "
+            "recorder.layout."
+        )
+
+
 def identity_record(
     layout: Layout, batch_size: int, device: torch.device | str | None = None
 ) -> Record:
@@ -68,6 +84,7 @@ def identity_record(
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 0:
         raise RecordError(f"batch_size expected a whole number >= 0, found {batch_size!r}.")
+    check_layout(layout)
     for name, field in layout.items():
         if len(field.identity) != field.width:
             raise RecordError(
@@ -93,7 +110,7 @@ def pack(record: Mapping[str, Tensor], layout: Layout) -> Tensor:
         Tensor ``(..., P)``, P the sum of the layout's widths.
 
     Raises:
-        RecordError: an entry is missing, or is of another width, batch or device.
+        RecordError: an entry is missing, or is of another width, batch, device or dtype.
 
     Example:
         >>> layout = {"flip": Field(("flip",), (0.0,)), "blur": Field(("sigma",), (0.0,))}
@@ -101,6 +118,7 @@ def pack(record: Mapping[str, Tensor], layout: Layout) -> Tensor:
         tensor([[1., 0.],
                 [1., 0.]])
     """
+    check_layout(layout)
     if not layout:
         raise RecordError("pack expected a layout with at least one entry, found none.")
     if not isinstance(record, Mapping):
@@ -114,6 +132,11 @@ def pack(record: Mapping[str, Tensor], layout: Layout) -> Tensor:
         entry, first = record[name], record[next(iter(layout))]
         if not isinstance(entry, Tensor):
             raise RecordError(f"pack expected '{name}' as a tensor, found {type(entry).__name__}.")
+        if not is_dense_float(entry):
+            raise RecordError(
+                f"pack expected '{name}' in floating-point numbers, found {entry.dtype} "
+                f"({entry.layout})."
+            )
         if entry.ndim == 0 or entry.shape[-1] != field.width:
             raise RecordError(
                 f"pack expected '{name}' as (..., {field.width}) for {field.columns}, "
@@ -139,8 +162,9 @@ def unpack(packed: Tensor, layout: Layout) -> Record:
         Record whose entries are views of ``packed``.
 
     Raises:
-        RecordError: the last dimension is not the layout's width.
+        RecordError: the last dimension is not the layout's width, or the dtype is no float's.
     """
+    check_layout(layout)
     widths = [field.width for field in layout.values()]
     fits = isinstance(packed, Tensor) and packed.ndim > 0 and packed.shape[-1] == sum(widths)
     if not fits or not widths:
@@ -148,5 +172,10 @@ def unpack(packed: Tensor, layout: Layout) -> Record:
         raise RecordError(
             f"unpack expected a tensor (..., {sum(widths)}) for the entries {list(layout)}, "
             f"found {found}. Use the layout that the tensor was packed with."
+        )
+    if not is_dense_float(packed):
+        raise RecordError(
+            f"unpack expected floating-point numbers, found {packed.dtype} ({packed.layout}). What "
+            "a MultiViewRecorder packed is read by split_views."
         )
     return dict(zip(layout, torch.split(packed, widths, dim=-1), strict=True))

@@ -9,7 +9,7 @@ from einops import reduce
 from torch import Tensor
 
 from augself_loss.errors import LossError
-from augself_loss.parameters import Record
+from augself_loss.parameters import Record, is_dense_float
 
 Pool: TypeAlias = Literal["mean", "cls"]
 """How feature maps and tokens become one vector: mean over places, or the first token."""
@@ -72,7 +72,7 @@ def pooled(features: Tensor, pool: Pool | None) -> Tensor:
     Returns:
         Features ``(B, D)``.
     """
-    if not isinstance(features, Tensor) or not features.is_floating_point():
+    if not isinstance(features, Tensor) or not is_dense_float(features):
         return features
     if features.ndim == 4 and features.shape[2:] == (1, 1):
         return features.flatten(1)

@@ -117,13 +117,20 @@ class AffineEncoder(RegressionEncoder):
     @staticmethod
     def _read_torchvision(step: Step) -> Mapping[str, Columns]:
         height, width = step.size
-        move_x, move_y = step.params["translate"]
+        most = step.config.get("translate") or (float("inf"), float("inf"))
+        # Rounded to whole pixels, the move may pass its range by less than half a pixel.
+        move_x, move_y = (
+            max(-limit, min(limit, pixels / side))
+            for pixels, side, limit in zip(
+                step.params["translate"], (width, height), most, strict=True
+            )
+        )
         scale = float(step.params["scale"])
         shear_x, shear_y = step.params["shear"]
         # torchvision's affine angle turns clockwise, unlike its RandomRotation.
         return {
             "affine": (
-                -float(step.params["angle"]), move_x / width, move_y / height,
+                -float(step.params["angle"]), move_x, move_y,
                 scale, scale, float(shear_x), float(shear_y),
             )
         }  # fmt: skip

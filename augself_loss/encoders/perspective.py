@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, as_range
+from augself_loss.errors import PipelineError
 
 CORNERS = ("top_left", "top_right", "bottom_right", "bottom_left")
 
@@ -69,7 +71,7 @@ class PerspectiveEncoder(RegressionEncoder):
     def _read_torchvision(step: Step) -> Mapping[str, Columns]:
         height, width = step.size
         starts = ((0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1))
-        # v1 reports where the corners go, v2 only the coefficients of the map.
+        # v1 reports where the corners go, v2 only the map's coefficients; the recorder adds them.
         ends = step.params.get("endpoints") or [
             _unmapped(step.params["coefficients"], start) for start in starts
         ]
@@ -91,7 +93,18 @@ def _unmapped(coefficients: Sequence[float], start: tuple[int, int]) -> tuple[in
     x, y = start
     # x = (a u + b v + c) / (g u + h v + 1), likewise y: two linear equations in (u, v).
     a, b, d, e = a - x * g, b - x * h, d - y * g, e - y * h
-    determinant = a * e - b * d
+    determinant = a * e - b * d or float("nan")
     u = ((x - c) * e - b * (y - f)) / determinant
     v = (a * (y - f) - (x - c) * d) / determinant
-    return round(u), round(v)
+    found = [round(u), round(v)] if math.isfinite(u) and math.isfinite(v) else [0, 0]
+    a, b, c, d, e, f, g, h = coefficients
+    scale = g * found[0] + h * found[1] + 1 or float("nan")
+    back = (
+        (a * found[0] + b * found[1] + c) / scale - x, (d * found[0] + e * found[1] + f) / scale - y
+    )  # fmt: skip
+    if not max(map(abs, back)) < 0.5:
+        raise PipelineError(
+            "A perspective has moved corners onto one line, and cannot be read from what v2's "
+            "RandomPerspective reports. Give it a smaller distortion_scale, or larger images."
+        )
+    return found[0], found[1]

@@ -13,12 +13,17 @@ from augself_loss.encoders.base import Encoder, Kind
 from augself_loss.errors import EncoderError, NothingVariesError
 from augself_loss.parameters import Range
 
+LARGEST = 1e15
+"""No range reaches further: records are float32, and so are the squares of differences."""
+NARROWEST = 1e-5
+"""Width of the narrowest range, as a fraction of its values: float32 tells them apart no better."""
+
 
 def as_range(value: float | Range | None, centre: float, name: str) -> Range | None:
     """Read a sampling range the way users write it: a half-width around ``centre`` or a pair.
 
     Raises:
-        EncoderError: not finite, negative half-width, or high below low.
+        EncoderError: not finite or too large, negative half-width, or high below low.
     """
     if value is None:
         return None
@@ -26,10 +31,10 @@ def as_range(value: float | Range | None, centre: float, name: str) -> Range | N
     if len(limits) == 1 and limits[0] >= 0:
         low, high = centre - limits[0], centre + limits[0]
         limits = [max(low, 0.0) if centre > 0 else low, high]
-    if len(limits) != 2 or not -float("inf") < limits[0] <= limits[1] < float("inf"):
+    if len(limits) != 2 or not -LARGEST <= limits[0] <= limits[1] <= LARGEST:
         raise EncoderError(
-            f"{name} expected a half-width >= 0 or finite (low, high) with low <= high, found "
-            f"{value!r}."
+            f"{name} expected a half-width >= 0 or (low, high) within {-LARGEST:g} … {LARGEST:g} "
+            f"with low <= high, found {value!r}."
         )
     return limits[0], limits[1]
 
@@ -107,11 +112,12 @@ class RegressionEncoder(Encoder):
     def validate(self) -> None:
         """Refuse a range of zero width and an encoder without any range."""
         for i in self.varying:
-            if not self.span(i) > 0:
+            values = (*(self.ranges[i] or ()), self.identity[i])
+            if not self.span(i) > max(NARROWEST * max(map(abs, values)), 1 / LARGEST):
                 raise NothingVariesError(
                     f"{type(self).__name__} expected a range of {self.columns[i]} that varies, "
-                    f"found {self.ranges[i]} of zero width. Pass {self.columns[i]}=None to leave "
-                    "the column out of the target."
+                    f"found {self.ranges[i]} of zero width, or nearly. Pass "
+                    f"{self.columns[i]}=None to leave the column out of the target."
                 )
         if not self.varying:
             raise NothingVariesError(

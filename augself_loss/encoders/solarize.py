@@ -8,6 +8,7 @@ from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, as_fixed
+from augself_loss.errors import EncoderError
 from augself_loss.parameters import Field, Range
 
 
@@ -21,7 +22,7 @@ class SolarizeEncoder(RegressionEncoder):
         threshold: sampling range ``(low, high)`` in [0, 1], or one fixed threshold.
 
     Raises:
-        EncoderError: not a range, or only the threshold 1.
+        EncoderError: not a range in [0, 1], or only the threshold 1.
 
     Reference:
         Lee et al., NeurIPS 2021, section 4 (solarization); loss MSE(tanh(φ), ω_diff).
@@ -34,6 +35,11 @@ class SolarizeEncoder(RegressionEncoder):
 
     def __init__(self, threshold: float | Range = (0.0, 1.0)) -> None:
         super().__init__(as_fixed(threshold))
+        if any(not 0 <= limit <= 1 for limit in self.ranges[0] or ()):
+            raise EncoderError(
+                f"threshold expected a fraction of the brightest value, in [0, 1], found "
+                f"{threshold!r}. Divide one that counts 0–255 by 255."
+            )
 
     def span(self, column: int) -> float:
         """Thresholds are fractions already: the difference is not divided, if it varies."""
@@ -69,5 +75,8 @@ class SolarizeEncoder(RegressionEncoder):
 
 
 def _fraction(threshold: float) -> float:
-    """Read torchvision's threshold: over 1 it counts 0–255 (PIL, uint8), else it is a fraction."""
-    return threshold / 255 if threshold > 1 else float(threshold)
+    """Read torchvision's threshold: over 1 it counts 0–255 (PIL, uint8), else it is a fraction.
+
+    Beyond the brightest value it changes nothing, like 1; below 0 everything, like 0.
+    """
+    return max(0.0, min(1.0, threshold / 255 if threshold > 1 else threshold))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from augself_loss.encoders import Encoder, default_encoders
 from augself_loss.errors import PipelineError, RecordError
-from augself_loss.parameters import Field, Layout, Record, pack, unpack
+from augself_loss.parameters import Field, Layout, Record, check_layout, pack, unpack
 
 RECORD_DTYPE = torch.int32
 """Same width as the records' float32, and never cast by mixed or true half precision."""
@@ -56,7 +56,15 @@ class MultiViewRecorder:
     """
 
     def __init__(self, recorders: Recorder | Sequence[Recorder], views: int = 2) -> None:
+        if isinstance(views, bool) or not isinstance(views, int):
+            raise PipelineError(f"views expected a whole number, found {views!r}.")
         self.recorders = list(recorders) if isinstance(recorders, Sequence) else [recorders] * views
+        for recorder in self.recorders:
+            if not (callable(recorder) and hasattr(recorder, "layout")):
+                raise PipelineError(
+                    f"MultiViewRecorder expected recorders, found {type(recorder).__name__}. Give "
+                    "the pipeline to a KorniaRecorder or TorchvisionRecorder first."
+                )
         if len(self.recorders) < 2:
             raise PipelineError(
                 "MultiViewRecorder expected at least two views to compare, found "
@@ -97,7 +105,7 @@ class MultiViewRecorder:
             view, record = self.view(number, image)
             views.append(view)
             packed.append(pack(record, self.layout))
-        return [*views, torch.stack(packed, dim=-2).view(RECORD_DTYPE)]
+        return [*views, torch.stack(packed, dim=-2).float().view(RECORD_DTYPE)]
 
     def view(self, number: int, image: Any) -> tuple[Any, Record]:
         """Make one of the views, for hosts that ask for them one by one.
@@ -138,15 +146,18 @@ def split_views(views: Sequence[Tensor], layout: Layout) -> tuple[list[Tensor], 
     Raises:
         RecordError: no records at the end, or those of another recorder.
     """
-    rest = list(views[:-1])
-    if not (len(views) > 0 and is_packed(views[-1])):
-        found = [tuple(v.shape) if isinstance(v, Tensor) else type(v).__name__ for v in views]
+    check_layout(layout)
+    is_list = isinstance(views, Sequence) and not isinstance(views, str)
+    given = list(views) if is_list else []
+    if not (given and is_packed(given[-1])):
+        kinds = [tuple(v.shape) if isinstance(v, Tensor) else type(v).__name__ for v in given]
+        found = kinds if is_list else type(views).__name__
         raise RecordError(
             "Expected the views of a batch and, last, their records, an int32 tensor (B, N, P), "
             f"found {found}. Give the data set's transform to the recorder and the recorder to "
             "the data set."
         )
-    packed = views[-1]
+    *rest, packed = given
     width = sum(field.width for field in layout.values())
     if packed.shape[1:] != (len(rest), width):
         raise RecordError(

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torchvision import transforms as v1
 from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import get_size
 
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.encoders.crop import padding_sides
+from augself_loss.errors import ImageError
 
 Apply: TypeAlias = Callable[[Any, Any], "tuple[Any, Columns | None]"]
 """``apply(transform, image) → (view, columns)``; ``None`` where nothing was applied."""
@@ -90,17 +93,42 @@ class _V2Tap(_Tap):
     """Notes what a v2 transform draws; it draws only where it is applied."""
 
     def _noted(self, draw: Callable[[list[Any]], dict[str, Any]], images: list[Any]) -> Any:
+        height, width = _size(self, images[0] if images else None)
+        before = torch.get_rng_state() if isinstance(self, v2.RandomPerspective) else None
         params = draw(images)
-        height, width = get_size(images[0])
-        _note(self, params, (height, width))
+        more = {} if before is None else {"endpoints": _endpoints(self, before, (height, width))}
+        _note(self, {**params, **more}, (height, width))
         return params
+
+
+def _size(transform: _Tap, image: Any) -> tuple[int, int]:
+    """Height and width of what a transform is given, where it is an image."""
+    try:
+        height, width = get_size(image)
+    except TypeError:
+        raise ImageError(
+            f"'{type(transform).recorded.__name__}' expected a PIL image or tensor, found neither. "
+            "torchvision may pass anything else, NumPy arrays too, on unchanged: convert it first, "
+            "v2.ToImage()."
+        ) from None
+    return height, width
+
+
+def _endpoints(transform: Any, before: Tensor, size: tuple[int, int]) -> list[list[int]]:
+    """Draw a perspective's corners again: v2 keeps coefficients only, which cannot always tell."""
+    with torch.random.fork_rng(devices=[]):
+        torch.set_rng_state(before)
+        height, width = size
+        scale = transform.distortion_scale
+        ends: list[list[int]] = v1.RandomPerspective.get_params(width, height, scale)[1]
+    return ends
 
 
 class _V1DrawTap(_Tap):
     """Notes what a v1 transform's ``get_params`` returns."""
 
     def forward(self, img: Any) -> Any:
-        height, width = get_size(img)
+        height, width = _size(self, img)
         _log.size = (height, width)
         return super().forward(img)  # type: ignore[misc]
 
@@ -118,9 +146,9 @@ class _V1AppliedTap(_Tap):
     """Notes that a v1 transform without parameters was applied: it returned another image."""
 
     def forward(self, img: Any) -> Any:
+        height, width = _size(self, img)
         view = super().forward(img)  # type: ignore[misc]
         if view is not img:
-            height, width = get_size(img)
             _note(self, {}, (height, width))
         return view
 
