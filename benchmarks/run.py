@@ -58,8 +58,8 @@ def main() -> None:
         for row in PARTS[name](quick=args.quick):
             rows.append(row)
             console.print(f"{name}: {row}", style="dim", highlight=False)
-        results[name] = {"machine": machine(args.threads), "rows": rows}
-        path.write_text(json.dumps(results, indent=1))
+            results[name] = {"machine": machine(args.threads), "rows": rows}
+            path.write_text(json.dumps(results, indent=1))  # an interrupted run keeps its rows
         console.print(table(name, rows))
     plot.draw(results, args.out / "benchmark.png")
     (args.out / "benchmark.md").write_text(markdown(results), encoding="utf-8")

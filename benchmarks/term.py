@@ -26,9 +26,10 @@ Row = dict[str, Any]
 
 def rows(*, quick: bool) -> Iterator[Row]:
     """Time every setting; one row each."""
-    batches = (64, 256) if quick else (64, 256, 1024, 4096)
-    dims = (512,) if quick else (512, 2048)
-    for dim, types, batch in product(dims, (2, 6), batches):
+    sizes = [(512, 64), (512, 256)]
+    if not quick:
+        sizes += [(512, 1024), (512, 4096), (2048, 256)]
+    for (dim, batch), types in product(sizes, (2, 6)):
         for dtype in (torch.float32, torch.bfloat16):
             if dtype == torch.bfloat16 and (batch > 1024 or quick):
                 continue
