@@ -91,7 +91,7 @@ class Run:
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.augself.set_weights({types[0]: draw.uniform(0.5, 1.5)})
-        return sum(term.item() for term in out.terms.values()) / len(types)
+        return float(sum(term.item() for term in out.terms.values())) / len(types)
 
 
 def _inputs(one: Record) -> Tensor:
