@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ from augself_loss.adapters.stable_pretraining.notes import (
 from augself_loss.errors import PipelineError
 from augself_loss.recording.plan import Branch, Leaf, Node, is_listed
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision_wiring import Wiring, is_torchvision
+from augself_loss.recording.torchvision_wiring import Wiring, copied, is_torchvision
 
 HOLDERS: Mapping[type, tuple[str, str]] = {
     host.Compose: ("args", "sequence"),
@@ -108,9 +107,6 @@ class ViewRecorder(TorchvisionRecorder):
 
 def changed(transform: Any, attribute: str, value: Any) -> Any:
     """Copy a transform that holds others, with others, without touching the original."""
-    copied = copy.copy(transform)
-    copied.__dict__ = dict(vars(transform))
-    if "_modules" in vars(transform):
-        copied._modules = dict(transform._modules)
-    setattr(copied, attribute, value)
-    return copied
+    wired = copied(transform)
+    setattr(wired, attribute, value)
+    return wired

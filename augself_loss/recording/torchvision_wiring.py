@@ -105,7 +105,7 @@ def is_torchvision(cls: type) -> bool:
 def copied(transform: Any) -> Any:
     """Copy a transform so that other children can be set without touching the original's."""
     copied = copy.copy(transform)
-    if isinstance(transform, nn.Module):
+    if "_modules" in vars(transform):  # some hosts' modules never ran nn.Module's constructor
         copied._modules = dict(transform._modules)
     return copied
 
