@@ -99,6 +99,7 @@ def types(session: nox.Session) -> None:
     for folder in (ROOT / "examples", ROOT / "benchmarks"):
         scripts = sorted(map(str, folder.glob("*.py")))
         python(session, "-m", "mypy", *config, *scripts, MYPYPATH=str(folder))
+    python(session, "-m", "mypy", *config, "-p", "transfer", MYPYPATH=str(ROOT / "examples"))
 
 
 @nox.session

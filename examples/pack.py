@@ -30,7 +30,8 @@ class Task:
 
     `images` is uint8, N x 3 x S x S. In a labelled task `labels` indexes `classes` and `split` is
     0 for training and 1 for test pictures; both are int64 of length N, or None. `boxes` is float32,
-    N x 4, with (cx, cy, w, h) as fractions of the picture, or None.
+    N x 4, with (cx, cy, w, h) as fractions of the picture, or None. `origins` says of every picture
+    whose it is and which, as "source/name".
     """
 
     images: torch.Tensor
@@ -39,6 +40,7 @@ class Task:
     boxes: torch.Tensor | None
     classes: tuple[str, ...]
     name: str
+    origins: tuple[str, ...]
 
 
 def names() -> tuple[str, ...]:
@@ -59,6 +61,7 @@ def load(name: str) -> Task:
         boxes=_column(entry, "boxes", torch.float32),
         classes=tuple(entry["classes"]),
         name=name,
+        origins=tuple(entry["origins"]),
     )
 
 

@@ -1,0 +1,1 @@
+"""Pictures to pretrain on and labelled sets to test on."""

@@ -1,0 +1,1 @@
+"""Builds the offline set: real pictures out of Debian and npm packages, seeded, no network."""

@@ -1,0 +1,50 @@
+"""Clip art and rendered furniture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from transfer.data.offline_build.packages import OPENCLIPART, SWEETHOME, Archives, unzipped
+from transfer.data.offline_build.pictures import cutout, is_flat, pixels
+from transfer.data.offline_build.rows import Row
+
+# Flags are for a task, stars and gradients hardly differ.
+_LEFT_OUT = re.compile(r"signs_and_symbols/flags|shapes/stars|gradients|duplicates|flags?[_/-]")
+
+
+def clipart_rows(archives: Archives) -> Iterator[Row]:
+    """Coloured clip art; a class is a folder of at most two levels."""
+    for path, data in archives.members(OPENCLIPART, r"\.png$"):
+        if _LEFT_OUT.search(path):
+            continue
+        try:
+            image = cutout(data)
+        except OSError:  # a few files are no pictures
+            continue
+        if image is None:
+            continue
+        picture = pixels(image)
+        levels = picture.astype(np.float32)
+        if (levels.max(0) - levels.min(0)).mean() < 12 or is_flat(picture, 12):  # near grey
+            continue
+        name = path.split("/png/")[-1]
+        kind = "/".join(name.split("/")[:-1][:2])
+        yield Row(picture, "clipart:openclipart", name, "clipart", kind)
+
+
+def furniture_rows(archives: Archives) -> Iterator[Row]:
+    """Icons of furniture; a class is a category of the catalogue."""
+    for _, data in archives.members(SWEETHOME, r"\.sh3f$"):
+        package = unzipped(data)
+        catalogue = package.read("PluginFurnitureCatalog.properties").decode("latin1")
+        categories = dict(re.findall(r"^category#(\d+)\s*=\s*(.*?)\s*$", catalogue, re.M))
+        for number, icon in re.findall(r"^icon#(\d+)\s*=\s*/?(\S+)", catalogue, re.M):
+            if icon not in package.namelist():
+                continue
+            image = cutout(package.read(icon))
+            if image is not None:
+                kind = categories.get(number, "other")
+                yield Row(pixels(image), "render:sweethome3d", icon, "furniture", kind)

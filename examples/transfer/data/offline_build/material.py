@@ -1,0 +1,40 @@
+"""What several sets are made of, each read from its package once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from transfer.data.offline_build import emoji
+from transfer.data.offline_build.packages import Archives
+from transfer.data.offline_build.stamps import Stamp, read_stamps
+from transfer.data.offline_build.textures import Texture, read_textures
+
+
+class Material:
+    """Lazy, shared readings of the packages."""
+
+    def __init__(self, archives: Archives) -> None:
+        self.archives = archives
+        self._glyphs: dict[emoji.Vendor, emoji.Glyphs] = {}
+
+    def glyphs(self, vendor: emoji.Vendor) -> emoji.Glyphs:
+        """A vendor's emoji by code points."""
+        if vendor not in self._glyphs:
+            package, pattern = emoji.VENDORS[vendor]
+            self._glyphs[vendor] = emoji.glyphs(self.archives.members(package, pattern))
+        return self._glyphs[vendor]
+
+    @cached_property
+    def meanings(self) -> dict[str, emoji.Meaning]:
+        """What Unicode says of the emoji."""
+        return emoji.meanings(self.archives)
+
+    @cached_property
+    def textures(self) -> list[Texture]:
+        """Photo-sourced textures."""
+        return read_textures(self.archives)
+
+    @cached_property
+    def stamps(self) -> list[Stamp]:
+        """Cut-out photographs."""
+        return read_stamps(self.archives)

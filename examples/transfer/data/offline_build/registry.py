@@ -1,0 +1,39 @@
+"""All sets: which packages each needs, and who builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from transfer.data.offline_build import (
+    emojicat,
+    fashion,
+    flags,
+    locate,
+    materials,
+    pretrain,
+    skintone,
+    tuxphoto,
+)
+from transfer.data.offline_build.material import Material
+from transfer.data.offline_build.packages import Package
+from transfer.data.offline_build.rows import Built
+
+
+class Recipe(NamedTuple):
+    """How a set is made."""
+
+    packages: tuple[Package, ...]
+    build: Callable[[Material], Built]
+
+
+RECIPES = {
+    "pretrain": Recipe(pretrain.PACKAGES, pretrain.build),
+    "materials": Recipe(materials.PACKAGES, materials.build),
+    "tuxphoto": Recipe(tuxphoto.PACKAGES, tuxphoto.build),
+    "flags": Recipe(flags.PACKAGES, flags.build),
+    "skintone": Recipe(skintone.PACKAGES, skintone.build),
+    "emojicat": Recipe(emojicat.PACKAGES, emojicat.build),
+    "locate": Recipe(locate.PACKAGES, locate.build),
+    "fashion": Recipe(fashion.PACKAGES, fashion.build),
+}

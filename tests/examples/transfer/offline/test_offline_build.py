@@ -1,0 +1,143 @@
+"""Sets built from tiny packages show what they say, and tests see nothing of the training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transfer.data import offline
+from transfer.data.offline_build import emoji, store
+from transfer.data.offline_build.rows import Built
+
+TONES = [(250, 222, 188), (227, 194, 150), (200, 150, 105), (160, 105, 68), (92, 65, 51)]
+
+
+@pytest.fixture(scope="module")
+def sets(built: Path) -> dict[str, Built]:
+    return {name: store.read(built / "sets", name) for name in offline.NAMES}
+
+
+def seen(part: Built, column: str, split: int) -> set[str]:
+    """Values of a column where the split is 0, or where it is not."""
+    values = zip(part.columns[column], part.columns["split"], strict=True)
+    return {value for value, of_row in values if bool(of_row) == bool(split)}
+
+
+@pytest.mark.parametrize("name", offline.NAMES)
+def test_every_set_is_whole(name: str, sets: dict[str, Built]) -> None:
+    part = sets[name]
+    assert part.images.dtype == np.uint8
+    assert part.images.shape == (len(part.labels), 3, 64, 64)
+    assert set(part.labels) == set(range(len(part.classes)))
+    assert all(len(column) == len(part.labels) for column in part.columns.values())
+
+
+def test_pretraining_shows_nothing_that_a_task_tests(sets: dict[str, Built]) -> None:
+    columns = sets["pretrain"].columns
+    by_source: dict[str, set[str]] = {}
+    for source, name in zip(columns["source"], columns["name"], strict=True):
+        by_source.setdefault(source, set()).add(name)
+    assert by_source["photo:endless-sky"] == {"station0.jpg"}  # no landscape
+    assert by_source["texture:ufoai"] == {f"textures/tex_misc/box0{n}.png" for n in range(3)}
+    assert by_source["photo:plasma-workspace-wallpapers"] == {"Autumn"}
+    assert by_source["clipart:openclipart"] == {f"animals/birds/{n}.png" for n in range(9)}
+    assert by_source["render:sweethome3d"] == {"scopia/bed.png"}
+    assert by_source["render:endless-sky"] == {"raven.png"}
+    glyphs = by_source["emoji:noto"] | by_source["emoji:fluent3d"]
+    assert not any(emoji.is_unseen(code) or emoji.is_flag(code) for code in glyphs)
+    assert not any(emoji.has_skin_tone(code) for code in glyphs)
+    assert not glyphs & {
+        name.split(":")[1]
+        for name, split in zip(
+            sets["emojicat"].columns["name"], sets["emojicat"].columns["split"], strict=True
+        )
+        if split
+    }
+
+
+def test_pretraining_has_classes_and_a_tenth_held_out(sets: dict[str, Built]) -> None:
+    part = sets["pretrain"]
+    assert {
+        "photo: plasma-workspace-wallpapers/Autumn",
+        "photo: krank/menu.jpg",
+        "photo: endless-sky/station0.jpg",
+        "texture: misc/box",
+        "emoji: animal-mammal",
+        "emoji: place-building",
+        "clipart: animals/birds",
+        "furniture: other",  # one is too few for a class
+    } < set(part.classes)
+    held_out = np.array(part.columns["held_out"])
+    assert held_out.mean() == pytest.approx(0.1, abs=0.03)
+    groups = np.array(part.columns["group"])
+    assert not set(groups[held_out == 1]) & set(groups[held_out == 0])
+    large = [label for label in set(part.labels) if part.labels.count(label) > 50]
+    for label in large:
+        share = held_out[np.array(part.labels) == label].mean()
+        assert share == pytest.approx(0.1, abs=0.04)
+    assert len({picture.tobytes() for picture in part.images}) == len(part.images)
+
+
+def test_locate_boxes_and_cells_say_where_the_stamp_is(sets: dict[str, Built]) -> None:
+    part = sets["locate"]
+    assert not seen(part, "group", 0) & seen(part, "group", 1)
+    bright = part.images[:, :2].min(1) > 150  # the stamps are yellow, the landscapes dark
+    for mask, box, label in zip(bright, part.columns["box"], part.labels, strict=True):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        centre = ((columns[0] + columns[-1] + 1) / 128, (rows[0] + rows[-1] + 1) / 128)
+        assert centre == pytest.approx(box[:2], abs=0.03)
+        assert np.ptp(columns) / 64 == pytest.approx(box[2], abs=0.06)
+        row, column = (min(2, max(0, int((value - 0.15) / 0.7 * 3))) for value in box[1::-1])
+        assert part.classes[label] == f"cell{row}{column}"
+
+
+def test_skin_tones_are_those_that_are_drawn(sets: dict[str, Built]) -> None:
+    part = sets["skintone"]
+    assert not seen(part, "group", 0) & seen(part, "group", 1)
+    assert set(part.columns["split"]) == {0, 1, 2}
+    assert {
+        part.columns["vendor"][row] for row, s in enumerate(part.columns["split"]) if s == 2
+    } == {"emojione"}
+    for picture, label in zip(part.images, part.labels, strict=True):
+        assert np.abs(picture[:, 32, 32].astype(int) - TONES[label]).max() <= 2
+
+
+def test_flags_that_vendors_draw_alike_once_each(sets: dict[str, Built]) -> None:
+    part = sets["flags"]
+    assert len(part.classes) == 3  # Bouvet Island's is Norway's, on xx the vendors disagree
+    assert part.labels == [0, 1, 2] * 4
+    assert part.columns["split"] == [0] * 6 + [1] * 6
+    assert part.columns["vendor"][::3] == ["iso", "twemoji", "noto", "emojione"]
+    for label in range(3):
+        drawn = part.images[label::3].astype(int)
+        assert np.abs(drawn - drawn[0]).max() <= 1
+
+
+def test_emoji_and_garments_keep_their_classes(sets: dict[str, Built]) -> None:
+    part = sets["emojicat"]
+    assert part.classes == ["mammal", "place"]
+    assert not seen(part, "group", 0) & seen(part, "group", 1)
+    assert all(
+        emoji.is_unseen(code) == bool(split)
+        for code, split in zip(part.columns["group"], part.columns["split"], strict=True)
+    )
+    fashion = sets["fashion"]
+    brightness = fashion.images.mean((1, 2, 3)) / 25
+    assert brightness.round().astype(int).tolist() == fashion.labels
+    assert fashion.columns["split"] == [0] * 30 + [1] * 20
+
+
+@pytest.mark.parametrize("name", ["materials", "tuxphoto"])
+def test_folds_divide_no_group(name: str, sets: dict[str, Built]) -> None:
+    columns = sets[name].columns
+    assert set(columns["fold"]) == set(range(5))
+    pairs = set(zip(columns["group"], columns["fold"], strict=True))
+    assert len(pairs) == len({group for group, _ in pairs})
+
+
+def test_the_manifest_tells_the_packages(built: Path) -> None:
+    manifest = json.loads((built / "sets" / store.MANIFEST).read_text())
+    assert set(manifest) == set(offline.NAMES)
+    assert manifest["fashion"]["archives"] == ["dataset-fashion-mnist_1.0-1_all.deb"]
