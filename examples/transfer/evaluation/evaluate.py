@@ -1,0 +1,154 @@
+"""Everything that is measured of one network, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
+
+from torch import Tensor, nn
+
+from augself_loss import Encoder
+from augself_loss.recording.multiview import Recorder
+from transfer.data.sets import Setting, Task
+from transfer.evaluation.checks import check_setting
+from transfer.evaluation.features import AS_THEY_ARE, Inputs, extract
+from transfer.evaluation.few_shot import few_shot
+from transfer.evaluation.in_domain import nearest_neighbours
+from transfer.evaluation.linear import linear
+from transfer.evaluation.localization import localization
+from transfer.evaluation.readability import Pairs, readability, view_pairs
+from transfer.evaluation.retrieval import retrieval
+from transfer.evaluation.settings import EvaluationSettings
+
+Jobs: TypeAlias = dict[str, Callable[[], Any]]
+"""What a section measures: name → what measures it."""
+Report: TypeAlias = Callable[[str, float], None]
+"""Called before every job with its name and the part of all jobs that is done."""
+
+
+def evaluate(
+    backbone: nn.Module,
+    setting: Setting,
+    recorder: Recorder,
+    *,
+    settings: EvaluationSettings,
+    inputs: Inputs = AS_THEY_ARE,
+    done: Mapping[str, Any] | None = None,
+    save: Callable[[dict[str, Any]], None] | None = None,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Measure what a network's frozen features are worth.
+
+    Args:
+        backbone: maps float ``(B, 3, S, S)`` to ``(B, D)``. It is left as it was.
+        setting: the pictures.
+        recorder: makes views of a batch of held-out pictures and their record; the types that it
+            records are read from the features.
+        settings: how to measure; the same for runs that are compared.
+        inputs: how pictures are handed to the network.
+        done: metrics that are known already: their sections are not measured again.
+        save: called with all metrics after every section, so that an interrupted evaluation can
+            go on from there.
+        report: called before every job, and with 1.0 at the end.
+
+    Returns:
+        ``done`` and the sections ``linear``, ``few_shot``, ``localization``, ``readability``,
+        ``in_domain`` and ``retrieval``: numbers, texts, lists and dicts, as JSON holds them.
+
+    Raises:
+        ValueError: a task that cannot be evaluated, before the network is run.
+    """
+    check_setting(setting, settings)
+    metrics = dict(done or {})
+    network = _Network(backbone, setting, recorder, settings, inputs)
+    sections = {name: jobs for name, jobs in network.sections().items() if name not in metrics}
+    total, finished = sum(map(len, sections.values())), 0
+    for section, jobs in sections.items():
+        results = {}
+        for name, job in jobs.items():
+            if report is not None:
+                report(f"{section}: {name}", finished / total)
+            results[name] = job()
+            finished += 1
+        metrics[section] = results
+        if save is not None:
+            save(metrics)
+    if report is not None:
+        report("evaluated", 1.0)
+    return metrics
+
+
+class _Network:
+    """A network with all that it is tested on; features are computed when first asked for."""
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        setting: Setting,
+        recorder: Recorder,
+        settings: EvaluationSettings,
+        inputs: Inputs,
+    ) -> None:
+        self.backbone, self.setting, self.recorder = backbone, setting, recorder
+        self.settings, self.inputs = settings, inputs
+        self._features: dict[int, Tensor] = {}
+        self._pairs: Pairs | None = None
+
+    def sections(self) -> dict[str, Jobs]:
+        tasks, held_out = self.setting.tasks, self.setting.held_out
+        whole = {name: task for name, task in tasks.items() if task.linear}
+        return {
+            "linear": {name: partial(self.linear, task) for name, task in whole.items()},
+            "few_shot": {n: partial(self.few_shot, t) for n, t in tasks.items() if t.few_shot},
+            "localization": {
+                name: partial(self.localization, task, task.boxes)
+                for name, task in tasks.items()
+                if task.boxes is not None
+            },
+            "readability": {
+                encoder.name: partial(self.readability, encoder)
+                for encoder in self.recorder.encoders
+            },
+            "in_domain": {
+                "linear": partial(self.linear, held_out),
+                "knn": partial(self.nearest_neighbours, held_out),
+            },
+            "retrieval": {name: partial(self.retrieval, task) for name, task in whole.items()},
+        }
+
+    def features(self, task: Task) -> Tensor:
+        if id(task) not in self._features:
+            self._features[id(task)] = extract(self.backbone, task.pictures, self.inputs)
+        return self._features[id(task)]
+
+    def linear(self, task: Task) -> dict[str, Any]:
+        found = linear(
+            self.features(task), task.labels, task.folds, metric=task.metric, settings=self.settings
+        )
+        return {**found, "lives_on": task.lives_on}
+
+    def few_shot(self, task: Task) -> dict[str, dict[str, Any]]:
+        return few_shot(self.features(task), task.labels, settings=self.settings)
+
+    def localization(self, task: Task, boxes: Tensor) -> dict[str, Any]:
+        return localization(self.features(task), boxes, task.folds)
+
+    def readability(self, encoder: Encoder) -> dict[str, Any]:
+        if self._pairs is None:
+            self._pairs = view_pairs(
+                self.backbone,
+                self.setting.held_out,
+                self.recorder,
+                settings=self.settings,
+                inputs=self.inputs,
+            )
+        return readability(self._pairs, encoder)
+
+    def nearest_neighbours(self, task: Task) -> float:
+        return nearest_neighbours(
+            self.features(task), task.labels, task.folds, metric=task.metric, settings=self.settings
+        )
+
+    def retrieval(self, task: Task) -> dict[str, Any]:
+        return retrieval(self.features(task), task.labels, task.folds, settings=self.settings)

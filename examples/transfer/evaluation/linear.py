@@ -1,0 +1,95 @@
+"""Linear evaluation: logistic regression on frozen features, regularized as validation says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from transfer.data.sets import Fold
+from transfer.evaluation.folds import Array, array, score, weighted_mean
+from transfer.evaluation.logistic import fit, regression
+from transfer.evaluation.settings import EvaluationSettings
+
+
+class _Fit(NamedTuple):
+    """What came of one fold."""
+
+    test: float
+    val: float
+    C: float
+    unconverged: int
+
+
+def linear(
+    features: Tensor,
+    labels: Tensor,
+    folds: Sequence[Fold],
+    *,
+    metric: str = "accuracy",
+    settings: EvaluationSettings,
+) -> dict[str, Any]:
+    """Evaluate features by the best linear classifier on them.
+
+    On every fold: fit on ``train`` along the path from strong regularization to weak, each fit
+    starting from the last one; choose what scores best on ``val`` (of equals the strongest); fit
+    that on ``train`` and ``val`` anew; score ``test``.
+
+    Args:
+        features: frozen, ``(N, D)``.
+        labels: classes, int64 ``(N,)``.
+        folds: splits of the rows.
+        metric: ``accuracy`` or ``mean_per_class``.
+        settings: the path, and whether to standardize.
+
+    Returns:
+        ``test`` and ``val``, means over the folds weighted by their test parts; ``folds``, the
+        test scores; ``C``, the choices; ``at_edge``, how many of them are an end of the path;
+        ``n_test``; ``metric``; ``unconverged``, how many fits were cut short.
+    """
+    x, y = array(features), array(labels)
+    fits = [_fit_fold(x, y, fold, metric, settings) for fold in folds]
+    ends = (settings.strengths[0], settings.strengths[-1])
+    return {
+        "test": weighted_mean([f.test for f in fits], folds),
+        "val": weighted_mean([f.val for f in fits], folds),
+        "folds": [f.test for f in fits],
+        "C": [f.C for f in fits],
+        "at_edge": sum(f.C in ends for f in fits),
+        "n_test": sum(len(fold.test) for fold in folds),
+        "metric": metric,
+        "unconverged": sum(f.unconverged for f in fits),
+    }
+
+
+def _fit_fold(x: Array, y: Array, fold: Fold, metric: str, settings: EvaluationSettings) -> _Fit:
+    train, val, test = (part.numpy() for part in fold)
+    fitted, chosen_on = _scaled(x[train], x[val], settings)
+    classes = len(np.unique(y))
+    model, scores, unconverged = regression(settings, classes, settings.strengths[0]), [], 0
+    for C in settings.strengths:  # noqa: N806 - scikit-learn's name
+        model.set_params(C=C)
+        unconverged += fit(model, fitted, y[train])
+        scores.append(score(metric, y[val], model.predict(chosen_on)))
+    best = int(np.argmax(scores))  # the first of equals: the strongest
+    both = np.concatenate([train, val])
+    fitted, scored = _scaled(x[both], x[test], settings)
+    final = regression(settings, classes, settings.strengths[best])
+    unconverged += fit(final, fitted, y[both])
+    return _Fit(
+        score(metric, y[test], final.predict(scored)),
+        scores[best],
+        settings.strengths[best],
+        unconverged,
+    )
+
+
+def _scaled(fitted: Array, other: Array, settings: EvaluationSettings) -> tuple[Array, Array]:
+    """Both parts on the scale of the one that is fitted."""
+    if not settings.standardize:
+        return fitted, other
+    scaler = StandardScaler().fit(fitted)
+    return scaler.transform(fitted), scaler.transform(other)
