@@ -1,0 +1,150 @@
+"""Prints, plots and writes the report from whatever runs exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from transfer.data.sets import Task
+from transfer.reporting import figures, sections
+from transfer.reporting.ablations import ablation_tables, ablations
+from transfer.reporting.collect import Collection, RunsError, collect
+from transfer.reporting.comparing import Grid, main_grid, tasks_grid
+from transfer.reporting.headline import headline
+from transfer.reporting.missing import missing
+from transfer.reporting.page import Page, Section, write_json, write_markdown
+from transfer.reporting.retrieval_figure import draw_retrieval
+from transfer.reporting.scores import readability
+from transfer.reporting.settings import settings_tables, versions_table
+from transfer.reporting.tables import WIDEST, Table, terminal
+
+
+def report(
+    runs: Path,
+    data: str,
+    out: Path,
+    tasks: Mapping[str, Task] | None = None,
+    notes: Path | None = None,
+    console: Console | None = None,
+) -> Page:
+    """Report on all runs of a data setting.
+
+    Writes ``REPORT.md``, ``report.json`` and the pictures ``gains.png``, ``tasks.png``,
+    ``readability.png``, ``retrieval.png`` and ``ablations.png`` into ``out``, and prints the
+    tables. What has no runs yet is left out, and listed at the end.
+
+    Args:
+        runs: holds ``<data>/<run name>/config.json`` and ``metrics.json``.
+        data: the setting, ``offline``.
+        out: folder to write to; made if it does not exist.
+        tasks: pictures of the downstream sets, for the retrieval's picture; without, none is drawn.
+        notes: Markdown with choices and findings, inserted as it is after the headline.
+        console: where to print.
+
+    Returns:
+        What was written.
+
+    Raises:
+        RunsError: the runs contradict each other or cannot be read, or ``notes`` is no file.
+    """
+    if notes is not None and not notes.is_file():
+        raise RunsError(f"Expected written notes in {notes}, found no such file; leave it out.")
+    written = notes.read_text(encoding="utf-8") if notes else ""
+    collection = collect(runs, data)
+    out.mkdir(parents=True, exist_ok=True)
+    page = _page(collection, out, tasks, written)
+    (out / "REPORT.md").write_text(write_markdown(page), encoding="utf-8")
+    (out / "report.json").write_text(write_json(page), encoding="utf-8")
+    _print(page, out, console or Console())
+    return page
+
+
+def _page(collection: Collection, out: Path, tasks: Mapping[str, Task] | None, notes: str) -> Page:
+    grid = tasks_grid(collection)
+    return Page(
+        data=collection.data,
+        headline=tuple(headline(grid)),
+        picture=_drawn(figures.draw_gains(grid, out / "gains.png"), "gains.png"),
+        notes=notes,
+        sections=(
+            _linear(grid, out),
+            Section("Few-shot", _tables(sections.few_shot_table(collection))),
+            Section("Localization", _tables(sections.localization_table(collection))),
+            _readability(collection, out),
+            Section("In-domain", _tables(sections.in_domain_table(collection))),
+            _retrieval(collection, out, tasks),
+            _ablations(collection, out),
+            Section("Cost", _tables(sections.cost_table(collection))),
+            Section(
+                "What was run", _tables(*settings_tables(collection), versions_table(collection))
+            ),
+            Section("What is missing", lines=tuple(missing(collection))),
+        ),
+    )
+
+
+def _linear(grid: Grid, out: Path) -> Section:
+    table = sections.arms("linear", "Linear evaluation, %", grid, sections.GAIN_NOTE)
+    if table is None:
+        return Section("Linear evaluation")
+    gained = any(grid.pooled(item) for item in grid.items)
+    means = (sections.by_method(grid), sections.by_task(grid)) if gained else ()
+    picture = _drawn(figures.draw_tasks(grid, out / "tasks.png"), "tasks.png")
+    return Section("Linear evaluation", (table, *means), picture)
+
+
+def _readability(collection: Collection, out: Path) -> Section:
+    grid = main_grid(collection, readability)
+    found = _tables(sections.readability_table(collection), sections.columns_table(collection))
+    chance = {item: e.mean for item, e in sections.chance(collection).items()}
+    drawn = figures.draw_readability(grid, chance, out / "readability.png")
+    return Section(
+        "What the features know of the augmentations", found, _drawn(drawn, "readability.png")
+    )
+
+
+def _retrieval(collection: Collection, out: Path, tasks: Mapping[str, Task] | None) -> Section:
+    caption = draw_retrieval(collection, tasks or {}, out / "retrieval.png")
+    picture = _drawn(caption is not None, "retrieval.png")
+    return Section(
+        "Retrieval", _tables(sections.retrieval_table(collection)), picture, caption or ""
+    )
+
+
+def _ablations(collection: Collection, out: Path) -> Section:
+    shown, found = ablations(collection)
+    if not found or not shown:
+        return Section("Ablations")
+    drawn = figures.draw_ablations(found, shown[-1], out / "ablations.png")
+    return Section(
+        "Ablations", _tables(*ablation_tables(collection)), _drawn(drawn, "ablations.png")
+    )
+
+
+def _tables(*found: Table | None) -> tuple[Table, ...]:
+    return tuple(table for table in found if table is not None)
+
+
+def _drawn(drawn: bool, name: str) -> str:
+    return name if drawn else ""
+
+
+def _print(page: Page, out: Path, console: Console) -> None:
+    width = min(console.width, WIDEST)
+    for section in page.sections:
+        if not section.empty:
+            console.rule(section.title, style="dim")
+        for table in section.tables:
+            for part in terminal(table, width):
+                console.print(part)
+        _print_lines(section.lines, console)
+    console.rule("Result", style="dim")
+    _print_lines(page.headline, console)
+    console.print(f"Written: {out / 'REPORT.md'}", markup=False, highlight=False)
+
+
+def _print_lines(lines: Iterable[str], console: Console) -> None:
+    for line in lines:
+        console.print(f"- {line}", markup=False, highlight=False)

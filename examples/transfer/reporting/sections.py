@@ -1,0 +1,221 @@
+"""The tables of the main grid: one function a section of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transfer.reporting.collect import Collection
+from transfer.reporting.comparing import MEAN, Comparison, Grid, main_grid
+from transfer.reporting.intervals import Estimate, estimate
+from transfer.reporting.scores import (
+    SECONDS,
+    Item,
+    by_chance,
+    columns,
+    few_shot,
+    in_domain,
+    items,
+    localization,
+    named,
+    readability,
+    retrieval,
+    seconds,
+)
+from transfer.reporting.tables import Cell, Table, gain, number
+
+GAIN_NOTE = (
+    "Gain: AugSelf − base of the same seed, mean over seeds ± half the 95 % Student-t interval; "
+    "bold where that interval excludes 0."
+)
+
+
+def arms(name: str, title: str, grid: Grid, note: str = "") -> Table | None:
+    """Make three rows a method: base, + AugSelf, gain; ``None`` if nothing was measured."""
+    if not grid.items:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    for method, row in grid.rows.items():
+        found = [(row[item], item.unit) for item in grid.items]
+        rows += [
+            (Cell(named(method)), *(number(c.plain, unit) for c, unit in found)),
+            (Cell("+ AugSelf"), *(number(c.augself, unit) for c, unit in found)),
+            (Cell("gain"), *(gain(c.gain, unit) for c, unit in found)),
+        ]
+    headers = ("", *(item.header for item in grid.items))
+    return Table(name, title, headers, tuple(rows), note, group=3)
+
+
+def by_method(grid: Grid) -> Table:
+    """Make one row a method: means over all tasks, and on how many tasks it gains."""
+    # Of a single task there is no column of its own for the mean.
+    item = MEAN if MEAN in grid.items else grid.items[0]
+    rows = []
+    for method, row in grid.rows.items():
+        found = row[item]
+        scores = (number(found.plain), number(found.augself), gain(found.gain), _seeds(found))
+        rows.append((Cell(named(method)), *scores, *_counted(_task_gains(grid, method))))
+    pooled = grid.pooled(item)
+    pairs = Cell(str(len(pooled.values)) if pooled else "0")
+    every = [g for method in grid.rows for g in _task_gains(grid, method)]
+    rows.append((Cell("all methods"), Cell(""), Cell(""), gain(pooled), pairs, *_counted(every)))
+    return Table(
+        "mean_gain",
+        f"Mean over {_tasks(grid)}, %",
+        ("", "base", "+ AugSelf", "gain", "pairs", "task gains", "clear gains", "clear losses"),
+        tuple(rows),
+        "The mean over tasks is taken seed by seed, the interval over seeds; for all methods over "
+        f"all pairs of runs, as if they were independent. {chance_note(grid)}",
+    )
+
+
+def by_task(grid: Grid) -> Table:
+    """Make one row a task: its gain over all methods and seeds."""
+    rows = []
+    for item in grid.items:
+        if item != MEAN:
+            gains = grid.gains(item)
+            counted = _counted(list(gains.values()))
+            rows.append((Cell(item.key), Cell(item.about), gain(grid.pooled(item)), *counted))
+    return Table(
+        "task_gain",
+        "Gain by task, over all methods, points",
+        ("task", "lives on", "gain", "methods that gain", "clear gains", "clear losses"),
+        tuple(rows),
+        "Every pair of method and seed is one value here, as if they were independent.",
+        labels=2,
+    )
+
+
+def chance_note(grid: Grid) -> str:
+    """Say how many intervals would exclude 0 if AugSelf did nothing."""
+    known = [g for m in grid.rows for g in _task_gains(grid, m) if g.interval is not None]
+    if not known:
+        return "One seed gives no interval."
+    return (
+        f"Of {len(known)} intervals (methods × tasks) about {len(known) * 0.05:.0f} would exclude "
+        f"0 by chance; {sum(g.excludes_zero for g in known)} do."
+    )
+
+
+def few_shot_table(collection: Collection) -> Table | None:
+    """Make the table of few-shot episodes."""
+    widths = [
+        episodes["interval"]
+        for run in collection.main()
+        for task in (run.metrics.get("few_shot") or {}).values()
+        for episodes in task.values()
+        if "interval" in episodes
+    ]
+    own = (
+        f"One run's own interval over its episodes is at most ± {100 * max(widths):.1f}."
+        if widths
+        else ""
+    )
+    grid = main_grid(collection, few_shot, mean=True)
+    return arms("few_shot", "5-way few-shot episodes, accuracy, %", grid, own)
+
+
+def localization_table(collection: Collection) -> Table | None:
+    """Make the table of box regression."""
+    title = "Boxes by ridge regression: mean intersection over union, and R²"
+    return arms("localization", title, main_grid(collection, localization))
+
+
+def readability_table(collection: Collection) -> Table | None:
+    """Make the table of the parameters that are read from pairs of features."""
+    title = "Augmentation parameters read from pairs of frozen features, on held-out pictures"
+    table = arms("readability", title, main_grid(collection, readability))
+    if table is None:
+        return None
+    known = chance(collection)
+    row = tuple(
+        number(known.get(item), item.unit) for item in items(collection.main(), readability)
+    )
+    label = (Cell("by chance"), *row)
+    return Table(**{**vars(table), "rows": (*table.rows, label)})
+
+
+def chance(collection: Collection) -> dict[Item, Estimate]:
+    """Mean over all runs of what is read of a parameter by one who knows no features."""
+    runs = collection.main()
+    known = {
+        item: estimate({run.name: by_chance(run)[item] for run in runs if item in by_chance(run)})
+        for item in items(runs, by_chance)
+    }
+    return {item: found for item, found in known.items() if found is not None}
+
+
+def columns_table(collection: Collection) -> Table | None:
+    """Make the table of single columns of the parameters."""
+    grid = main_grid(collection, columns)
+    return arms("columns", "R² of every column of these parameters", grid)
+
+
+def in_domain_table(collection: Collection) -> Table | None:
+    """Make the table of the accuracy on the pretraining's own classes."""
+    title = "Held-out pictures of the pretraining's kind, accuracy, %"
+    return arms("in_domain", title, main_grid(collection, in_domain))
+
+
+def retrieval_table(collection: Collection) -> Table | None:
+    """Make the table of nearest neighbours."""
+    title = "Nearest neighbours among the frozen features, %"
+    note = (
+        "P@5: how many of the nearest five are of the query's class; mAP: mean average precision."
+    )
+    return arms("retrieval", title, main_grid(collection, retrieval), note)
+
+
+def cost_table(collection: Collection) -> Table | None:
+    """Make the table of the pretraining's time, with the ratio of pairs of runs."""
+    grid = main_grid(collection, seconds)
+    if not grid.items:
+        return None
+    rows = []
+    for method, row in grid.rows.items():
+        found = row[grid.items[0]]
+        ratio = _ratio(found)
+        cell = Cell("–") if ratio is None else _ratio_cell(ratio)
+        rows.append((Cell(named(method)), number(found.plain, SECONDS),
+                     number(found.augself, SECONDS), cell, _seeds(found)))  # fmt: skip
+    where = " on a machine that ran two of them at a time" if collection.data == "offline" else ""
+    note = f"Wall time as the runs went{where}: a rough figure, no benchmark."
+    headers = ("", "base, s", "+ AugSelf, s", "ratio", "pairs")
+    return Table("cost", "Time of the pretraining", headers, tuple(rows), note)
+
+
+def _ratio_cell(found: Estimate) -> Cell:
+    """Write a ratio: 1 is the neutral value, so neither sign nor bold."""
+    width = "–" if found.interval is None else f"{found.interval:.2f}"
+    return Cell(f"{found.mean:.2f} ± {width}", estimate=found)
+
+
+def _ratio(found: Comparison) -> Estimate | None:
+    if found.gain is None or found.plain is None or found.augself is None:
+        return None
+    plain, augself = found.plain.values, found.augself.values
+    return estimate({seed: augself[seed] / plain[seed] for seed in plain if plain[seed] > 0})
+
+
+def _seeds(found: Comparison) -> Cell:
+    return Cell(str(len(found.gain.values)) if found.gain else "0")
+
+
+def _task_gains(grid: Grid, method: str) -> list[Estimate]:
+    found = (grid.rows[method][item].gain for item in grid.items if item != MEAN)
+    return [gain for gain in found if gain is not None]
+
+
+def _counted(gains: Sequence[Estimate]) -> tuple[Cell, Cell, Cell]:
+    """Count gains, and the gains and losses whose interval excludes 0."""
+    sure = [found for found in gains if found.excludes_zero]
+    up = sum(found.positive for found in gains)
+    clear = sum(found.positive for found in sure)
+    if not gains:
+        return Cell("–"), Cell("–"), Cell("–")
+    return Cell(f"{up} of {len(gains)}"), Cell(str(clear)), Cell(str(len(sure) - clear))
+
+
+def _tasks(grid: Grid) -> str:
+    count = sum(item != MEAN for item in grid.items)
+    return f"{count} task{'s' * (count != 1)}"
