@@ -1,0 +1,170 @@
+"""The comparison's command line; ``python -m transfer COMMAND --help`` says what each takes."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import functools
+from pathlib import Path
+from typing import Any
+
+from transfer import recipes
+from transfer.config import METHODS, Config
+from transfer.data import settings as data
+from transfer.data.errors import DataError
+from transfer.data.offline_build.packages import PackageError
+from transfer.data.offline_build.store import BrokenSetError
+from transfer.data.offline_fetch import FetchError
+from transfer.data.sets import Setting
+from transfer.evaluation.settings import EvaluationSettings
+from transfer.grid import work
+from transfer.one import finish
+from transfer.reporting.collect import RunsError
+from transfer.reporting.report import report
+from transfer.runs import Run, RunError
+
+ARMS = ("plain", "augself")
+DATA_ERRORS = (DataError, FetchError, PackageError, BrokenSetError)
+
+
+def main() -> None:
+    """Read the command line and do what it says."""
+    args = _arguments()
+    try:
+        args.do(args)
+    except (recipes.RecipeError, RunError, RunsError, *DATA_ERRORS) as error:
+        raise SystemExit(str(error)) from error
+
+
+def one(args: argparse.Namespace) -> None:
+    """Finish one run."""
+    config = _config(args, args.method, args.arm, args.variant, args.seed)
+    finish(
+        Run(args.runs, config),
+        functools.partial(_load, args, config.picture, config.view),
+        _evaluation(args),
+        workers=args.workers,
+        quiet=args.quiet,
+    )
+
+
+def grid(args: argparse.Namespace) -> None:
+    """Finish all runs that are asked for, then report."""
+    chosen = [
+        (method, arm, variant, seed)
+        for seed in args.seeds
+        for variant in args.variants
+        for method in args.methods
+        for arm in (ARMS if variant not in recipes.ONLY_AUGSELF else ARMS[1:])
+    ]
+    runs = [(Run(args.runs, _config(args, *each)), _command(args, *each)) for each in chosen]
+    if not all(run.finished for run, _ in runs):
+        first = runs[0][0].config
+        _load(args, first.picture, first.view)  # fetched and checked once, before any run needs it
+    failed = work(runs, args.jobs)
+    if failed:
+        raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}")
+    make_report(args)
+
+
+def make_report(args: argparse.Namespace) -> None:
+    """Print and draw what the finished runs say."""
+    tasks = None
+    if args.path is not None or args.data == "pack":
+        tasks = _load(args, 64, 64).tasks
+    report(args.runs, args.data, args.out or args.runs / args.data / "report", tasks, args.notes)
+
+
+def _load(args: argparse.Namespace, picture: int, view: int) -> Setting:
+    return data.load(
+        args.data,
+        args.path,
+        picture,
+        view,
+        download=args.download,
+        classes=args.classes,
+        smoke=args.smoke,
+    )
+
+
+def _config(args: argparse.Namespace, method: str, arm: str, variant: str, seed: int) -> Config:
+    return recipes.configure(
+        args.data,
+        method,
+        seed,
+        augself=arm == "augself",
+        variant=variant,
+        smoke=args.smoke,
+        overrides=dict(args.set),
+    )
+
+
+def _command(args: argparse.Namespace, method: str, arm: str, variant: str, seed: int) -> list[str]:
+    """Write the command line that does one run of a grid."""
+    words: list[Any] = ["run", "--method", method, "--arm", arm, "--variant", variant]
+    words += ["--seed", seed, "--data", args.data, "--runs", args.runs, "--workers", args.workers]
+    for name in ("path", "classes"):
+        words += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
+    for name in ("download", "smoke"):
+        words += [f"--{name}"] if getattr(args, name) else []
+    for name, value in args.set:
+        words += ["--set", f"{name}={value!r}"]
+    return [*map(str, words), "--quiet"]
+
+
+def _evaluation(args: argparse.Namespace) -> EvaluationSettings:
+    if args.smoke:
+        return EvaluationSettings.smoke()
+    small = args.data in ("offline", "pack")
+    return EvaluationSettings.small() if small else EvaluationSettings.paper()
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m transfer", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data", choices=data.NAMES, default="offline")
+    common.add_argument("--path", type=Path, help="folder of the pictures; the pack needs none")
+    common.add_argument("--classes", type=Path, help="file with the 100 classes of ImageNet")
+    common.add_argument("--download", action="store_true", help="let torchvision download sets")
+    common.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
+    common.add_argument("--workers", type=int, default=0, help="of every DataLoader")
+    common.add_argument("--smoke", action="store_true", help="tiny runs, to test the chain")
+    common.add_argument(
+        "--set", type=_setting, action="append", default=[], metavar="FIELD=VALUE",
+        help="a setting that shall differ from the recipe; may be repeated",
+    )  # fmt: skip
+    reported = argparse.ArgumentParser(add_help=False)
+    reported.add_argument("--out", type=Path, help="folder of the report")
+    reported.add_argument("--notes", type=Path, help="Markdown that the report shall hold")
+
+    run = commands.add_parser("run", parents=[common], help="finish one run")
+    run.add_argument("--method", choices=METHODS, required=True)
+    run.add_argument("--arm", choices=ARMS, default="augself")
+    run.add_argument("--variant", choices=("", *recipes.VARIANTS), default="")
+    run.add_argument("--seed", type=int, default=0)
+    run.add_argument("--quiet", action="store_true", help="no progress bars")
+    run.set_defaults(do=one)
+
+    many = commands.add_parser("grid", parents=[common, reported], help="finish many, and report")
+    many.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    many.add_argument("--variants", nargs="+", choices=("", *recipes.VARIANTS), default=[""])
+    many.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    many.add_argument("--jobs", type=int, default=1, help="how many runs at a time")
+    many.set_defaults(do=grid)
+
+    last = commands.add_parser("report", parents=[common, reported], help="report what there is")
+    last.set_defaults(do=make_report)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

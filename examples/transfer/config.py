@@ -1,0 +1,85 @@
+"""Everything that says what a run does; it is written beside what came out."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from transfer.augmentations import PAPER, Augmentation
+
+METHODS = ("simsiam", "simclr", "moco", "byol", "swav", "supervised")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run.
+
+    Args:
+        data: name of the data setting.
+        method: one of METHODS.
+        seed: of the weights, the order of pictures, and the draws of the augmentation.
+        types: λ per type of augmentation; empty for the plain method.
+        variant: name of an ablation; empty in the main comparison.
+        tap: where the term takes features: ``backbone``, or ``layer3`` for its third stage.
+        network: backbone, see :func:`transfer.networks.backbone`.
+        width: see there.
+        feature_dim: see there.
+        picture: side in pixels of the pictures in memory, of which views are cropped.
+        view: side in pixels of what the network sees.
+        epochs: passes over the pictures.
+        batch: pictures a step, over all processes.
+        lr: learning rate per 256 pictures a step; SGD with momentum 0.9, cosine decay.
+        weight_decay: of all parameters, the heads' included (the paper's recipe).
+        warmup: epochs of linear warm-up.
+        projector: width of the method's own hidden layers.
+        embedding: width of what it compares.
+        temperature: of SimCLR, MoCo and SwAV.
+        ema: momentum of MoCo's and BYOL's slow encoder at the start; it rises to 1 by a cosine.
+        queue: how many keys MoCo holds.
+        prototypes: of SwAV.
+        head_dim: hidden width of the AugSelf heads.
+        precision: as Lightning's Trainer takes it.
+        augmentation: what happens to a picture.
+    """
+
+    data: str
+    method: str
+    seed: int
+    types: dict[str, float] = field(default_factory=dict)
+    variant: str = ""
+    tap: str = "backbone"
+    network: str = "small"
+    width: int = 16
+    feature_dim: int | None = None
+    picture: int = 40
+    view: int = 32
+    epochs: int = 15
+    batch: int = 256
+    lr: float = 0.06
+    weight_decay: float = 5e-4
+    warmup: int = 1
+    projector: int = 512
+    embedding: int = 128
+    temperature: float = 0.2
+    ema: float = 0.99
+    queue: int = 4096
+    prototypes: int = 256
+    head_dim: int = 512
+    precision: str = "bf16-mixed"
+    augmentation: Augmentation = PAPER
+
+    @property
+    def arm(self) -> str:
+        """``augself`` or ``plain``."""
+        return "augself" if self.types else "plain"
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        parts = [self.method, "augself" if self.types else "", self.variant, f"s{self.seed}"]
+        return "-".join(filter(None, parts))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Say everything in plain numbers and words, for JSON."""
+        return {**dataclasses.asdict(self), "arm": self.arm}

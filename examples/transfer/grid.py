@@ -1,0 +1,67 @@
+"""Many runs, some at a time, each in a process of its own with its own log."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from transfer.runs import Run
+
+
+def work(runs: Sequence[tuple[Run, list[str]]], jobs: int) -> list[str]:
+    """Finish runs, ``jobs`` at a time, each on its share of the cores.
+
+    A run that fails is named and the others go on; what it printed is in its folder's ``log.txt``.
+
+    Args:
+        runs: every run with the command line that finishes it.
+        jobs: how many at a time.
+
+    Returns:
+        Names of the runs that failed.
+    """
+    open_runs = [(run, command) for run, command in runs if not run.finished]
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    failed: list[str] = []
+    lock = threading.Lock()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns) as progress, ThreadPoolExecutor(jobs) as pool:
+        bar = progress.add_task("runs", total=len(runs), completed=len(runs) - len(open_runs))
+
+        def finish(run: Run, command: list[str]) -> None:
+            code = _process(command, run.folder / "log.txt", threads)
+            with lock:
+                progress.advance(bar)
+                if code != 0:
+                    failed.append(run.config.name)
+                    progress.console.print(f"{run.config.name} failed: see {run.folder}/log.txt")
+
+        for run, command in open_runs:
+            pool.submit(finish, run, command)
+    return failed
+
+
+def _process(command: list[str], log: Path, threads: int) -> int:
+    env = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    with log.open("a") as file:
+        done = subprocess.run(
+            [sys.executable, "-m", "transfer", *command],
+            cwd=Path.cwd(),
+            env=env,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    return done.returncode

@@ -1,0 +1,163 @@
+"""Trains one run's backbone with Lightning, or goes on where an interrupted run stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.distributed import DistributedSampler
+
+from augself_loss import AugSelfLoss
+from augself_loss.adapters.lightning import add_augself
+from transfer import methods
+from transfer.config import Config
+from transfer.data.sets import Setting
+from transfer.methods.base import Method
+from transfer.runs import Run
+
+
+def build(config: Config, classes: int) -> Method:
+    """Build the method, and add the AugSelf term where the run has one.
+
+    The method's weights are drawn first, so both arms of a seed begin from the same ones.
+    """
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    method = methods.build(config, classes)
+    if config.types:
+        recorder = method.views.recorder
+        layer3 = config.tap == "layer3"
+        dim = method.backbone.layer3_dim if layer3 else method.backbone.feature_dim
+        augself = AugSelfLoss(
+            dim, config.types, hidden_dim=config.head_dim, encoders=recorder.encoders
+        )
+        taps = [f"{name}.layer3" if layer3 else name for name in method.taps]
+        add_augself(method, augself, recorder, taps=taps)
+    return method
+
+
+def loader(
+    config: Config, pictures: Dataset[tuple[Tensor, int]], rank: int, world: int, workers: int
+) -> DataLoader[Any]:
+    """Batches in an order that depends on the seed and the epoch alone."""
+    sampler: DistributedSampler[Any] = DistributedSampler(
+        pictures, world, rank, shuffle=True, seed=config.seed, drop_last=True
+    )
+    return DataLoader(
+        pictures,
+        batch_size=config.batch // world,
+        sampler=sampler,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+class Means(Callback):
+    """Means over the last epoch of what was logged, and the seconds spent, over resumed parts."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.sums: dict[str, Tensor] = {}
+        self.steps = 0
+        self._since = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Begin an epoch."""
+        self.sums, self.steps, self._since = {}, 0, time.perf_counter()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Add what the step logged."""
+        for name, value in trainer.callback_metrics.items():
+            self.sums[name] = self.sums.get(name, torch.zeros(())) + value.detach().cpu()
+        self.steps += 1
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Add the epoch's time."""
+        self.seconds += time.perf_counter() - self._since
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keep the seconds in checkpoints."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take them back."""
+        self.seconds = state_dict["seconds"]
+
+    def summary(self, steps: int) -> dict[str, Any]:
+        """Say what the run came to."""
+        means = {name: float(value / max(1, self.steps)) for name, value in self.sums.items()}
+        skipped = ("augself/total", "augself/base")
+        terms = {
+            name.removeprefix("augself/"): mean
+            for name, mean in means.items()
+            if name.startswith("augself/") and name not in skipped
+        }
+        base = means.get("base", float("nan"))
+        return {"seconds": round(self.seconds, 1), "steps": steps, "base": base, "terms": terms}
+
+
+def pretrain(
+    run: Run,
+    setting: Setting,
+    *,
+    workers: int = 0,
+    quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> None:
+    """Train the run's backbone and keep it, unless it is there already.
+
+    Args:
+        run: whose settings count, and where everything is kept.
+        setting: the pictures.
+        workers: of the DataLoader, for pictures that lie on a disk.
+        quiet: no progress bar.
+        callbacks: more for Lightning's Trainer.
+
+    Raises:
+        ValueError: fewer pictures than a batch takes.
+    """
+    if run.backbone.exists():
+        return
+    config = run.config
+    method = build(config, setting.classes)
+    run.note_versions()
+    means = Means()
+    keep = ModelCheckpoint(run.folder, filename="last", save_top_k=1, enable_version_counter=False)
+    bar = [] if quiet else [RichProgressBar()]
+    warnings.filterwarnings("ignore", r".*(isinstance\(treespec|does not have many workers)")
+    warnings.filterwarnings("ignore", r".*(Checkpoint directory|number of training batches)")
+    trainer = pl.Trainer(
+        max_epochs=config.epochs,
+        accelerator="auto",
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        precision=config.precision,  # type: ignore[arg-type]
+        logger=TensorBoardLogger(run.folder, name="", version=""),
+        callbacks=[means, *callbacks, *bar, keep],
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        enable_progress_bar=not quiet,
+        use_distributed_sampler=False,
+        sync_batchnorm=torch.cuda.is_available(),
+    )
+    batches = loader(config, setting.pretrain, trainer.global_rank, trainer.world_size, workers)
+    if len(batches) == 0:
+        raise ValueError(
+            f"Pretraining expected at least a batch of {config.batch} pictures, found "
+            f"{len(setting.pretrain)}. Use fewer (batch=...)."  # type: ignore[arg-type]
+        )
+    trainer.fit(method, batches, ckpt_path=str(run.checkpoint) if run.checkpoint.exists() else None)
+    if trainer.is_global_zero:
+        metrics = {**run.metrics, "pretraining": means.summary(trainer.global_step)}
+        run.save(metrics)
+        torch.save(method.backbone.state_dict(), run.backbone)
+        run.checkpoint.unlink(missing_ok=True)

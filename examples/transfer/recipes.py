@@ -1,0 +1,129 @@
+"""Which settings a run gets: the paper's, or on the offline set those that were chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from transfer.augmentations import Augmentation
+from transfer.config import METHODS, Config
+
+CHOSEN: dict[str, dict[str, Any]] = {method: {} for method in METHODS}
+"""Offline: per method what differs from :class:`Config`'s defaults; CHOICES.md says why."""
+
+WEIGHTS: dict[str, dict[str, float]] = {m: {"crop": 1.0, "color": 1.0} for m in METHODS}
+"""Offline: λ per method."""
+
+SMALL = {"width": 4, "epochs": 1, "batch": 32, "projector": 32, "embedding": 16, "queue": 64}
+SMOKE: dict[str, Any] = {**SMALL, "prototypes": 8, "head_dim": 16, "picture": 40, "warmup": 0}
+"""A run of seconds, to test the chain."""
+
+PAPER: dict[str, dict[str, Any]] = {
+    "stl10": {
+        "network": "resnet18",
+        "picture": 96,
+        "view": 96,
+        "epochs": 200,
+        "lr": 0.03,
+        "weight_decay": 5e-4,
+        "projector": 2048,
+        "augmentation": Augmentation(blur=0.5, blur_kernel=9),
+    },
+    "imagenet100": {
+        "network": "resnet50",
+        "picture": 256,
+        "view": 224,
+        "epochs": 500,
+        "lr": 0.05,
+        "weight_decay": 1e-4,
+        "projector": 2048,
+        "augmentation": Augmentation(blur=0.5, blur_kernel=23),
+    },
+}
+PAPER["imagefolder"] = PAPER["imagenet100"]
+PAPER["stl10-train"] = PAPER["stl10"]
+"""SimSiam's recipe of the paper; the other methods take it with their own losses."""
+
+PAPER_WEIGHTS = {"stl10": 1.0, "stl10-train": 1.0, "imagenet100": 0.5, "imagefolder": 0.5}
+"""λ of crop and of color."""
+
+COMMON: dict[str, Any] = {"precision": "16-mixed", "warmup": 0, "queue": 65536, "prototypes": 3000}
+"""What the paper's settings need on GPUs."""
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "crop-only": {"keep": ("crop",)},
+    "color-only": {"keep": ("color",)},
+    "all-types": {"add": ("flip", "grayscale")},
+    "jitter-weak": {"augmentation": {"jitter": (0.2, 0.2, 0.2, 0.05)}},
+    "jitter-strong": {"augmentation": {"jitter": (0.8, 0.8, 0.8, 0.2)}},
+    "rotation-solarize": {
+        "augmentation": {"solarize": 0.2, "rotation": True},
+        "add": ("rotation", "solarize"),
+    },
+    "layer3": {"tap": "layer3"},
+}
+"""Ablations: what differs from the main comparison."""
+
+ONLY_AUGSELF = ("crop-only", "color-only", "all-types", "layer3")
+"""Variants of the term alone, whose plain runs are the main comparison's."""
+
+
+class RecipeError(ValueError):
+    """Settings that make no run."""
+
+
+def configure(
+    data: str,
+    method: str,
+    seed: int,
+    *,
+    augself: bool,
+    variant: str = "",
+    smoke: bool = False,
+    overrides: dict[str, Any] | None = None,
+) -> Config:
+    """Put a run's settings together.
+
+    Args:
+        data: name of the data setting.
+        method: one of ``METHODS``.
+        seed: of everything.
+        augself: with the term, or plain.
+        variant: one of ``VARIANTS``, or empty.
+        smoke: a tiny run.
+        overrides: fields of :class:`Config` that shall differ from the recipe.
+
+    Raises:
+        RecipeError: an unknown method, variant or field, or a variant of the term without it.
+    """
+    _check(method, augself, variant, overrides or {})
+    if data in PAPER:
+        fields = {**COMMON, **PAPER[data]}
+        types = dict.fromkeys(("crop", "color"), PAPER_WEIGHTS[data])
+    else:
+        fields, types = dict(CHOSEN[method]), dict(WEIGHTS[method])
+    changes = dict(VARIANTS.get(variant, {}))
+    augmentation = fields.get("augmentation", Augmentation())
+    fields["augmentation"] = dataclasses.replace(augmentation, **changes.pop("augmentation", {}))
+    kept = changes.pop("keep", tuple(types))
+    added = changes.pop("add", ())
+    types = {**{n: v for n, v in types.items() if n in kept}, **dict.fromkeys(added, 1.0)}
+    fields = {"types": types, **fields, **changes, **(SMOKE if smoke else {}), **(overrides or {})}
+    if not augself:
+        fields["types"] = {}
+    return Config(data, method, seed, **fields, variant=variant)
+
+
+def _check(method: str, augself: bool, variant: str, overrides: dict[str, Any]) -> None:
+    known = {field.name for field in dataclasses.fields(Config)}
+    if method not in METHODS:
+        raise RecipeError(f"method expected one of {', '.join(METHODS)}, found {method!r}.")
+    if variant and variant not in VARIANTS:
+        raise RecipeError(f"variant expected one of {', '.join(VARIANTS)}, found {variant!r}.")
+    if variant in ONLY_AUGSELF and not augself:
+        raise RecipeError(f"{variant!r} changes the AugSelf term: its plain run is the main one.")
+    unknown = sorted(set(overrides) - known)
+    if unknown:
+        raise RecipeError(
+            f"--set expected fields out of {', '.join(sorted(known))}; found {', '.join(unknown)}."
+        )

@@ -1,0 +1,129 @@
+"""A folder per run: settings, versions, what came out, and checkpoints to go on from."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from transfer.config import Config
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "kornia",
+    "lightly",
+    "lightning",
+    "scikit-learn",
+    "augself-loss",
+)
+SECTIONS = (
+    "pretraining",
+    "linear",
+    "few_shot",
+    "localization",
+    "readability",
+    "in_domain",
+    "retrieval",
+)
+"""Of the metrics of a finished run."""
+
+
+class RunError(Exception):
+    """A run's folder holds another run, or cannot be read."""
+
+
+class Run:
+    """Where one run keeps everything.
+
+    Args:
+        root: folder of all runs; the run's own is ``root/<data>/<name>``.
+        config: the run's settings.
+
+    Raises:
+        RunError: the folder holds a run of other settings.
+    """
+
+    def __init__(self, root: Path, config: Config) -> None:
+        self.config = config
+        self.folder = root / config.data / config.name
+        settings = json.loads(json.dumps(config.as_dict()))
+        known = read(self.folder / "config.json")
+        if known and known != settings:
+            differ = sorted(k for k in {*known, *settings} if known.get(k) != settings.get(k))
+            raise RunError(
+                f"{self.folder} expected the settings it was begun with, found others: "
+                f"{', '.join(differ)}. Give these runs another folder (--runs), or delete it."
+            )
+        if not known:
+            write(self.folder / "config.json", settings)
+
+    @property
+    def backbone(self) -> Path:
+        """Where the trained backbone's weights are."""
+        return self.folder / "backbone.pt"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where an unfinished pretraining goes on from."""
+        return self.folder / "last.ckpt"
+
+    @property
+    def finished(self) -> bool:
+        """Whether every section of the metrics is there."""
+        return all(section in self.metrics for section in SECTIONS)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What is known of the run so far, section by section."""
+        return read(self.folder / "metrics.json")
+
+    def save(self, metrics: dict[str, Any]) -> None:
+        """Keep what is known of the run so far."""
+        write(self.folder / "metrics.json", metrics)
+
+    def note_versions(self) -> None:
+        """Write down what the run was made with."""
+        write(self.folder / "versions.json", versions())
+
+
+def versions() -> dict[str, str]:
+    """Say date, machine, versions and commit."""
+    here = Path(__file__).parent
+    git = ["git", "-C", str(here), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "commit": commit or "unknown",
+    }
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a JSON object; an absent file is an empty one.
+
+    Raises:
+        RunError: the file is broken.
+    """
+    if not path.exists():
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise RunError(f"{path} expected JSON, found {error}. Delete it to begin anew.") from error
+    return content
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object at once, so that an interrupted run leaves the old file or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    part.replace(path)

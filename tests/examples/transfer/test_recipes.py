@@ -1,0 +1,71 @@
+"""Recipes: what differs from what, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("kornia")
+
+from transfer import recipes
+from transfer.augmentations import pipeline
+from transfer.config import METHODS
+
+from augself_loss.recording.kornia import KorniaRecorder
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("data", ["offline", "pack", "stl10", "imagenet100", "imagefolder"])
+def test_arms_differ_in_the_term_alone(data: str, method: str) -> None:
+    plain, augself = (
+        recipes.configure(data, method, 1, augself=augself).as_dict() for augself in (False, True)
+    )
+    assert {key for key in plain if plain[key] != augself[key]} == {"types", "arm"}
+    assert set(augself["types"]) == {"crop", "color"}
+
+
+def test_the_papers_recipe() -> None:
+    stl10 = recipes.configure("stl10", "simsiam", 0, augself=True)
+    assert (stl10.network, stl10.view, stl10.epochs, stl10.batch) == ("resnet18", 96, 200, 256)
+    assert (stl10.lr, stl10.weight_decay) == (0.03, 5e-4)
+    assert stl10.types == {"crop": 1.0, "color": 1.0}
+    imagenet = recipes.configure("imagenet100", "simsiam", 0, augself=True)
+    assert (imagenet.network, imagenet.epochs, imagenet.lr) == ("resnet50", 500, 0.05)
+    assert imagenet.types == {"crop": 0.5, "color": 0.5}
+    assert imagenet.augmentation.blur_kernel == 23
+
+
+@pytest.mark.parametrize("variant", recipes.VARIANTS)
+def test_a_variants_types_are_recorded_by_its_pipeline(variant: str) -> None:
+    config = recipes.configure("offline", "simclr", 0, augself=True, variant=variant)
+    recorded = KorniaRecorder(pipeline(config.augmentation, config.view)).encoders
+    assert set(config.types) <= {encoder.name for encoder in recorded}
+    main = recipes.configure("offline", "simclr", 0, augself=True)
+    assert config != main
+    assert config.name == f"simclr-augself-{variant}-s0"
+
+
+def test_overridden_weights_leave_the_plain_arm_plain() -> None:
+    given = {"types": {"crop": 5.0}, "epochs": 2}
+    plain, augself = (
+        recipes.configure("offline", "moco", 0, augself=augself, overrides=given)
+        for augself in (False, True)
+    )
+    assert (plain.types, augself.types) == ({}, {"crop": 5.0})
+    assert plain.epochs == augself.epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"method": "simclrr"}, "method expected one of simsiam"),
+        ({"variant": "blurry"}, "variant expected one of crop-only"),
+        ({"augself": False, "variant": "layer3"}, "its plain run is the main one"),
+        ({"overrides": {"epoch": 3}}, "found epoch"),
+    ],
+)
+def test_what_makes_no_run_is_refused(arguments: dict[str, Any], said: str) -> None:
+    given = {"method": "simsiam", "augself": True, **arguments}
+    with pytest.raises(recipes.RecipeError, match=said):
+        recipes.configure("offline", given.pop("method"), 0, **given)

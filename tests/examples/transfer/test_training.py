@@ -1,0 +1,118 @@
+"""Pretraining: fair, resumable, and with every method."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("lightning")
+pytest.importorskip("lightly")
+
+import lightning.pytorch as pl
+from transfer import pretraining, recipes
+from transfer.config import METHODS, Config
+from transfer.data import pack_setting
+from transfer.data.sets import Setting
+from transfer.runs import Run, RunError
+
+
+@pytest.fixture(scope="module")
+def setting() -> Setting:
+    return pack_setting.load(40, 160)
+
+
+def tiny(method: str, augself: bool = True, **overrides: Any) -> Config:
+    return recipes.configure(
+        "pack", method, 0, augself=augself, smoke=True, overrides={"batch": 16, **overrides}
+    )
+
+
+class Watch(pl.Callback):
+    """Keeps what every step saw, and stops where it is told to."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        self.first_weights: list[torch.Tensor] = []
+        self.seen: list[torch.Tensor] = []
+        self.stop_at = stop_at
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        backbone: Any = pl_module.backbone
+        self.first_weights = [p.detach().clone() for p in backbone.parameters()]
+
+    def on_train_batch_start(self, trainer: pl.Trainer, _: Any, batch: Any, __: int) -> None:
+        views, labels = batch
+        if trainer.global_step == self.stop_at:
+            raise InterruptedError
+        self.seen.append(torch.cat([*(v.flatten() for v in views[:2]), labels.float()]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_both_arms_begin_alike_and_see_the_same(
+    method: str, setting: Setting, tmp_path: Path
+) -> None:
+    plain, augself = Watch(), Watch()
+    for watch, with_term in ((plain, False), (augself, True)):
+        run = Run(tmp_path, tiny(method, with_term))
+        pretraining.pretrain(run, setting, quiet=True, callbacks=[watch])
+        section = run.metrics["pretraining"]
+        assert section["steps"] == len(watch.seen) > 3
+        assert set(section["terms"]) == ({"crop", "color"} if with_term else set())
+    assert all(map(torch.equal, plain.first_weights, augself.first_weights))
+    assert all(map(torch.equal, plain.seen, augself.seen))
+    assert not torch.equal(plain.seen[0], plain.seen[1])
+
+
+@pytest.mark.parametrize("method", ["simsiam", "moco", "byol"])
+def test_an_interrupted_run_goes_on_bit_for_bit(
+    method: str, setting: Setting, tmp_path: Path
+) -> None:
+    config = tiny(method, epochs=3)
+    whole, parts = Run(tmp_path / "whole", config), Run(tmp_path / "parts", config)
+    pretraining.pretrain(whole, setting, quiet=True)
+    steps = whole.metrics["pretraining"]["steps"]
+    with pytest.raises(InterruptedError):
+        pretraining.pretrain(parts, setting, quiet=True, callbacks=[Watch(stop_at=steps - 2)])
+    assert parts.checkpoint.exists()
+    assert not parts.backbone.exists()
+    resumed = Watch()
+    pretraining.pretrain(parts, setting, quiet=True, callbacks=[resumed])
+    assert len(resumed.seen) == steps // 3
+    first, second = (torch.load(run.backbone, weights_only=True) for run in (whole, parts))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    for key in ("base", "terms", "steps"):
+        assert whole.metrics["pretraining"][key] == parts.metrics["pretraining"][key]
+
+
+def test_a_finished_run_is_not_trained_again(setting: Setting, tmp_path: Path) -> None:
+    run = Run(tmp_path, tiny("simclr"))
+    pretraining.pretrain(run, setting, quiet=True)
+    written = run.backbone.stat().st_mtime_ns
+    pretraining.pretrain(Run(tmp_path, tiny("simclr")), setting, quiet=True)
+    assert run.backbone.stat().st_mtime_ns == written
+
+
+def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
+    Run(tmp_path, tiny("simclr"))
+    with pytest.raises(RunError, match=r"found others: width\."):
+        Run(tmp_path, tiny("simclr", width=8))
+
+
+def test_features_of_the_third_stage_can_be_tapped(setting: Setting) -> None:
+    method: Any = pretraining.build(dataclasses.replace(tiny("moco"), tap="layer3"), 4)
+    assert method.augself_step.taps.names == ("backbone.layer3", "backbone_slow.layer3")
+    assert method.augself.feature_dim == method.backbone.layer3_dim
+    assert len(setting.held_out.labels) == 160
+
+
+def test_too_few_pictures_are_refused(setting: Setting, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least a batch of 512"):
+        pretraining.pretrain(Run(tmp_path, tiny("simclr", batch=512)), setting, quiet=True)
+
+
+def test_the_supervised_method_wants_classes() -> None:
+    with pytest.raises(ValueError, match="at least two classes, found 0"):
+        pretraining.build(tiny("supervised"), 0)
