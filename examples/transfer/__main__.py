@@ -57,13 +57,21 @@ def grid(args: argparse.Namespace) -> None:
         for method in args.methods
         for arm in (ARMS if variant not in recipes.ONLY_AUGSELF else ARMS[1:])
     ]
-    runs = [(Run(args.runs, _config(args, *each)), _command(args, *each)) for each in chosen]
-    if not all(run.finished for run, _ in runs):
-        first = runs[0][0].config
-        _load(args, first.picture, first.view)  # fetched and checked once, before any run needs it
-    failed = work(runs, args.jobs)
-    if failed:
-        raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}")
+    runs = [Run(args.runs, _config(args, *each)) for each in chosen]
+    first = runs[0].config
+    load = functools.cache(functools.partial(_load, args, first.picture, first.view))
+    if args.jobs == 0:
+        for run in runs:
+            finish(run, load, _evaluation(args), workers=args.workers, quiet=args.quiet)
+    else:
+        if not all(run.finished for run in runs):
+            load()  # fetched and checked once, before any run needs it
+        failed = work(
+            [(run, _command(args, *each)) for run, each in zip(runs, chosen, strict=True)],
+            args.jobs,
+        )
+        if failed:
+            raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}")
     make_report(args)
 
 
@@ -137,6 +145,7 @@ def _arguments() -> argparse.Namespace:
     common.add_argument("--download", action="store_true", help="let torchvision download sets")
     common.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     common.add_argument("--workers", type=int, default=0, help="of every DataLoader")
+    common.add_argument("--quiet", action="store_true", help="no progress bars")
     common.add_argument("--smoke", action="store_true", help="tiny runs, to test the chain")
     common.add_argument(
         "--set", type=_setting, action="append", default=[], metavar="FIELD=VALUE",
@@ -151,14 +160,15 @@ def _arguments() -> argparse.Namespace:
     run.add_argument("--arm", choices=ARMS, default="augself")
     run.add_argument("--variant", choices=("", *recipes.VARIANTS), default="")
     run.add_argument("--seed", type=int, default=0)
-    run.add_argument("--quiet", action="store_true", help="no progress bars")
     run.set_defaults(do=one)
 
     many = commands.add_parser("grid", parents=[common, reported], help="finish many, and report")
     many.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     many.add_argument("--variants", nargs="+", choices=("", *recipes.VARIANTS), default=[""])
     many.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    many.add_argument("--jobs", type=int, default=1, help="how many runs at a time")
+    many.add_argument(
+        "--jobs", type=int, default=1, help="runs at a time, each a process; 0: all in this one"
+    )
     many.set_defaults(do=grid)
 
     last = commands.add_parser("report", parents=[common, reported], help="report what there is")

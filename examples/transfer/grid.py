@@ -14,6 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from transfer.runs import Run
 
+EXAMPLES = Path(__file__).parents[1]
+"""Where this package is found, and what it imports beside itself."""
+
 
 def work(runs: Sequence[tuple[Run, list[str]]], jobs: int) -> list[str]:
     """Finish runs, ``jobs`` at a time, each on its share of the cores.
@@ -54,11 +57,11 @@ def work(runs: Sequence[tuple[Run, list[str]]], jobs: int) -> list[str]:
 
 
 def _process(command: list[str], log: Path, threads: int) -> int:
-    env = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    path = os.pathsep.join(filter(None, [str(EXAMPLES), os.environ.get("PYTHONPATH")]))
+    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
     with log.open("a") as file:
         done = subprocess.run(
             [sys.executable, "-m", "transfer", *command],
-            cwd=Path.cwd(),
             env=env,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,75 @@
+"""The whole comparison as a user runs it, on the pack and tiny: train, test, report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("lightning")
+pytest.importorskip("lightly")
+
+from transfer import recipes
+from transfer.config import METHODS
+from transfer.grid import work
+from transfer.runs import SECTIONS, Run, versions
+
+TINY = ("--data", "pack", "--smoke", "--runs", "runs", "--quiet")
+
+
+def test_all_methods_from_pretraining_to_the_report(
+    tmp_path: Path, run: Callable[..., str]
+) -> None:
+    printed = run("-m", "transfer", "grid", *TINY, "--seeds", "0", "--jobs", "0", cwd=tmp_path)
+    folders = sorted(folder.name for folder in (tmp_path / "runs/pack").glob("*-s0"))
+    assert folders == sorted(f"{m}{arm}-s0" for m in METHODS for arm in ("", "-augself"))
+    for name in folders:
+        folder = tmp_path / "runs/pack" / name
+        metrics = json.loads((folder / "metrics.json").read_text())
+        assert set(metrics) == set(SECTIONS)
+        assert set(metrics["linear"]) == {"skintone", "flags", "locate", "category"}
+        assert set(metrics["readability"]) == {"crop", "flip", "color", "grayscale"}
+        assert set(json.loads((folder / "versions.json").read_text())) == set(versions())
+        assert list(folder.glob("events.out.tfevents.*"))
+        assert (folder / "backbone.pt").exists()
+        assert not (folder / "last.ckpt").exists()
+    report = tmp_path / "runs/pack/report"
+    assert "SimSiam" in (report / "REPORT.md").read_text()
+    assert {p.name for p in report.glob("*.png")} >= {"gains.png", "tasks.png", "retrieval.png"}
+    assert "Written: runs/pack/report/REPORT.md" in printed.replace("\n", "")
+
+    written = {f: (tmp_path / "runs/pack" / f / "metrics.json").stat().st_mtime for f in folders}
+    run("-m", "transfer", "grid", *TINY, "--seeds", "0", "--jobs", "2", cwd=tmp_path)
+    again = {f: (tmp_path / "runs/pack" / f / "metrics.json").stat().st_mtime for f in folders}
+    assert again == written  # nothing was computed anew
+
+
+def test_a_run_in_a_process_of_its_own(tmp_path: Path) -> None:
+    good, bad = (
+        recipes.configure("pack", "simclr", seed, augself=True, smoke=True) for seed in (0, 1)
+    )
+    command = ["run", "--method", "simclr", *TINY[:3], "--runs", str(tmp_path), "--quiet"]
+    runs = [
+        (Run(tmp_path, good), [*command, "--seed", "0"]),
+        (Run(tmp_path, bad), [*command, "--seed", "1", "--set", "batch=100000"]),
+    ]
+    assert work(runs, 2) == [bad.name]
+    assert runs[0][0].finished
+    assert "found others: batch" in (tmp_path / "pack" / bad.name / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--data", "stl10", "--path", "nowhere"], "nowhere"),
+        (["--data", "pack", "--set", "epoch=3"], "found epoch"),
+    ],
+)
+def test_what_cannot_be_done_is_said_at_once(
+    words: list[str], said: str, tmp_path: Path, run: Callable[..., str]
+) -> None:
+    with pytest.raises(AssertionError, match=said) as error:
+        run("-m", "transfer", "run", "--method", "simsiam", *words, cwd=tmp_path)
+    assert "Traceback" not in str(error.value)
