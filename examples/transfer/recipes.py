@@ -8,14 +8,14 @@ from typing import Any
 from transfer.augmentations import Augmentation
 from transfer.config import METHODS, Config
 
-CHOSEN: dict[str, dict[str, Any]] = {method: {} for method in METHODS}
+CHOSEN: dict[str, dict[str, Any]] = {method: {"feature_dim": 256} for method in METHODS}
 """Offline: per method what differs from :class:`Config`'s defaults; CHOICES.md says why."""
 
 WEIGHTS: dict[str, dict[str, float]] = {m: {"crop": 1.0, "color": 1.0} for m in METHODS}
 """Offline: λ per method."""
 
 SMALL = {"width": 4, "epochs": 1, "batch": 32, "projector": 32, "embedding": 16, "queue": 64}
-SMOKE: dict[str, Any] = {**SMALL, "prototypes": 8, "head_dim": 16, "picture": 40, "warmup": 0}
+SMOKE: dict[str, Any] = {**SMALL, "prototypes": 8, "head_dim": 16, "warmup": 0, "feature_dim": 32}
 """A run of seconds, to test the chain."""
 
 PAPER: dict[str, dict[str, Any]] = {
