@@ -73,3 +73,11 @@ def test_what_cannot_be_done_is_said_at_once(
     with pytest.raises(AssertionError, match=said) as error:
         run("-m", "transfer", "run", "--method", "simsiam", *words, cwd=tmp_path)
     assert "Traceback" not in str(error.value)
+
+
+def test_two_processes_make_one_run(tmp_path: Path, run: Callable[..., str]) -> None:
+    launch = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0")
+    run(*launch, "-m", "transfer", "run", "--method", "moco", *TINY, cwd=tmp_path)
+    metrics = json.loads((tmp_path / "runs/pack/moco-augself-s0/metrics.json").read_text())
+    assert set(metrics) == set(SECTIONS)
+    assert metrics["pretraining"]["steps"] == 180 // 32  # a batch is that of both together
