@@ -82,8 +82,9 @@ class EvaluationSettings:
     @classmethod
     def smoke(cls) -> EvaluationSettings:
         """Choose what takes seconds and tells nothing."""
-        small = {"values": 2, "episodes": 3, "iterations": 50, "pairs": 60, "retrieval_queries": 10}
-        return dataclasses.replace(cls.small(), **small)
+        return dataclasses.replace(
+            cls.small(), values=2, episodes=3, iterations=50, pairs=60, retrieval_queries=10
+        )
 
     @classmethod
     def small(cls) -> EvaluationSettings:
