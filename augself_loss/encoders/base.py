@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -23,8 +22,7 @@ Columns: TypeAlias = tuple[Value, ...]
 """An entry's columns; ``None`` where a step does not touch the column."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What one transform of a pipeline did: plain names and numbers, nothing of the host.
 
     Args:

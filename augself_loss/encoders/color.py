@@ -109,7 +109,9 @@ class ColorEncoder(RegressionEncoder):
     @staticmethod
     def _read_torchvision(step: Step) -> Mapping[str, Columns]:
         factors = tuple(step.params[f"{name}_factor"] for name in FACTORS)
-        return {"color": factors, "color_order": tuple(float(i) for i in step.params["fn_idx"])}
+        order = step.params["fn_idx"]  # a tensor, whose elements one by one would be tensors too
+        listed = order.tolist() if isinstance(order, Tensor) else order
+        return {"color": factors, "color_order": tuple(map(float, listed))}
 
     @staticmethod
     def _write(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:

@@ -5,6 +5,7 @@ Reads torchvision's v1 and v2 transforms, on PIL images and tensors.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from augself_loss.encoders import Encoder
 from augself_loss.errors import ImageError
-from augself_loss.parameters import Layout, Record, unpack
+from augself_loss.parameters import Layout, Record
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
 from augself_loss.recording.plan import check_plan, leaves
@@ -78,6 +79,7 @@ class TorchvisionRecorder:
         found = unite(leaf.encoder for leaf in leaves(plan))
         self.layout: Layout = layout_of(found, self._catalogue, list(types))
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
+        self._widths = [field.width for field in self.layout.values()]
         self._image_checked = False
 
     def __call__(self, image: Any) -> tuple[Any, Record]:
@@ -112,8 +114,10 @@ class TorchvisionRecorder:
         journal = Journal(self.layout, self._catalogue.encoders)
         for step, reported in steps:
             journal.add(step, self._catalogue.read(step) if reported is None else reported)
-        flat = [float(value) for entry in journal.settle().values() for value in entry]
-        return unpack(torch.tensor(flat, dtype=torch.float32), self.layout)
+        # Through a buffer: torch.tensor looks at every number of a list to find its type and shape.
+        flat = array("f", [float(value) for entry in journal.settle().values() for value in entry])
+        entries = torch.frombuffer(flat, dtype=torch.float32).split(self._widths)
+        return dict(zip(self.layout, entries, strict=True))
 
     def _check(self, image: Any) -> None:
         if self._image_checked or not isinstance(image, Tensor):
