@@ -116,7 +116,7 @@ class TorchvisionRecorder:
             journal.add(step, self._catalogue.read(step) if reported is None else reported)
         # Through a buffer: torch.tensor looks at every number of a list to find its type and shape.
         flat = array("f", [float(value) for entry in journal.settle().values() for value in entry])
-        entries = torch.frombuffer(flat, dtype=torch.float32).split(self._widths)
+        entries = torch.split(torch.frombuffer(flat, dtype=torch.float32), self._widths)
         return dict(zip(self.layout, entries, strict=True))
 
     def _check(self, image: Any) -> None:
