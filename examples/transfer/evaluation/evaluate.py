@@ -14,7 +14,7 @@ from transfer.data.sets import Setting, Task
 from transfer.evaluation.checks import check_setting
 from transfer.evaluation.features import AS_THEY_ARE, Inputs, extract
 from transfer.evaluation.few_shot import few_shot
-from transfer.evaluation.in_domain import nearest_neighbours
+from transfer.evaluation.in_domain import nearest_neighbours, ridge
 from transfer.evaluation.linear import linear
 from transfer.evaluation.localization import localization
 from transfer.evaluation.readability import Pairs, readability, view_pairs
@@ -111,7 +111,7 @@ class _Network:
                 for encoder in self.recorder.encoders
             },
             "in_domain": {
-                "linear": partial(self.linear, held_out),
+                "linear": partial(self.ridge, held_out),
                 "knn": partial(self.nearest_neighbours, held_out),
             },
             "retrieval": {name: partial(self.retrieval, task) for name, task in whole.items()},
@@ -144,6 +144,9 @@ class _Network:
                 inputs=self.inputs,
             )
         return readability(self._pairs, encoder)
+
+    def ridge(self, task: Task) -> dict[str, Any]:
+        return ridge(self.features(task), task.labels, task.folds, metric=task.metric)
 
     def nearest_neighbours(self, task: Task) -> float:
         return nearest_neighbours(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from transfer.data.sets import Fold
-from transfer.evaluation.in_domain import nearest_neighbours
+from transfer.evaluation.in_domain import nearest_neighbours, ridge
 from transfer.evaluation.settings import EvaluationSettings
 
 SETTINGS = EvaluationSettings.small()
@@ -45,3 +45,22 @@ def test_few_known_pictures_all_vote() -> None:
     assert nearest_neighbours(features, labels, [few], settings=SETTINGS) == 0.5
     one = replace(SETTINGS, neighbours=1)
     assert nearest_neighbours(features, labels, [few], settings=one) == 1
+
+
+def test_ridge_separates_what_is_separable_and_nothing_else() -> None:
+    random = torch.Generator().manual_seed(0)
+    labels = ROWS % 3
+    apart = torch.eye(3)[labels] + 0.1 * torch.randn(300, 3, generator=random)
+    found = ridge(apart, labels, [FOLD])
+    assert (found["test"], found["n_test"], found["metric"]) == (1.0, 100, "accuracy")
+    shuffled = labels[torch.randperm(300, generator=random)]
+    assert ridge(apart, shuffled, [FOLD])["test"] == pytest.approx(1 / 3, abs=0.15)
+
+
+def test_ridge_never_sees_the_test_part() -> None:
+    random = torch.Generator().manual_seed(0)
+    labels, features = ROWS % 2, torch.randn(300, 4, generator=random)
+    changed = features.clone()
+    changed[FOLD.test] = 100 * torch.randn(100, 4, generator=random)
+    first, second = (ridge(each, labels, [FOLD]) for each in (features, changed))
+    assert first["alpha"] == second["alpha"]
