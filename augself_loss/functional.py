@@ -8,6 +8,7 @@ Self-Supervision*, NeurIPS 2021, equation 1 and section 3.2.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
@@ -72,28 +73,41 @@ def ordered_pairs(
     return chosen + [(j, i) for i, j in chosen] if symmetric else chosen
 
 
-def stack_records(records: Sequence[Record], names: Sequence[str]) -> Record:
-    """Concatenate several views' records along the batch.
+def pair_records(
+    records: Sequence[Record], pairs: Sequence[tuple[int, int]], names: Sequence[str]
+) -> tuple[Record, Record]:
+    """Stack several views' records along the batch, as the pairs (i, j) compare them.
+
+    Every view's entries are first laid side by side in one tensor, so that a device is given one
+    kernel per view and two more, not two per entry.
 
     Args:
         records: one record per view, entries ``(B, columns)``.
+        pairs: ordered pairs of views.
         names: the entries to stack; one that only some views have was not applied to the others
             and is 0 there, one that none has is left out.
 
     Returns:
-        Record, entries ``(views · B, columns)``, at least float32.
+        Records of the first and of the second views, entries ``(pairs · B, columns)``, of one
+        dtype, at least float32: differences of halves lose bits, and autocast cannot stack all.
     """
-    stacked = {}
-    for name in names:
-        held = [record[name] for record in records if name in record]
-        if held:
-            if len(held) < len(records):
-                nothing = torch.zeros_like(held[0])
-                held = [record.get(name, nothing) for record in records]
-            # At least float32: differences of halves lose bits, and autocast cannot stack all.
-            wide = torch.promote_types(held[0].dtype, torch.float32)
-            stacked[name] = torch.cat([entry.to(wide) for entry in held])
-    return stacked
+    held = {n: r[n] for n in names for r in reversed(records) if n in r}
+    if not held:
+        return {}, {}
+    wide = functools.reduce(
+        torch.promote_types, (r[n].dtype for r in records for n in held if n in r), torch.float32
+    )
+    rows = [
+        torch.cat([r[n].to(wide) if n in r else held[n].new_zeros(held[n].shape, dtype=wide)
+                   for n in held], dim=-1)
+        for r in records
+    ]  # fmt: skip
+    widths = [entry.shape[-1] for entry in held.values()]
+    first, second = (torch.cat([rows[pair[side]] for pair in pairs]) for side in (0, 1))
+    return (
+        dict(zip(held, torch.split(first, widths, dim=-1), strict=True)),
+        dict(zip(held, torch.split(second, widths, dim=-1), strict=True)),
+    )
 
 
 def difference_targets(

@@ -28,7 +28,7 @@ from augself_loss.functional import (
     Pairs,
     check_pairs,
     ordered_pairs,
-    stack_records,
+    pair_records,
     term_losses,
     weighted_sum,
 )
@@ -192,9 +192,7 @@ class AugSelfLoss(nn.Module):
         if looking:
             check_predictions(predictions)
             self._values_checked = True
-        names = entries_read(encoders)
-        record_a = stack_records([records[i] for i, _ in order], names)
-        record_b = stack_records([records[j] for _, j in order], names)
+        record_a, record_b = pair_records(records, order, entries_read(encoders))
         terms = term_losses(encoders, predictions, record_a, record_b)
         return Output(weighted_sum(terms, self._weights_of(encoders)), terms)
 

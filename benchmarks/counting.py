@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 Mode: Any = TorchDispatchMode
-FREE = ("empty", "detach", "promote_types", "_unsafe_view", "resize")
+FREE = ("empty", "new_empty", "detach", "promote_types", "_unsafe_view", "resize")
 """Operations that launch nothing."""
 SYNCS = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "unique")
 """Operations whose result the host waits for."""

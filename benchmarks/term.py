@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from augself_loss import AugSelfLoss
 from augself_loss.checks import entries_read
-from augself_loss.functional import difference_targets, stack_records
+from augself_loss.functional import difference_targets, pair_records
 
 Row = dict[str, Any]
 
@@ -118,7 +118,7 @@ def _target_time(ours: AugSelfLoss, batch: int) -> float:
     one, two = record(batch, 1), record(batch, 2)
 
     def targets() -> None:
-        a, b = stack_records([one, two], names), stack_records([two, one], names)
+        a, b = pair_records([one, two], [(0, 1), (1, 0)], names)
         difference_targets(ours.encoders, a, b)
         for encoder in ours.encoders.values():
             encoder.visible(a, b)

@@ -8,7 +8,7 @@ from augself_loss import CropEncoder, FlipEncoder, LossError, Record, RotationEn
 from augself_loss.functional import (
     difference_targets,
     ordered_pairs,
-    stack_records,
+    pair_records,
     term_losses,
     weighted_sum,
 )
@@ -51,14 +51,29 @@ def test_one_view_has_no_pair(views: int) -> None:
 
 def test_stacked_records_are_views_one_after_the_other() -> None:
     one, two = {"flip": torch.zeros(2, 1), "more": torch.ones(2, 3)}, {"flip": torch.ones(2, 1)}
-    stacked = stack_records([one, two, one], ["flip", "grayscale"])
-    assert list(stacked) == ["flip"]
-    assert stacked["flip"].flatten().tolist() == [0, 0, 1, 1, 0, 0]
+    first, second = pair_records([one, two], [(0, 1), (1, 0), (0, 1)], ["flip", "grayscale"])
+    assert list(first) == list(second) == ["flip"]
+    assert first["flip"].flatten().tolist() == [0, 0, 1, 1, 0, 0]
+    assert second["flip"].flatten().tolist() == [1, 1, 0, 0, 1, 1]
+
+
+def test_stacked_records_are_at_least_float32() -> None:
+    half = {"flip": torch.ones(2, 1).half(), "blur": torch.rand(2, 1).bfloat16()}
+    first, _ = pair_records([half, half], [(0, 1)], ["flip", "blur"])
+    assert {entry.dtype for entry in first.values()} == {torch.float32}
+    assert first["blur"].equal(half["blur"].float())
+    double = {**half, "blur": torch.rand(2, 1).double()}
+    first, second = pair_records([half, double], [(0, 1)], ["flip", "blur"])
+    assert second["blur"].equal(double["blur"])
+    assert first["flip"].tolist() == [[1.0], [1.0]]
 
 
 def test_what_one_views_pipeline_lacks_was_not_applied_there() -> None:
-    stacked = stack_records([{}, {"vertical_flip": torch.ones(2, 1)}], ["vertical_flip"])
-    assert stacked["vertical_flip"].flatten().tolist() == [0, 0, 1, 1]
+    records = [{}, {"vertical_flip": torch.ones(2, 1)}]
+    first, second = pair_records(records, [(0, 1), (1, 0)], ["vertical_flip"])
+    assert first["vertical_flip"].flatten().tolist() == [0, 0, 1, 1]
+    assert second["vertical_flip"].flatten().tolist() == [1, 1, 0, 0]
+    assert pair_records([{}, {}], [(0, 1)], ["vertical_flip"]) == ({}, {})
 
 
 def test_difference_targets(make_record: Callable[..., Record]) -> None:

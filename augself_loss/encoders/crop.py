@@ -40,12 +40,11 @@ class CropEncoder(RegressionEncoder):
 
     def absolute(self, record: Mapping[str, Tensor]) -> Tensor:
         """Describe one view: centre y, centre x, height, width, ``(B, 4)``, source frame."""
-        top, left, height, width = record["crop"].unbind(-1)
-        return torch.stack([top + height / 2, left + width / 2, height, width], dim=-1)
+        return _centred(record["crop"])
 
     def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
         """Make ω_diff: Δ centre y, Δ centre x, Δ height, Δ width, ``(B, 4)``, in view a's frame."""
-        return _mirrored(self.absolute(record_a) - self.absolute(record_b), record_a)
+        return _mirrored(_centred(record_a["crop"] - record_b["crop"]), record_a)
 
     def second_box(self, record_a: Mapping[str, Tensor], difference: Tensor) -> Tensor:
         """Find the box of view b from view a's record and a difference a→b, e.g. a predicted one.
@@ -152,10 +151,16 @@ def padding_sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
+def _centred(boxes: Tensor) -> Tensor:
+    """Take boxes, or differences of boxes, from their corner (y, x) to their centre."""
+    corner, size = torch.split(boxes, 2, dim=-1)
+    return torch.cat([torch.add(corner, size, alpha=0.5), size], dim=-1)
+
+
 def _mirrored(difference: Tensor, record: Mapping[str, Tensor]) -> Tensor:
     """Take a crop difference between the source's frame and a view's, its own inverse."""
-    y, x, height, width = difference.unbind(-1)
-    x = x * (1 - 2 * record["flip"].squeeze(-1))
+    y, x, size = torch.split(difference, [1, 1, 2], dim=-1)
+    x = x * torch.rsub(record["flip"], 1, alpha=2)  # 1, or −1 where flipped
     if "vertical_flip" in record:
-        y = y * (1 - 2 * record["vertical_flip"].squeeze(-1))
-    return torch.stack([y, x, height, width], dim=-1)
+        y = y * torch.rsub(record["vertical_flip"], 1, alpha=2)
+    return torch.cat([y, x, size], dim=-1)

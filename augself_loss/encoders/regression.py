@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from augself_loss.encoders.base import Encoder, Kind
 from augself_loss.errors import EncoderError, NothingVariesError
@@ -127,7 +128,11 @@ class RegressionEncoder(Encoder):
 
     def scaled(self, offsets: Sequence[Tensor]) -> Tensor:
         """Divide the varying columns by their spans and stack them, ``(B, width)``."""
-        return torch.stack([offsets[i] / self.span(i) for i in self.varying], dim=-1)
+        if len(self.columns) == 1:
+            return offsets[0].unsqueeze(-1) / self.span(0)
+        chosen = [offsets[i] for i in self.varying]
+        # A device is given one kernel for all columns, each with a number of its own.
+        return torch.stack(torch._foreach_div(chosen, [self.span(i) for i in self.varying]), dim=-1)
 
     def absolute(self, record: Mapping[str, Tensor]) -> Tensor:
         """Describe one view: ``(ω − identity) / span``, ``(B, width)``."""
@@ -140,7 +145,10 @@ class RegressionEncoder(Encoder):
 
     def loss(self, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
         """Mean squared error between ``tanh(prediction)`` and the target, elementwise."""
-        return masked_mean((torch.tanh(prediction) - target).square(), visible)
+        read = torch.tanh(prediction)
+        if visible is None:
+            return functional.mse_loss(read, target)
+        return masked_mean(functional.mse_loss(read, target, reduction="none"), visible)
 
     def readout(self, prediction: Tensor) -> Tensor:
         """Apply tanh: the output in the target's units."""

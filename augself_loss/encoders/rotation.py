@@ -48,7 +48,8 @@ class RotationEncoder(Encoder):
 
     def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
         """Make ω_diff: class ``(k_a − k_b) mod 4``, ``(B,)`` int64."""
-        return (self.absolute(record_a) - self.absolute(record_b)) % 4
+        turns = record_a["rotation"] - record_b["rotation"]
+        return turns.squeeze(-1).round().long() % 4
 
     def loss(
         self,

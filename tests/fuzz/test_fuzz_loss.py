@@ -16,7 +16,7 @@ from torch import Tensor
 
 from augself_loss import AugSelfError, AugSelfLoss, Record, identity_record, with_augself
 from augself_loss.encoders import BUILT_IN, Encoder, default_encoders
-from augself_loss.functional import ordered_pairs, stack_records, term_losses
+from augself_loss.functional import ordered_pairs, pair_records, term_losses
 
 DIM = 4
 TYPES = [kind.name for kind in BUILT_IN]
@@ -92,7 +92,7 @@ def test_every_term_is_the_naive_loops(
                 for i in range(views)]  # fmt: skip
     order = ordered_pairs(views, symmetric=symmetric)
     predictions = augself.heads(features, order)
-    a, b = (stack_records([records[p[i]] for p in order], list(LAYOUT)) for i in (0, 1))
+    a, b = pair_records(records, order, list(LAYOUT))
     expected = naive(augself, predictions, a, b)
     out = augself(features, records)
     for name, term in term_losses(augself.encoders, predictions, a, b).items():
