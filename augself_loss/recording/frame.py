@@ -1,12 +1,15 @@
 """How a view's frame lies in the source image: flips and quarter turns, whatever their order.
 
-Everything here is written in arithmetic that holds for numbers (one sample) and for ``(B,)``
-tensors (a batch) alike, without a branch on a value.
+Everything here holds for numbers (one sample) and for ``(B,)`` tensors (a batch) alike; no branch
+looks into a tensor.
 """
 
 from __future__ import annotations
 
 from typing import TypeAlias
+
+import torch
+from torch import Tensor
 
 from augself_loss.encoders.base import Value
 
@@ -15,8 +18,10 @@ Box: TypeAlias = tuple[Value, Value, Value, Value]
 
 
 def choose(gate: Value, there: Value, otherwise: Value) -> Value:
-    """Take ``there`` where the gate is 1 and ``otherwise`` where it is 0, exactly."""
-    return gate * there + (1 - gate) * otherwise
+    """Take ``there`` where the gate is 1 (or true) and ``otherwise`` where it is 0, exactly."""
+    if not isinstance(gate, Tensor):
+        return there if gate > 0.5 else otherwise
+    return torch.where(gate if gate.dtype == torch.bool else gate > 0.5, there, otherwise)
 
 
 def _is_zero(value: Value) -> bool:

@@ -35,7 +35,7 @@ class Journal:
         Args:
             step: the step, for its name and the size of its image.
             entries: what the encoders read from it.
-            gate: 1 where it was applied, else 0.
+            gate: 1, or true, where it was applied.
 
         Raises:
             PipelineError: two steps write the same column, or a quarter turn, or a crop after

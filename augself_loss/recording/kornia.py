@@ -110,7 +110,7 @@ class KorniaRecorder:
         device = device_of(params for _, params in applied)
         for module, drawn in applied:
             params = {k: on(device, value) for k, value in drawn.items()}
-            gate = (params["batch_prob"] > 0.5).float()
+            gate = params["batch_prob"] > 0.5
             step = Step(type(module).__name__, params, self._config[module], size_of(drawn))
             entries = self._catalogue.read(step)
             rows = {name: all_rows(columns, gate) for name, columns in entries.items()}

@@ -69,7 +69,7 @@ def _rows(value: Value, gate: Tensor) -> Value:
     if not isinstance(value, Tensor) or value.ndim == 0 or len(value) == len(gate):
         return value.float() if isinstance(value, Tensor) else value
     if len(value) == 0:
-        return torch.zeros_like(gate)
+        return torch.zeros_like(gate, dtype=torch.float32)
     # The k-th row is that of the k-th applied sample; the number of rows is known on the host.
     place = (gate.cumsum(0).long() - 1).clamp_min(0)
     return value.float()[place]
