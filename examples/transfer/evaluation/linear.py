@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
@@ -35,15 +37,15 @@ def linear(
     """Evaluate features by the best linear classifier on them.
 
     On every fold: fit on ``train`` along the path from strong regularization to weak, each fit
-    starting from the last one; choose what scores best on ``val`` (of equals the strongest); fit
-    that on ``train`` and ``val`` anew; score ``test``.
+    starting from the last one; choose what is best on ``val``, by its score or by its loss (of
+    equals the strongest); fit that on ``train`` and ``val`` anew; score ``test``.
 
     Args:
         features: frozen, ``(N, D)``.
         labels: classes, int64 ``(N,)``.
         folds: splits of the rows.
         metric: ``accuracy`` or ``mean_per_class``.
-        settings: the path, and whether to standardize.
+        settings: the path, how to choose on it, and whether to standardize.
 
     Returns:
         ``test`` and ``val``, means over the folds weighted by their test parts; ``folds``, the
@@ -69,12 +71,15 @@ def _fit_fold(x: Array, y: Array, fold: Fold, metric: str, settings: EvaluationS
     train, val, test = (part.numpy() for part in fold)
     fitted, chosen_on = _scaled(x[train], x[val], settings)
     classes = len(np.unique(y))
-    model, scores, unconverged = regression(settings, classes, settings.strengths[0]), [], 0
+    model = regression(settings, classes, settings.strengths[0])
+    scores, worths, unconverged = [], [], 0
     for C in settings.strengths:  # noqa: N806 - scikit-learn's name
         model.set_params(C=C)
         unconverged += fit(model, fitted, y[train])
         scores.append(score(metric, y[val], model.predict(chosen_on)))
-    best = int(np.argmax(scores))  # the first of equals: the strongest
+        by_loss = settings.choose == "loss"
+        worths.append(-_loss(model, chosen_on, y[val]) if by_loss else scores[-1])
+    best = int(np.argmax(worths))  # the first of equals: the strongest
     both = np.concatenate([train, val])
     fitted, scored = _scaled(x[both], x[test], settings)
     final = regression(settings, classes, settings.strengths[best])
@@ -85,6 +90,14 @@ def _fit_fold(x: Array, y: Array, fold: Fold, metric: str, settings: EvaluationS
         settings.strengths[best],
         unconverged,
     )
+
+
+def _loss(model: LogisticRegression, x: Array, y: Array) -> float:
+    """Mean cross-entropy, over the rows whose class was fitted: no strength helps the others."""
+    known = np.isin(y, model.classes_)
+    if not known.any():
+        return 0.0
+    return float(log_loss(y[known], model.predict_proba(x[known]), labels=model.classes_))
 
 
 def _scaled(fitted: Array, other: Array, settings: EvaluationSettings) -> tuple[Array, Array]:

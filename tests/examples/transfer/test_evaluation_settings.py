@@ -18,8 +18,9 @@ def test_paper_tries_45_weight_decays_from_strong_to_weak() -> None:
 
 def test_presets_differ_in_cost_alone_and_in_scale() -> None:
     paper, small = EvaluationSettings.paper(), EvaluationSettings.small()
-    assert (small.values, small.standardize) == (12, True)
-    assert (paper.episodes, small.episodes) == (2000, 600)
+    assert (small.values, small.standardize, small.choose) == (12, True, "loss")
+    assert (paper.values, paper.standardize, paper.choose) == (45, False, "score")
+    assert (paper.episodes, small.episodes) == (2000, 400)
     for name in ("shots", "ways", "queries", "neighbours", "seed"):
         assert getattr(small, name) == getattr(paper, name)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
@@ -42,7 +44,7 @@ def test_separable_classes_are_told_apart() -> None:
 
 
 def test_of_equals_the_strongest_regularization_is_chosen_and_an_end_is_told() -> None:
-    settings = replace(SETTINGS, weakest=1e-3, strongest=1.0)
+    settings = replace(SETTINGS, weakest=1e-3, strongest=1.0, choose="score")
     found = linear(*made(noise=0.01), [split()], settings=settings)
     assert found["C"] == [settings.strengths[0]]
     assert found["at_edge"] == 1
@@ -55,27 +57,31 @@ def test_shuffled_labels_give_chance() -> None:
     assert found["test"] == pytest.approx(1 / 3, abs=0.09)  # 3 standard errors of 300
 
 
+@pytest.mark.parametrize("choose", ["score", "loss"])
 @pytest.mark.parametrize("standardize", [True, False])
-def test_is_what_a_naive_search_finds(standardize: bool) -> None:
+def test_is_what_a_naive_search_finds(standardize: bool, choose: Any) -> None:
     features, labels = made(noise=1.5)
     if not standardize:
         features = (features - 3) / torch.logspace(-2, 2, 6)
-    fold, settings = split(), replace(SETTINGS, standardize=standardize)
+    fold, settings = split(), replace(SETTINGS, standardize=standardize, choose=choose)
     x, y = features.double().numpy(), labels.numpy()
     train, val, test = (part.numpy() for part in fold)
 
-    def naive(strength: float) -> object:
+    def naive(strength: float) -> Any:
         steps = [StandardScaler()] if standardize else []
         return make_pipeline(*steps, LogisticRegression(C=strength, tol=1e-6, max_iter=5000))
 
-    on_val = [naive(c).fit(x[train], y[train]).score(x[val], y[val]) for c in settings.strengths]  # type: ignore[attr-defined]
-    best = settings.strengths[int(np.argmax(on_val))]
+    models = [naive(c).fit(x[train], y[train]) for c in settings.strengths]
+    on_val = [model.score(x[val], y[val]) for model in models]
+    losses = [log_loss(y[val], model.predict_proba(x[val])) for model in models]
+    place = int(np.argmax(on_val) if choose == "score" else np.argmin(losses))
+    best = settings.strengths[place]
     both = np.concatenate([train, val])
-    expected = naive(best).fit(x[both], y[both]).score(x[test], y[test])  # type: ignore[attr-defined]
+    expected = naive(best).fit(x[both], y[both]).score(x[test], y[test])
 
     found = linear(features, labels, [fold], settings=settings)
     assert found["C"] == [best]
-    assert found["val"] == pytest.approx(max(on_val))
+    assert found["val"] == pytest.approx(on_val[place])
     assert found["test"] == pytest.approx(expected)
     assert len(set(on_val)) > 1  # else the choice would not matter
 
@@ -89,6 +95,17 @@ def test_test_rows_change_no_choice() -> None:
     other = linear(features, labels, [fold], settings=SETTINGS)
     assert (other["C"], other["val"]) == (found["C"], found["val"])
     assert other["test"] != found["test"]
+
+
+def test_a_class_that_was_not_fitted_changes_no_choice() -> None:
+    features, labels = made(noise=1.5)
+    fold = split()
+    stranger = labels.clone()
+    stranger[fold.val[:5]] = 3
+    without = Fold(fold.train, fold.val[5:], fold.test)
+    chosen = [linear(features, y, [f], settings=SETTINGS)["C"]
+              for y, f in ((stranger, fold), (labels, without))]  # fmt: skip
+    assert chosen[0] == chosen[1]
 
 
 def test_folds_weigh_as_much_as_they_test() -> None:
