@@ -79,7 +79,8 @@ def make_report(args: argparse.Namespace) -> None:
     """Print and draw what the finished runs say."""
     tasks = None
     if args.path is not None or args.data == "pack":
-        tasks = _load(args, 64, 64).tasks
+        known = _load(args, 64, 64).tasks
+        tasks = {name: task for name, task in known.items() if name in (args.show or known)}
     report(args.runs, args.data, args.out or args.runs / args.data / "report", tasks, args.notes)
 
 
@@ -153,6 +154,9 @@ def _arguments() -> argparse.Namespace:
     )  # fmt: skip
     reported = argparse.ArgumentParser(add_help=False)
     reported.add_argument("--out", type=Path, help="folder of the report")
+    reported.add_argument(
+        "--show", nargs="+", metavar="TASK", help="sets of which pictures may be shown; default all"
+    )
     reported.add_argument("--notes", type=Path, help="Markdown that the report shall hold")
 
     run = commands.add_parser("run", parents=[common], help="finish one run")

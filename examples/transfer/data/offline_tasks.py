@@ -62,16 +62,21 @@ class Kind:
     lives_on: str
     folds: Callable[[Built], tuple[Fold, ...]]
     few_shot: bool = False
+    credit: str = "see the transfer example's data/SOURCES.md"
 
 
+EMOJI = (
+    "Twemoji, Twitter and others, CC BY 4.0; EmojiOne 2, Ranks.com, CC BY-SA 4.0; Noto Emoji, "
+    "Google, Apache 2.0"
+)
 TASKS = {
-    "skintone": Kind("color", held_apart),
-    "flags": Kind("color", by_vendor, few_shot=True),
+    "skintone": Kind("color", held_apart, credit=EMOJI),
+    "flags": Kind("color", by_vendor, few_shot=True, credit=EMOJI),
     "materials": Kind("texture", crossvalidated, few_shot=True),
     "locate": Kind("position", held_apart),
     "tuxphoto": Kind("category", crossvalidated, few_shot=True),
-    "emojicat": Kind("category", held_apart, few_shot=True),
-    "fashion": Kind("grey control", held_apart),
+    "emojicat": Kind("category", held_apart, few_shot=True, credit=EMOJI),
+    "fashion": Kind("grey control", held_apart, credit="Fashion-MNIST, Zalando SE, MIT"),
 }
 
 
@@ -88,6 +93,7 @@ def task(name: str, built: Built, images: Tensor) -> Task:
         lives_on=kind.lives_on,
         boxes=None if boxes is None else torch.tensor(boxes, dtype=torch.float32),
         few_shot=kind.few_shot,
+        credit=kind.credit,
     )
 
 

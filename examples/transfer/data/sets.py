@@ -40,6 +40,7 @@ class Task:
             fractions of the picture; ``None`` where nothing is.
         few_shot: run episodes on it.
         linear: evaluate a linear classifier and retrieval on it.
+        credit: whose pictures these are and under which licence, for where some are shown.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Task:
     boxes: Tensor | None = None
     few_shot: bool = False
     linear: bool = True
+    credit: str = ""
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,12 @@ def _check(task: Task, rows: Sequence[int], run: Run) -> None:
         )
 
 
+def credits_of(rows: Sequence[Query]) -> str:
+    """Say whose pictures are shown, where the tasks know."""
+    known = dict.fromkeys(query.task.credit for query in rows if query.task.credit)
+    return f" Pictures: {'; '.join(known)}." if known else ""
+
+
 def draw_retrieval(collection: Collection, tasks: Mapping[str, Task], out: Path) -> str | None:
     """Draw queries with their nearest neighbours in both arms.
 
@@ -123,7 +129,7 @@ def draw_retrieval(collection: Collection, tasks: Mapping[str, Task], out: Path)
     plt.close(figure)
     return (
         f"{name}, seed {runs[0].seed}. The queries stand evenly among those stored; "
-        "none was picked for its result."
+        f"none was picked for its result.{credits_of(rows)}"
     )
 
 
