@@ -55,8 +55,11 @@ def grid(args: argparse.Namespace) -> None:
         for seed in args.seeds
         for variant in args.variants
         for method in args.methods
-        for arm in (ARMS if variant not in recipes.ONLY_AUGSELF else ARMS[1:])
+        for arm in args.arms
+        if arm == "augself" or variant not in recipes.ONLY_AUGSELF
     ]
+    if not chosen:
+        raise recipes.RecipeError("These variants have no plain runs: ask for --arms augself.")
     runs = [Run(args.runs, _config(args, *each)) for each in chosen]
     first = runs[0].config
     load = functools.cache(functools.partial(_load, args, first.picture, first.view))
@@ -168,6 +171,7 @@ def _arguments() -> argparse.Namespace:
 
     many = commands.add_parser("grid", parents=[common, reported], help="finish many, and report")
     many.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    many.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     many.add_argument("--variants", nargs="+", choices=("", *recipes.VARIANTS), default=[""])
     many.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     many.add_argument(
