@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("mmpretrain")
+pytest.importorskip("mmpretrain.registry")  # examples/mmpretrain is no package of it
 
 import cv2
 import mmcv
