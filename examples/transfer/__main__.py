@@ -8,6 +8,9 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from transfer import recipes
 from transfer.config import METHODS, Config
 from transfer.data import settings as data
@@ -17,6 +20,7 @@ from transfer.data.offline_build.store import BrokenSetError
 from transfer.data.offline_fetch import FetchError
 from transfer.data.sets import Setting
 from transfer.evaluation.settings import EvaluationSettings
+from transfer.gradients import gradient_ratios
 from transfer.grid import work
 from transfer.one import finish
 from transfer.reporting.collect import RunsError
@@ -76,6 +80,19 @@ def grid(args: argparse.Namespace) -> None:
         if failed:
             raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}")
     make_report(args)
+
+
+def gradients(args: argparse.Namespace) -> None:
+    """Print how much the term weighs beside each method's own loss."""
+    rows = Table("‖∇ term‖ / ‖∇ base loss‖ at the features", *args.methods)
+    columns = []
+    for method in args.methods:
+        config = _config(args, method, "augself", "", args.seed)
+        setting = _load(args, config.picture, config.view)
+        columns.append(gradient_ratios(config, setting, quiet=args.quiet))
+    for name in columns[0]:
+        rows.add_row(name, *(f"{column[name]:.2f}" for column in columns))
+    Console().print(rows)
 
 
 def make_report(args: argparse.Namespace) -> None:
@@ -178,6 +195,11 @@ def _arguments() -> argparse.Namespace:
         "--jobs", type=int, default=1, help="runs at a time, each a process; 0: all in this one"
     )
     many.set_defaults(do=grid)
+
+    weigh = commands.add_parser("gradients", parents=[common], help="weigh the term, to choose λ")
+    weigh.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    weigh.add_argument("--seed", type=int, default=0)
+    weigh.set_defaults(do=gradients)
 
     last = commands.add_parser("report", parents=[common, reported], help="report what there is")
     last.set_defaults(do=make_report)
