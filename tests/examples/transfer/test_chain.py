@@ -76,7 +76,7 @@ def test_what_cannot_be_done_is_said_at_once(
 
 
 def test_two_processes_make_one_run(tmp_path: Path, run: Callable[..., str]) -> None:
-    launch = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0")
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     run(*launch, "-m", "transfer", "run", "--method", "moco", *TINY, cwd=tmp_path)
     metrics = json.loads((tmp_path / "runs/pack/moco-augself-s0/metrics.json").read_text())
     assert set(metrics) == set(SECTIONS)
