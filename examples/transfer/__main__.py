@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,7 @@ def main() -> None:
 def one(args: argparse.Namespace) -> None:
     """Finish one run."""
     config = _config(args, args.method, args.arm, args.variant, args.seed)
-    finish(
-        Run(args.runs, config),
-        functools.partial(_load, args, config.picture, config.view),
-        _evaluation(args),
-        workers=args.workers,
-        quiet=args.quiet,
-    )
+    _finish(args, Run(args.runs, config), functools.partial(_load, args))
 
 
 def grid(args: argparse.Namespace) -> None:
@@ -65,14 +60,15 @@ def grid(args: argparse.Namespace) -> None:
     if not chosen:
         raise recipes.RecipeError("These variants have no plain runs: ask for --arms augself.")
     runs = [Run(args.runs, _config(args, *each)) for each in chosen]
-    first = runs[0].config
-    load = functools.cache(functools.partial(_load, args, first.picture, first.view))
+    load = functools.cache(functools.partial(_load, args))
     if args.jobs == 0:
         for run in runs:
-            finish(run, load, _evaluation(args), workers=args.workers, quiet=args.quiet)
+            _finish(args, run, load)
     else:
         if not all(run.finished for run in runs):
-            load()  # fetched and checked once, before any run needs it
+            load(
+                runs[0].config.picture, runs[0].config.view
+            )  # fetched and checked once, before any run needs it
         failed = work(
             [(run, _command(args, *each)) for run, each in zip(runs, chosen, strict=True)],
             args.jobs,
@@ -85,10 +81,10 @@ def grid(args: argparse.Namespace) -> None:
 def gradients(args: argparse.Namespace) -> None:
     """Print how much the term weighs beside each method's own loss."""
     rows = Table("‖∇ term‖ / ‖∇ base loss‖ at the features", *args.methods)
-    columns = []
+    columns, load = [], functools.cache(functools.partial(_load, args))
     for method in args.methods:
         config = _config(args, method, "augself", "", args.seed)
-        setting = _load(args, config.picture, config.view)
+        setting = load(config.picture, config.view)
         columns.append(gradient_ratios(config, setting, quiet=args.quiet))
     for name in columns[0]:
         rows.add_row(name, *(f"{column[name]:.2f}" for column in columns))
@@ -102,6 +98,11 @@ def make_report(args: argparse.Namespace) -> None:
         known = _load(args, 64, 64).tasks
         tasks = {name: task for name, task in known.items() if name in (args.show or known)}
     report(args.runs, args.data, args.out or args.runs / args.data / "report", tasks, args.notes)
+
+
+def _finish(args: argparse.Namespace, run: Run, load: Callable[[int, int], Setting]) -> None:
+    load_its = functools.partial(load, run.config.picture, run.config.view)
+    finish(run, load_its, _evaluation(args), workers=args.workers, quiet=args.quiet)
 
 
 def _load(args: argparse.Namespace, picture: int, view: int) -> Setting:

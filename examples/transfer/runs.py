@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.config import Config
+from transfer.files import replace
 
 PACKAGES = (
     "torch",
@@ -76,7 +77,7 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether every section of the metrics is there."""
-        return all(section in self.metrics for section in SECTIONS)
+        return set(SECTIONS) <= set(self.metrics)
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -123,7 +124,5 @@ def read(path: Path) -> dict[str, Any]:
 
 def write(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON object at once, so that an interrupted run leaves the old file or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-    part.replace(path)
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    replace(path, lambda file: file.write(text.encode()))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from transfer.data.offline_build.rows import Built
+from transfer.files import replace
 
 VERSION = 1  # raise it when a builder's output changes
 MANIFEST = "manifest.json"
@@ -31,10 +30,9 @@ def write(folder: Path, name: str, built: Built, archives: list[str]) -> None:
         built: the set.
         archives: file names of the packages that it was built from, to tell their versions.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     content = {"labels": built.labels, "classes": built.classes, "columns": built.columns}
     write_array(folder / f"{name}.npy", built.images)
-    _replace(folder / f"{name}.json", lambda file: file.write(json.dumps(content).encode()))
+    replace(folder / f"{name}.json", lambda file: file.write(json.dumps(content).encode()))
     entry = {
         "version": VERSION,
         "pictures": len(built.images),
@@ -43,7 +41,7 @@ def write(folder: Path, name: str, built: Built, archives: list[str]) -> None:
     }
     manifest = _manifest(folder) | {name: entry}
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-    _replace(folder / MANIFEST, lambda file: file.write(text.encode()))
+    replace(folder / MANIFEST, lambda file: file.write(text.encode()))
 
 
 def fault(folder: Path, name: str) -> str | None:
@@ -83,8 +81,7 @@ def digest(folder: Path, name: str) -> str:
 
 def write_array(path: Path, array: npt.NDArray[np.uint8]) -> None:
     """Save an array at once: whoever reads finds all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, lambda file: np.save(file, array))
+    replace(path, lambda file: np.save(file, array))
 
 
 def _files(name: str) -> tuple[str, str]:
@@ -108,14 +105,3 @@ def _sha256(path: Path) -> str:
         while chunk := file.read(1 << 20):
             hasher.update(chunk)
     return hasher.hexdigest()
-
-
-def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    # Two processes may write the same file: each has a part of its own, the last one stays.
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with part.open("wb") as file:
-            write(file)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
