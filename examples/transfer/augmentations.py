@@ -15,7 +15,7 @@ from augself_loss.recording.multiview import MultiViewRecorder
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to a picture, in this order; the defaults are the paper's for small pictures.
+    """What happens to a picture, in this order; the defaults are the paper's, without its blur.
 
     Args:
         scale: smallest and largest part of the area that a crop keeps.
@@ -43,10 +43,6 @@ class Augmentation:
     blur_kernel: int = 9
     solarize: float = 0.0
     rotation: bool = False
-
-
-PAPER = Augmentation()
-"""The paper's for pictures too small to blur."""
 
 
 def pipeline(augmentation: Augmentation, view: int) -> K.AugmentationSequential:

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from transfer.augmentations import PAPER, Augmentation
+from transfer.augmentations import Augmentation
 
 METHODS = ("simsiam", "simclr", "moco", "byol", "swav", "supervised")
 
@@ -67,7 +67,7 @@ class Config:
     prototypes: int = 256
     head_dim: int = 512
     precision: str = "bf16-mixed"
-    augmentation: Augmentation = PAPER
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     @property
     def arm(self) -> str:
