@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from transfer.reporting.collect import Collection
-from transfer.reporting.comparing import MEAN, Row, compare, with_mean
-from transfer.reporting.scores import Item, items, linear, methods, named
+from transfer.reporting.comparing import MEAN, Comparison, Row, compare, with_mean
+from transfer.reporting.intervals import Estimate, estimate, paired
+from transfer.reporting.scores import Item, Reader, items, linear, methods, named, readability
 from transfer.reporting.tables import Cell, Table, gain, number
 
 MAIN = "as in the main grid"
@@ -36,13 +37,22 @@ class Ablation:
         return self.variant or MAIN
 
 
-def ablations(collection: Collection) -> tuple[list[Item], list[Ablation]]:
-    """Compare every variant with its own base, or with the main grid's of the same seed."""
+def ablations(collection: Collection, read: Reader = linear) -> tuple[list[Item], list[Ablation]]:
+    """Compare every variant with its own base, or with the main grid's of the same seed.
+
+    Args:
+        collection: all runs.
+        read: takes a run's scores; of the linear evaluation the mean over tasks is added.
+
+    Returns:
+        what is compared, and every variant after its method's main grid.
+    """
     varied = [run for run in collection.runs if run.variant]
     with_variants = methods(varied)
-    what = items([run for run in collection.runs if run.method in with_variants], linear)
-    shown = [*what, MEAN] if len(what) > 1 else what
-    reader = with_mean(linear, what)
+    what = items([run for run in collection.runs if run.method in with_variants], read)
+    averaged = read is linear and len(what) > 1
+    shown = [*what, MEAN] if averaged else what
+    reader = with_mean(read, what) if averaged else read
     found = []
     for method in with_variants:
         variants = {run.variant for run in varied if run.method == method}
@@ -56,32 +66,55 @@ def ablations(collection: Collection) -> tuple[list[Item], list[Ablation]]:
 
 
 def ablation_tables(collection: Collection) -> list[Table]:
-    """Make a table of the means, and one of the gains task by task."""
+    """Make a table of the means, one of the gains task by task, one of what the features know."""
     shown, found = ablations(collection)
     if not found:
         return []
     last = shown[-1]
+    main = {a.method: a.row[last].gain for a in found if not a.variant}
     means, tasks = [], []
     for ablation in found:
         compared = ablation.row[last]
-        labels = (Cell(named(ablation.method)), Cell(ablation.label))
         base = "its own" if ablation.own_plain else "the main grid's"
-        means.append((*labels, Cell(base), number(compared.plain), number(compared.augself),
-                      gain(compared.gain), Cell(_pairs(ablation, last))))  # fmt: skip
-        tasks.append((*labels, *(gain(ablation.row[item].gain) for item in shown)))
+        means.append((*_labels(ablation), Cell(base), *_compared(compared),
+                      _beside(ablation, compared.gain, main[ablation.method])))  # fmt: skip
+        tasks.append((*_labels(ablation), *(gain(ablation.row[item].gain) for item in shown)))
     note = (
         "The base is trained with the same augmentations; a variant that changes AugSelf alone is "
-        "compared with the main grid's base, over the seeds that both have."
+        "compared with the main grid's base, over the seeds that both have. Last column: this "
+        "gain less the main grid's of the same seeds."
     )
     return [
         Table("ablations", "Mean over tasks, linear evaluation, %",
-              ("method", "variant", "compared with", "base", "+ AugSelf", "gain", "pairs"),
-              tuple(means), note, labels=3),
+              ("method", "variant", "compared with", "base", "+ AugSelf", "gain", "pairs",
+               "beside the main grid"), tuple(means), note, labels=3),
         Table("ablations_by_task", "Gain by task, points",
               ("method", "variant", *(item.header for item in shown)), tuple(tasks), labels=2),
+        _known(collection),
     ]  # fmt: skip
 
 
-def _pairs(ablation: Ablation, item: Item) -> str:
-    found = ablation.row[item].gain
-    return str(len(found.values)) if found else "0"
+def _known(collection: Collection) -> Table:
+    shown, found = ablations(collection, readability)
+    rows = [
+        (*_labels(a), *(number(a.row[item].augself, item.unit) for item in shown)) for a in found
+    ]
+    headers = ("method", "variant", *(item.header for item in shown))
+    title = "What the features with AugSelf know of the augmentations"
+    note = "Every variant is asked for the parameters of its own augmentations."
+    return Table("ablations_readability", title, headers, tuple(rows), note, labels=2)
+
+
+def _labels(ablation: Ablation) -> tuple[Cell, Cell]:
+    return Cell(named(ablation.method)), Cell(ablation.label)
+
+
+def _compared(found: Comparison) -> tuple[Cell, ...]:
+    pairs = Cell(str(len(found.gain.values)) if found.gain else "0")
+    return number(found.plain), number(found.augself), gain(found.gain), pairs
+
+
+def _beside(ablation: Ablation, own: Estimate | None, main: Estimate | None) -> Cell:
+    if not ablation.variant or own is None or main is None:
+        return Cell("")
+    return gain(estimate(paired(main.values, own.values)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from scipy import stats
-from transfer.reporting.ablations import ablations
+from transfer.reporting.ablations import ablation_tables, ablations
 from transfer.reporting.collect import collect
 from transfer.reporting.comparing import MEAN, tasks_grid
 from transfer.reporting.intervals import Estimate, estimate, paired
@@ -126,3 +126,19 @@ def test_variants_are_compared_with_their_own_base_or_the_main_one(runs: Any) ->
     assert dict(crop.values) == pytest.approx({"1": 0.6 - 0.52})  # the main grid's, same seed
     assert weak is not None
     assert dict(weak.values) == pytest.approx({"1": 0.1})
+
+
+def test_a_variant_stands_beside_the_main_grid_of_the_same_seeds(runs: Any) -> None:
+    runs.gains("simsiam", 0.1, 0.2, 0.3)
+    for seed, score in enumerate((0.7, 0.8)):
+        known = {"color": {"metric": "R2", "value": 0.25, "baseline": 0.0, "columns": {}}}
+        linear = {"skintone": score, "locate": 0.3}
+        runs.add("simsiam", "augself", seed, linear, "color-only", readability=known)
+    means, _, known_table = ablation_tables(collect(runs.root, "offline"))
+    main, color = means.rows
+    assert main[-1].text == ""
+    # Means over both tasks: (.2 + 0) / 2 less .1, and (.28 + 0) / 2 less .2.
+    beside = color[-1].estimate
+    assert beside is not None
+    assert dict(beside.values) == pytest.approx({"0": 0.0, "1": -0.06})
+    assert [cell.text for cell in known_table.rows[1]] == ["SimSiam", "color-only", "0.25"]
