@@ -9,6 +9,8 @@ from cells import cell, columns_of
 TITLES = {
     "term": "The term alone, forward and backward, against the matrix products that it cannot do "
     "without",
+    "half": "The term under bf16 autocast, beside the products: casts of the heads, normalization "
+    "with ReLU",
     "launches": "What an accelerator would be asked to do, forward and backward, batch 64, D = 512",
     "recording": "A pipeline with its recorder against the pipeline alone",
     "step": "A whole training step (augmentation by Kornia, SimSiam, SGD) with crop and colour "

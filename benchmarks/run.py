@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import growth
+import half
 import plot
 import recording
 import step
@@ -30,6 +31,7 @@ from rich.table import Table
 
 PARTS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "term": term.rows,
+    "half": half.rows,
     "launches": term.launches,
     "recording": recording.rows,
     "step": step.rows,

@@ -37,14 +37,14 @@ def rows(*, quick: bool) -> Iterator[Row]:
 
 
 def _row(dim: int, types: tuple[str, ...], batch: int, dtype: torch.dtype, budget: float) -> Row:
-    ours, theirs = _ours(dim, types), Straightforward(dim, types)
+    ours, theirs = loss_of(dim, types), Straightforward(dim, types)
     work = {
         "limit": products(batch, dim, len(types), dtype),
-        "straightforward": _step(theirs, batch, dim, dtype),
-        "ours": _step(ours, batch, dim, dtype),
+        "straightforward": step_of(theirs, batch, dim, dtype),
+        "ours": step_of(ours, batch, dim, dtype),
     }
     if has_compiler():
-        work["ours, compiled"] = _step(torch.compile(_ours(dim, types)), batch, dim, dtype)
+        work["ours, compiled"] = step_of(torch.compile(loss_of(dim, types)), batch, dim, dtype)
     times = side_by_side(work, budget=budget)
     row: Row = {
         "D": dim, "types": len(types), "batch": batch, "dtype": str(dtype).removeprefix("torch."),
@@ -63,19 +63,19 @@ def launches(*, quick: bool, dim: int = 512, batch: int = 64) -> Iterator[Row]:
     del quick  # it is
     with mock.patch("augself_loss.heads.launches_cost", return_value=True):
         for types in (TYPES[:2], TYPES):
-            theirs = cost(_step(Straightforward(dim, types), batch, dim))
+            theirs = cost(step_of(Straightforward(dim, types), batch, dim))
             # Its targets are built on the host: an accelerator only sees a copy of each.
             one, two = record(batch, 1), record(batch, 2)
             on_host = cost(lambda: [host_target(name, one, two) for name in types])  # noqa: B023
             kernels = theirs.kernels - on_host.kernels + len(types)
             plain: Row = {"types": len(types), "way": "straightforward", "kernels": kernels}
             yield {**plain, "of straightforward": 1.0}
-            ours = cost(_step(_ours(dim, types), batch, dim))
+            ours = cost(step_of(loss_of(dim, types), batch, dim))
             counted = {"kernels": ours.kernels, "syncs": ours.syncs}
             yield {**plain, "way": "ours, heads grouped", **counted,
                    "of straightforward": ours.kernels / kernels}  # fmt: skip
             if has_compiler():
-                calls = calls_compiled(_step(torch.compile(_ours(dim, types)), batch, dim))
+                calls = calls_compiled(step_of(torch.compile(loss_of(dim, types)), batch, dim))
                 yield {**plain, "way": "ours, compiled", "kernels": calls,
                        "of straightforward": calls / kernels}  # fmt: skip
 
@@ -85,11 +85,12 @@ def has_compiler() -> bool:
     return shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
-def _ours(dim: int, types: tuple[str, ...]) -> AugSelfLoss:
+def loss_of(dim: int, types: tuple[str, ...]) -> AugSelfLoss:
+    """Make our term, as one makes it who wants it fast."""
     return AugSelfLoss(dim, dict.fromkeys(types, 1.0), check_values="never")
 
 
-def _step(
+def step_of(
     module: nn.Module | Callable[..., Any],
     batch: int,
     dim: int,

@@ -47,8 +47,14 @@ def test_grouped_and_compiled_heads_launch_less(tmp_path: Path) -> None:
         assert counted[6, "ours, compiled"]["kernels"] <= plain / 4
 
 
+def test_half_precision_is_measured_with_what_it_needs(tmp_path: Path) -> None:
+    rows = measured(tmp_path, "half")["half"]["rows"]
+    assert [row["types"] for row in rows] == [2, 6]
+    assert all("ours / (limit + casts + norms)" in row for row in rows)
+
+
 def test_an_unknown_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="expected parts out of term, launches"):
+    with pytest.raises(AssertionError, match="expected parts out of term, half, launches"):
         measured(tmp_path, "speed")
 
 
