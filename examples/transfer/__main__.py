@@ -15,21 +15,16 @@ from rich.table import Table
 from transfer import recipes
 from transfer.config import METHODS, Config
 from transfer.data import settings as data
-from transfer.data.errors import DataError
-from transfer.data.offline_build.packages import PackageError
-from transfer.data.offline_build.store import BrokenSetError
-from transfer.data.offline_fetch import FetchError
 from transfer.data.sets import Setting
+from transfer.errors import TransferError
 from transfer.evaluation.settings import EvaluationSettings
 from transfer.gradients import gradient_ratios
 from transfer.grid import work
 from transfer.one import finish
-from transfer.reporting.collect import RunsError
 from transfer.reporting.report import report
-from transfer.runs import Run, RunError
+from transfer.runs import Run
 
 ARMS = ("plain", "augself")
-DATA_ERRORS = (DataError, FetchError, PackageError, BrokenSetError)
 
 
 def main() -> None:
@@ -37,7 +32,7 @@ def main() -> None:
     args = _arguments()
     try:
         args.do(args)
-    except (recipes.RecipeError, RunError, RunsError, *DATA_ERRORS) as error:
+    except TransferError as error:
         raise SystemExit(str(error)) from error
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from transfer.augmentations import Augmentation
 from transfer.config import METHODS, Config
+from transfer.errors import TransferError
 
 CHOSEN: dict[str, dict[str, Any]] = {method: {"feature_dim": 256} for method in METHODS}
 """Offline: per method what differs from :class:`Config`'s defaults; CHOICES.md says why."""
@@ -68,7 +69,7 @@ ONLY_AUGSELF = ("crop-only", "color-only", "all-types", "layer3")
 """Variants of the term alone, whose plain runs are the main comparison's."""
 
 
-class RecipeError(ValueError):
+class RecipeError(TransferError, ValueError):
     """Settings that make no run."""
 
 

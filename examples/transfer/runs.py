@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.config import Config
+from transfer.errors import TransferError
 from transfer.files import replace
 
 PACKAGES = (
@@ -35,7 +36,7 @@ SECTIONS = (
 """Of the metrics of a finished run."""
 
 
-class RunError(Exception):
+class RunError(TransferError):
     """A run's folder holds another run, or cannot be read."""
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from transfer.errors import TransferError
+
 SHOWN = 8
 """How many of a folder's entries an error lists."""
 
 
-class DataError(ValueError):
+class DataError(TransferError, ValueError):
     """Pictures are not where, or not as, they should be.
 
     Args:

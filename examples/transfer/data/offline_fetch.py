@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from transfer.data.offline_build.packages import Package
+from transfer.errors import TransferError
 
 
-class FetchError(RuntimeError):
+class FetchError(TransferError, RuntimeError):
     """Packages cannot be downloaded here."""
 
 

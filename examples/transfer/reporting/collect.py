@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transfer.errors import TransferError
+
 ARMS = ("plain", "augself")
 FILES = ("config.json", "metrics.json")
 """What a run is read from."""
@@ -16,7 +18,7 @@ LIKE_A_RUN = re.compile(r"-s\d+$")
 """How the names of runs end."""
 
 
-class RunsError(ValueError):
+class RunsError(TransferError, ValueError):
     """A folder of runs cannot be reported on: unreadable, contradictory, or empty."""
 
 

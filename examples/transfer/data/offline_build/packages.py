@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from transfer.errors import TransferError
+
 Member = tuple[str, bytes]
 
 
-class PackageError(RuntimeError):
+class PackageError(TransferError, RuntimeError):
     """A package is missing or cannot be read."""
 
 

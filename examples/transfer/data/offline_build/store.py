@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from transfer.data.offline_build.rows import Built
+from transfer.errors import TransferError
 from transfer.files import replace
 
 VERSION = 1  # raise it when a builder's output changes
 MANIFEST = "manifest.json"
 
 
-class BrokenSetError(RuntimeError):
+class BrokenSetError(TransferError, RuntimeError):
     """A set is missing, damaged or of another version."""
 
 
