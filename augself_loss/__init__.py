@@ -6,6 +6,7 @@ Self-Supervision*, NeurIPS 2021.
 
 from __future__ import annotations
 
+from augself_loss.balance import gradient_ratios
 from augself_loss.encoders import (
     AffineEncoder,
     AngleEncoder,
@@ -84,6 +85,7 @@ __all__ = [
     "Step",
     "VerticalFlipEncoder",
     "WithAugSelf",
+    "gradient_ratios",
     "identity_record",
     "pack",
     "unpack",

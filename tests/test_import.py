@@ -27,7 +27,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("checks",),
     ("views",),
     ("loss",),
-    ("wrapper",),
+    ("wrapper", "balance"),
     ("taps",),
 ]
 """A module imports from its own row and those above it."""

@@ -18,7 +18,7 @@ from transfer.data import settings as data
 from transfer.data.sets import Setting
 from transfer.errors import TransferError
 from transfer.evaluation.settings import EvaluationSettings
-from transfer.gradients import gradient_ratios
+from transfer.gradients import trained_ratios
 from transfer.grid import work
 from transfer.one import finish
 from transfer.reporting.report import report
@@ -80,7 +80,7 @@ def gradients(args: argparse.Namespace) -> None:
     for method in args.methods:
         config = _config(args, method, "augself", "", args.seed)
         setting = load(config.picture, config.view)
-        columns.append(gradient_ratios(config, setting, quiet=args.quiet))
+        columns.append(trained_ratios(config, setting, quiet=args.quiet))
     for name in columns[0]:
         rows.add_row(name, *(f"{column[name]:.2f}" for column in columns))
     Console().print(rows)

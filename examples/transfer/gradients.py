@@ -14,6 +14,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from augself_loss import gradient_ratios
 from augself_loss.recording.multiview import split_views
 from transfer.config import Config
 from transfer.data.sets import Setting
@@ -49,22 +50,16 @@ class GradientRatios(pl.Callback):
             base = method.loss(views, batch[1])
         for hook in hooks:
             hook.remove()
-        trained = [features for features in seen if features.requires_grad]
-        weights = method.augself.weights
         ordered = sorted(seen, key=lambda features: not features.requires_grad)[:2]
-        terms = method.augself(*ordered, *records).terms
-        own = _norm(base, trained)
-        parts = {name: weights[name] * term for name, term in terms.items()}
-        for name, part in {**parts, "total": sum(parts.values())}.items():
-            self.ratios.setdefault(name, []).append(_norm(part, trained) / own)
+        out = method.augself(*ordered, *records)
+        weights = method.augself.weights
+        parts = {name: weights[name] * term for name, term in out.terms.items()}
+        ratios = gradient_ratios(base, {**parts, "total": out.total}, seen)
+        for name, ratio in ratios.items():
+            self.ratios.setdefault(name, []).append(ratio)
 
 
-def _norm(loss: Any, features: list[Tensor]) -> float:
-    gradients = torch.autograd.grad(loss, features, retain_graph=True, allow_unused=True)
-    return float(torch.cat([g.float().flatten() for g in gradients if g is not None]).norm())
-
-
-def gradient_ratios(config: Config, setting: Setting, *, quiet: bool = False) -> dict[str, float]:
+def trained_ratios(config: Config, setting: Setting, *, quiet: bool = False) -> dict[str, float]:
     """Train for the config's epochs, and compare gradients in the last one.
 
     Args:

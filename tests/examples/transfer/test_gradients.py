@@ -10,7 +10,7 @@ pytest.importorskip("lightly")
 from transfer import recipes
 from transfer.config import METHODS
 from transfer.data import pack_setting
-from transfer.gradients import gradient_ratios
+from transfer.gradients import trained_ratios
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -20,7 +20,7 @@ def test_ratios_grow_with_the_weights(method: str) -> None:
     for weight in (1.0, 4.0):
         given = {"types": {"crop": weight, "color": weight}, "batch": 64, "precision": "32-true"}
         config = recipes.configure("pack", method, 0, augself=True, smoke=True, overrides=given)
-        found.append(gradient_ratios(config, setting, quiet=True))
+        found.append(trained_ratios(config, setting, quiet=True))
     # One batch: it is measured before anything was trained.
     for name in ("crop", "color", "total"):
         assert found[1][name] == pytest.approx(4 * found[0][name], rel=1e-3)

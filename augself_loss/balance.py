@@ -1,0 +1,79 @@
+"""How much each term weighs beside the base loss, which says what its λ does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from augself_loss.errors import FeatureError, LossError
+
+
+def gradient_ratios(
+    base: Tensor, terms: Mapping[str, Tensor], features: Sequence[Tensor]
+) -> dict[str, float]:
+    """Compare each term's gradient at the features with that of the base loss.
+
+    One λ does not weigh the same beside every method: the ratio at λ = 1 was 0.9 for colour beside
+    SimSiam's loss and 0.1 beside SimCLR's (``examples/transfer/REPORT.md``). Ask on a few batches
+    after some training, before ``backward``: λ_a · ratio is what a weight amounts to.
+
+    Args:
+        base: your own loss, a scalar with its graph.
+        terms: type name → L_a, unweighted, with their graph: ``Output.terms``.
+        features: what both were computed from, ``(B, D)`` each. Detached ones, such as a momentum
+            encoder's, do not count.
+
+    Returns:
+        Type name → ‖∂L_a/∂f‖ / ‖∂L_base/∂f‖, over all features together. The gradients of
+        parameters stay as they are, and the graphs can still be used.
+
+    Raises:
+        LossError: no term, or a loss that is no scalar or has no gradient at the features.
+        FeatureError: no feature that has a gradient.
+
+    Example:
+        >>> from augself_loss import AugSelfLoss, gradient_ratios
+        >>> augself = AugSelfLoss(feature_dim=8, weights={"flip": 1.0}, hidden_dim=16)
+        >>> f1, f2 = (torch.randn(4, 8, requires_grad=True) for _ in range(2))
+        >>> record = {"flip": torch.zeros(4, 1)}
+        >>> base = -torch.cosine_similarity(f1, f2).mean()
+        >>> ratios = gradient_ratios(base, augself(f1, f2, record, record).terms, [f1, f2])
+        >>> list(ratios)
+        ['flip']
+    """
+    trained = [f for f in features if isinstance(f, Tensor) and f.requires_grad]
+    if not trained:
+        raise FeatureError(
+            "gradient_ratios expected the features that the losses were computed from, found none "
+            "with a gradient. Pass the same tensors, and call it outside of torch.no_grad()."
+        )
+    if not terms:
+        raise LossError("gradient_ratios expected terms, e.g. augself(...).terms, found none.")
+    own = _norm("base", base, trained)
+    if own == 0:
+        raise LossError(
+            "gradient_ratios expected a base loss with a gradient at the features, found zero. "
+            "Pass the features that it was computed from, before the projector."
+        )
+    return {name: _norm(f"terms[{name!r}]", term, trained) / own for name, term in terms.items()}
+
+
+def _norm(name: str, loss: Tensor, features: Sequence[Tensor]) -> float:
+    if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+        raise LossError(
+            f"gradient_ratios expected {name} as a scalar tensor with its graph, found "
+            f"{_described(loss)}. Call it before backward, on losses that are not detached."
+        )
+    gradients = torch.autograd.grad(loss, features, retain_graph=True, allow_unused=True)
+    norms = [g.detach().float().norm() for g in gradients if g is not None]
+    return float(torch.stack(norms).norm()) if norms else 0.0
+
+
+def _described(loss: object) -> str:
+    if not isinstance(loss, Tensor):
+        return type(loss).__name__
+    if loss.numel() != 1:
+        return f"shape {tuple(loss.shape)}"
+    return "a tensor without one"
