@@ -61,9 +61,8 @@ def grid(args: argparse.Namespace) -> None:
             _finish(args, run, load)
     else:
         if not all(run.finished for run in runs):
-            load(
-                runs[0].config.picture, runs[0].config.view
-            )  # fetched and checked once, before any run needs it
+            # Fetched and checked once, before any run needs it.
+            load(runs[0].config.picture, runs[0].config.view)
         failed = work(
             [(run, _command(args, *each)) for run, each in zip(runs, chosen, strict=True)],
             args.jobs,
