@@ -30,13 +30,14 @@ def rows(*, quick: bool) -> Iterator[Row]:
 def _row(network: str, size: int, batch: int, *, quick: bool) -> Row:
     work = {"plain": _step(network, size, batch, term=False),
             "with": _step(network, size, batch, term=True)}  # fmt: skip
-    times = side_by_side(work, budget=4 if quick else 60, rounds=30)
+    times = side_by_side(work, budget=4 if quick else 170, rounds=30)
     plain, both = cost(work["plain"]), cost(work["with"])
     return {
         "network": network, "px": size, "batch": batch,
         "plain ms": 1e3 * times["plain"].median,
         "with ms": 1e3 * times["with"].median,
         "ratio": times["with"].over(times["plain"]),
+        "ratio's quartiles": "{:.3f} to {:.3f}".format(*times["with"].quartiles(times["plain"])),
         "kernels": plain.kernels, "+ kernels": both.kernels - plain.kernels,
         "syncs": plain.syncs, "+ syncs": both.syncs - plain.syncs,
         "operations": _ratio(both, plain, "flops"), "bytes": _ratio(both, plain, "bytes"),

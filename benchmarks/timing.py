@@ -21,7 +21,15 @@ class Timing:
 
     def over(self, other: Timing) -> float:
         """Median of the rounds' ratios to another work that ran in the same rounds."""
-        return statistics.median(a / b for a, b in zip(self.seconds, other.seconds, strict=True))
+        return statistics.median(self._ratios(other))
+
+    def quartiles(self, other: Timing) -> tuple[float, float]:
+        """First and third quartile of the rounds' ratios to another work: how noisy they are."""
+        first, _, third = statistics.quantiles(self._ratios(other), n=4, method="inclusive")
+        return first, third
+
+    def _ratios(self, other: Timing) -> list[float]:
+        return [a / b for a, b in zip(self.seconds, other.seconds, strict=True)]
 
 
 def side_by_side(
