@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -30,7 +31,8 @@ def gradient_ratios(
         parameters stay as they are, and the graphs can still be used.
 
     Raises:
-        LossError: no term, or a loss that is no scalar or has no gradient at the features.
+        LossError: no term, or a loss that is no scalar or has no gradient at the features, or
+            one that is not finite.
         FeatureError: no feature that has a gradient.
 
     Example:
@@ -68,7 +70,13 @@ def _norm(name: str, loss: Tensor, features: Sequence[Tensor]) -> float:
         )
     gradients = torch.autograd.grad(loss, features, retain_graph=True, allow_unused=True)
     norms = [g.detach().float().norm() for g in gradients if g is not None]
-    return float(torch.stack(norms).norm()) if norms else 0.0
+    norm = float(torch.stack(norms).norm()) if norms else 0.0
+    if not math.isfinite(norm):
+        raise LossError(
+            f"gradient_ratios expected {name} with a finite gradient at the features, found "
+            f"{norm}. Look for NaN or infinity in the features and the loss."
+        )
+    return norm
 
 
 def _described(loss: object) -> str:

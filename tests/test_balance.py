@@ -68,3 +68,5 @@ def test_what_cannot_be_compared_is_refused(features: list[Tensor]) -> None:
         gradient_ratios(1.0, terms, features)  # type: ignore[arg-type]
     with pytest.raises(LossError, match="found zero"):
         gradient_ratios(torch.ones(1, requires_grad=True).sum(), terms, features)
+    with pytest.raises(LossError, match=r"expected terms\['crop'\] with a finite .* found nan"):
+        gradient_ratios(base, {"crop": float("nan") * f1.sum()}, features)
