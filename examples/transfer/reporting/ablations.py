@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from transfer.reporting.collect import Collection
-from transfer.reporting.comparing import MEAN, Comparison, Row, compare, with_mean
+from transfer.reporting.comparing import MEAN, Row, compare, with_mean
 from transfer.reporting.intervals import Estimate, estimate, paired
 from transfer.reporting.scores import Item, Reader, items, linear, methods, named, readability
+from transfer.reporting.sections import compared
 from transfer.reporting.tables import Cell, Table, gain, number
 
 MAIN = "as in the main grid"
@@ -74,10 +75,10 @@ def ablation_tables(collection: Collection) -> list[Table]:
     main = {a.method: a.row[last].gain for a in found if not a.variant}
     means, tasks = [], []
     for ablation in found:
-        compared = ablation.row[last]
+        mean = ablation.row[last]
         base = "its own" if ablation.own_plain else "the main grid's"
-        means.append((*_labels(ablation), Cell(base), *_compared(compared),
-                      _beside(ablation, compared.gain, main[ablation.method])))  # fmt: skip
+        means.append((*_labels(ablation), Cell(base), *compared(mean),
+                      _beside(ablation, mean.gain, main[ablation.method])))  # fmt: skip
         tasks.append((*_labels(ablation), *(gain(ablation.row[item].gain) for item in shown)))
     note = (
         "The base is trained with the same augmentations; a variant that changes AugSelf alone is "
@@ -107,11 +108,6 @@ def _known(collection: Collection) -> Table:
 
 def _labels(ablation: Ablation) -> tuple[Cell, Cell]:
     return Cell(named(ablation.method)), Cell(ablation.label)
-
-
-def _compared(found: Comparison) -> tuple[Cell, ...]:
-    pairs = Cell(str(len(found.gain.values)) if found.gain else "0")
-    return number(found.plain), number(found.augself), gain(found.gain), pairs
 
 
 def _beside(ablation: Ablation, own: Estimate | None, main: Estimate | None) -> Cell:

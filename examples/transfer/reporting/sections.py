@@ -45,6 +45,11 @@ def arms(name: str, title: str, grid: Grid, note: str = "") -> Table | None:
     return Table(name, title, headers, tuple(rows), note, group=3)
 
 
+def compared(found: Comparison) -> tuple[Cell, ...]:
+    """Make four cells of one comparison: base, + AugSelf, gain, number of pairs."""
+    return number(found.plain), number(found.augself), gain(found.gain), _seeds(found)
+
+
 def by_method(grid: Grid) -> Table:
     """Make one row a method: means over all tasks, and on how many tasks it gains."""
     # Of a single task there is no column of its own for the mean.
@@ -52,8 +57,7 @@ def by_method(grid: Grid) -> Table:
     rows = []
     for method, row in grid.rows.items():
         found = row[item]
-        scores = (number(found.plain), number(found.augself), gain(found.gain), _seeds(found))
-        rows.append((Cell(named(method)), *scores, *_counted(_task_gains(grid, method))))
+        rows.append((Cell(named(method)), *compared(found), *_counted(_task_gains(grid, method))))
     pooled = grid.pooled(item)
     pairs = Cell(str(len(pooled.values)) if pooled else "0")
     every = [g for method in grid.rows for g in _task_gains(grid, method)]
