@@ -9,6 +9,7 @@ import torch
 from rich.progress import Progress
 
 from augself_loss.recording.kornia import KorniaRecorder
+from transfer.along import Along
 from transfer.augmentations import pipeline
 from transfer.data.sets import Setting
 from transfer.evaluation.checks import check_setting
@@ -41,11 +42,14 @@ def finish(
         return
     setting = load()
     check_setting(setting, evaluation)  # before any training time is spent
-    pretrain(run, setting, workers=workers, quiet=quiet)
-    if int(os.environ.get("RANK", "0")) > 0:
-        return  # one process is enough for what follows
     config = run.config
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    recorder = KorniaRecorder(pipeline(config.augmentation, config.view))
+    inputs = Inputs(config.view, device=device, workers=workers)
+    along = Along(run, setting, recorder, settings=evaluation, inputs=inputs)
+    pretrain(run, setting, workers=workers, quiet=quiet, callbacks=[along])
+    if int(os.environ.get("RANK", "0")) > 0:
+        return  # one process is enough for what follows
     net = backbone(config.network, config.width, config.feature_dim)
     net.load_state_dict(torch.load(run.backbone, weights_only=True))
     with Progress(disable=quiet) as progress:
@@ -53,9 +57,9 @@ def finish(
         evaluate(
             net.to(device),
             setting,
-            KorniaRecorder(pipeline(config.augmentation, config.view)),
+            recorder,
             settings=evaluation,
-            inputs=Inputs(config.view, device=device, workers=workers),
+            inputs=inputs,
             done=run.metrics,
             save=run.save,
             report=lambda job, part: progress.update(bar, completed=part, description=job),

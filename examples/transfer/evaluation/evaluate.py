@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -34,6 +34,7 @@ def evaluate(
     *,
     settings: EvaluationSettings,
     inputs: Inputs = AS_THEY_ARE,
+    only: Collection[str] | None = None,
     done: Mapping[str, Any] | None = None,
     save: Callable[[dict[str, Any]], None] | None = None,
     report: Report | None = None,
@@ -47,6 +48,7 @@ def evaluate(
             records are read from the features.
         settings: how to measure; the same for runs that are compared.
         inputs: how pictures are handed to the network.
+        only: sections to measure; all by default.
         done: metrics that are known already: their sections are not measured again.
         save: called with all metrics after every section, so that an interrupted evaluation can
             go on from there.
@@ -62,7 +64,11 @@ def evaluate(
     check_setting(setting, settings)
     metrics = dict(done or {})
     network = _Network(backbone, setting, recorder, settings, inputs)
-    sections = {name: jobs for name, jobs in network.sections().items() if name not in metrics}
+    sections = {
+        name: jobs
+        for name, jobs in network.sections().items()
+        if name not in metrics and (only is None or name in only)
+    }
     total, finished = sum(map(len, sections.values())), 0
     for section, jobs in sections.items():
         results = {}

@@ -35,6 +35,8 @@ class EvaluationSettings:
         neighbours: how many vote in the in-domain k-nearest-neighbours test.
         pairs: about how many pairs of views parameters are read from.
         retrieval_queries: at most so many pictures of a task look for their neighbours.
+        along: epochs after which the features' knowledge of the augmentations and their in-domain
+            accuracy are measured while they train; the last epoch is measured anyway.
         seed: of the episodes, the views and the pictures shown, not of the training: where it is
             the same, two runs are tested on the same.
 
@@ -56,6 +58,7 @@ class EvaluationSettings:
     neighbours: int = 20
     pairs: int = 10_000
     retrieval_queries: int = 2000
+    along: tuple[int, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,7 +90,13 @@ class EvaluationSettings:
     def smoke(cls) -> EvaluationSettings:
         """Choose what takes seconds and tells nothing."""
         return dataclasses.replace(
-            cls.small(), values=2, episodes=3, iterations=50, pairs=60, retrieval_queries=10
+            cls.small(),
+            values=2,
+            episodes=3,
+            iterations=50,
+            pairs=60,
+            retrieval_queries=10,
+            along=(1,),
         )
 
     @classmethod
@@ -107,4 +116,5 @@ class EvaluationSettings:
             iterations=1000,
             episodes=400,
             pairs=4000,
+            along=(5, 15, 30, 60),
         )
