@@ -99,11 +99,12 @@ class BYOL(Host):  # type: ignore[misc]
         """
         if self._kept is None or (args and args[0]) or kwargs.get("return_embedding"):
             return super().forward(x, *args, **kwargs)
-        with self._kept as records, self.taps.watch(self, [x, x]):
+        kept = self._kept
+        with kept as records, self.taps.watch(self, kept.views):
             base: Tensor = super().forward(x, *args, **kwargs)
             features = self.taps.features([0, 1])
-            self.taps.stop()
-            out: Output = self.augself(features, records)
+        self.taps.forget()
+        out: Output = self.augself(features, records)
         self.base = base.detach()
         terms = {name: term.detach() for name, term in out.terms.items()}
         self.augself_output = Output(out.total.detach(), terms)
@@ -116,6 +117,7 @@ class _Kept:
     def __init__(self, recorder: MultiViewRecorder) -> None:
         self.recorder = recorder
         self.records: list[Record] | None = None
+        self.views: list[Tensor] = []
 
     def first(self, images: Tensor) -> Any:
         return self._view(0, images)
@@ -130,14 +132,15 @@ class _Kept:
         with torch.no_grad():
             view, record = self.recorder.view(number, images)
         self.records.append(record)
+        self.views.append(view)
         return view
 
     def __enter__(self) -> list[Record]:
-        self.records = []
+        self.records, self.views = [], []
         return self.records
 
     def __exit__(self, *_: object) -> None:
-        self.records = None
+        self.records, self.views = None, []
 
 
 def _kept(augself: object, recorder: object, options: dict[str, Any]) -> _Kept:

@@ -28,6 +28,8 @@ LAYERS: list[tuple[str, ...]] = [
     ("views",),
     ("loss",),
     ("wrapper", "balance"),
+    ("matching",),
+    ("tap_calls",),
     ("taps",),
 ]
 """A module imports from its own row and those above it."""

@@ -41,6 +41,7 @@ def add_augself(
     on_device: bool = False,
     images: int | str | None = 0,
     log: str | None = "augself",
+    in_order: bool = False,
 ) -> Module:
     """Add the AugSelf term to a LightningModule's training step, in place.
 
@@ -69,6 +70,8 @@ def add_augself(
         images: where in the batch the views or images are: an index, a key, or ``None`` for the
             batch itself.
         log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
+        in_order: your word that the taps' rows keep the views' order, for a module that changes
+            views before the taps see them, see :class:`~augself_loss.taps.FeatureTaps`.
 
     Returns:
         The module itself, its class extended.
@@ -108,7 +111,8 @@ def add_augself(
     augself.check_recorder(recorder)
     check_views(views, len(recorder.recorders))
     device_recorder = recorder if on_device else None
-    step = Step(FeatureTaps(module, taps), recorder.layout, views, images, device_recorder, log)
+    tapped = FeatureTaps(module, taps, in_order=in_order)
+    step = Step(tapped, recorder.layout, views, images, device_recorder, log)
     host: Any = module
     cls: Any = type(module)
     host.__class__ = _extended(cls, on_device)

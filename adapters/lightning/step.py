@@ -90,6 +90,7 @@ class Step:
             with self.taps.watch(module, views):
                 yield
         finally:
+            self.taps.forget()
             self.current, self.records, self.waiting = [], [], False
 
     def term(self, module: Any, base: Any) -> Tensor:

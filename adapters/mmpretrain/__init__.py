@@ -21,12 +21,12 @@ from augself_loss.adapters.mmpretrain.data import (
 )
 from augself_loss.adapters.mmpretrain.host import MODELS, BaseAveragedModel, BaseSelfSupervisor
 from augself_loss.adapters.mmpretrain.recorder import MMRecorder
-from augself_loss.adapters.mmpretrain.step import LOG, Step
-from augself_loss.adapters.mmpretrain.taps import ImageTaps
+from augself_loss.adapters.mmpretrain.step import LOG, Step, last_map
 from augself_loss.adapters.pairing import Views, check_views
 from augself_loss.errors import LossError
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.taps import FeatureTaps
 
 __all__ = [
     "KorniaDataPreprocessor",
@@ -152,7 +152,7 @@ def add_augself(
     if on_device:
         preprocessor.records = True
     mark = None if on_device else fingerprint(recorder)
-    step = Step(ImageTaps(model, named), recorder.layout, views, mark)
+    step = Step(FeatureTaps(model, named, read=last_map), recorder.layout, views, mark)
     cls: Any = type(model)
     host.__class__ = _extended(cls)
     host.augself, host.augself_step = augself, step
@@ -211,7 +211,7 @@ def _loss(host: Callable[..., Any]) -> Callable[..., Any]:
     def loss(self: Any, inputs: Any, data_samples: Any, *args: Any, **kwargs: Any) -> Any:
         step: Step = self.augself_step
         views, records = step.separate(inputs, data_samples)
-        with step.watch():
+        with step.watch(self, views):
             losses = host(self, views, data_samples, *args, **kwargs)
             return {**losses, **step.term(self.augself, views, records)}
 

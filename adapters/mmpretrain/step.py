@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from augself_loss.adapters.mmpretrain.data import KEY
-from augself_loss.adapters.mmpretrain.taps import ImageTaps
 from augself_loss.adapters.pairing import Views, paired
 from augself_loss.errors import RecordError
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.multiview import split_views
+from augself_loss.taps import FeatureTaps
 
 LOG = "augself/"
 """In front of every logged name."""
@@ -36,7 +36,7 @@ class Step:
         optimizer_checked: whether the heads were seen in the optimizer.
     """
 
-    taps: ImageTaps
+    taps: FeatureTaps
     layout: Layout
     views: Views
     mark: int | None
@@ -67,13 +67,13 @@ class Step:
         return split_views([*inputs, packed], self.layout)
 
     @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Take features in this block."""
-        self.taps.start()
+    def watch(self, algorithm: nn.Module, views: Sequence[Tensor]) -> Iterator[None]:
+        """Take features of these views in this block."""
         try:
-            yield
+            with self.taps.watch(algorithm, views):
+                yield
         finally:
-            self.taps.stop()
+            self.taps.forget()
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def term(
@@ -85,7 +85,7 @@ class Step:
             ``augself/total``, to be added to the loss, and ``augself/<type>``, to be logged.
         """
         wanted = paired(self.views, views)
-        features = self.taps.features([views[i] for i in wanted])
+        features = self.taps.features(wanted)
         self.taps.stop()
         out: Output = augself(features, [records[i] for i in wanted])
         terms = {f"{LOG}{name}": term.detach() for name, term in out.terms.items()}
@@ -109,3 +109,8 @@ class Step:
                 "pipeline; a file that replaces the one it inherits has to replace both."
             )
         return torch.from_numpy(rows[..., :-1].copy())
+
+
+def last_map(output: Any) -> Any:
+    """Take the last of a backbone's maps: MMPretrain's return one per stage that was asked for."""
+    return output[-1] if isinstance(output, (tuple, list)) and output else output

@@ -45,6 +45,7 @@ def add_augself(
     views: Views = "global",
     on_device: bool = False,
     log: str | None = "augself",
+    in_order: bool = False,
 ) -> Method:
     """Add the AugSelf term to one of solo-learn's methods, in place.
 
@@ -64,6 +65,7 @@ def add_augself(
         views: which views are paired: the ``global`` ones (the large crops), ``all``, or a list.
         on_device: augment on the device; the data set then returns single images.
         log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
+        in_order: your word that the taps' rows keep the views' order.
 
     Returns:
         The model itself, its class extended.
@@ -99,6 +101,7 @@ def add_augself(
         on_device=on_device,
         images=IMAGES,
         log=log,
+        in_order=in_order,
     )
     _learn(model)
     return model

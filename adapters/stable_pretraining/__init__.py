@@ -50,6 +50,7 @@ def add_augself(
     taps: str | Sequence[str] = "backbone",
     views: Views = "global",
     log: str | None = "augself",
+    in_order: bool = False,
 ) -> Module:
     """Add the AugSelf term to a stable-pretraining module, in place.
 
@@ -72,6 +73,8 @@ def add_augself(
         views: which views are paired, as ``augself.pairs`` says: the ``global`` ones (those with
             the most pixels), ``all``, or a list of indices.
         log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
+        in_order: your word that the taps' rows keep the views' order, for a forward function that
+            changes views before the taps see them.
 
     Returns:
         The module itself.
@@ -101,7 +104,8 @@ def add_augself(
     _check(module, augself, recorder)
     check_views(views, recorder.views)
     names = [_student(module, name) for name in ((taps,) if isinstance(taps, str) else taps)]
-    step = DictStep(FeatureTaps(module, names), recorder.layout, views, None, None, log)
+    tapped = FeatureTaps(module, names, in_order=in_order)
+    step = DictStep(tapped, recorder.layout, views, None, None, log)
     host: Any = module
     _train_with(host, names[0])
     host.augself, host.augself_step = augself, step

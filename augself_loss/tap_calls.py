@@ -1,0 +1,302 @@
+"""What the hooks of taps write down: which images led to which call, and what it returned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from augself_loss.errors import FeatureError
+
+
+class Role(Enum):
+    """Why a module is hooked: it is a tap, holds one, or runs before one in the same parent."""
+
+    TAP = "tap"
+    AROUND = "around"
+    BESIDE = "beside"
+
+
+@dataclass
+class Seen:
+    """Images that a module was given.
+
+    Args:
+        images: ``(N, …)``.
+        views: the view whose own tensor they are; several where one tensor is several views.
+        written: how often something had been written into them, see :func:`version`.
+        made: what a module beside a tap returned for them.
+    """
+
+    images: Tensor
+    views: tuple[int, ...]
+    written: int | None
+    made: Tensor | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether something was written into the images since."""
+        return version(self.images) != self.written
+
+
+@dataclass
+class Frame:
+    """One run of a module that holds taps: its images, and how often each tap ran in it."""
+
+    seen: list[Seen]
+    runs: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Call:
+    """One call of a tapped submodule.
+
+    Args:
+        tap: the submodule's name.
+        module: the submodule.
+        output: what it returned.
+        sources: images that may be those of the output's rows, from the submodule's own input
+            outwards, each with the run of the module around it that was given them.
+    """
+
+    tap: str
+    module: nn.Module
+    output: Tensor
+    sources: list[tuple[Seen, Frame | None]]
+
+    def __post_init__(self) -> None:
+        # The next layer may write into the output: relu_(), or f /= f.norm().
+        self._copy, self._version = self.output.clone(), version(self.output)
+
+    @property
+    def feature(self) -> Tensor:
+        """What the submodule returned, whatever was written into it since."""
+        same = self._version is not None and version(self.output) == self._version
+        return self.output if same else self._copy
+
+    def source(self, keeps_order: Callable[[str, Tensor, Tensor], bool]) -> Seen | None:
+        """Find the images of the output's rows: the farthest out that still has them in order.
+
+        Args:
+            keeps_order: says of a tap, nearer images and farther ones whether the nearer are the
+                farther in their order.
+
+        Returns:
+            ``None`` where the images were given to several calls, so that none can say which of
+            their rows are this one's.
+        """
+        found: Seen | None = None
+        for seen, frame in self.sources:
+            if frame is not None and frame.runs[self.tap] > 1:
+                break
+            if found is not None and (found.changed or seen.changed):
+                break
+            if found is not None and not keeps_order(self.tap, found.images, seen.images):
+                break
+            found = seen
+            if found.views:
+                break
+        return found
+
+
+class Watch:
+    """What the hooks share: the views of the step that runs, and the calls in it."""
+
+    def __init__(self) -> None:
+        self.active = self.open = False
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the step."""
+        self.views: Sequence[Tensor] = []
+        self.training = False
+        self.calls: list[Call] = []
+        self._versions: dict[int, int | None] = {}
+        self._frames: dict[str, Frame] = {}
+        self._entered: dict[str, list[Seen]] = {}
+        self._beside: dict[str, list[Seen]] = {}
+
+    def start(self, views: Sequence[Tensor], *, training: bool) -> None:
+        """Begin a step."""
+        self.clear()
+        self.views, self.training, self.active, self.open = views, training, True, True
+        for number in range(len(views)):
+            self.is_changed(number)
+
+    def is_changed(self, number: int) -> bool:
+        """Whether something was written into a view since it was first looked at."""
+        now = version(self.views[number])
+        return self._versions.setdefault(number, now) != now
+
+    def enter(self, name: str, given: Iterator[Any]) -> None:
+        """Note what a module that holds taps, or is one, was given."""
+        self._frames[name] = Frame(self._seen(given))
+        self._beside.pop(name, None)
+
+    def enter_beside(self, name: str, given: Iterator[Any]) -> None:
+        """Note what a module that runs before a tap, beside it, was given."""
+        self._entered[name] = self._seen(given)
+
+    def leave_beside(self, name: str, output: Any) -> None:
+        """Note what it made of that."""
+        made = next((value for value in _values([output]) if isinstance(value, Tensor)), None)
+        for seen in self._entered.pop(name, []):
+            seen.made = made
+            self._beside.setdefault(name.rpartition(".")[0], []).append(seen)
+
+    def leave(self, name: str) -> Frame:
+        """Note that a module that holds taps, or is one, returned."""
+        return self._frames.pop(name, None) or Frame([])
+
+    def returned(self, tap: str, module: nn.Module, own: Frame, output: Tensor) -> None:
+        """Write down a call, with the images that it was given, or that led to it."""
+        levels: list[tuple[list[Seen], Frame | None]] = [(own.seen, None)]
+        around = tap
+        while around:
+            inmost, around = around == tap, around.rpartition(".")[0]
+            beside = self._beside.get(around, [])
+            if output.grad_fn is not None:
+                beside = _leading_to(output, beside)
+            else:  # nothing tells what led here but that it was the last, in the same network
+                self._beside.pop(around, None)
+                beside = beside if inmost and around else []
+            levels.append((beside, None))
+            frame = self._frames.get(around)
+            if frame is not None:
+                frame.runs[tap] = frame.runs.get(tap, 0) + 1
+                levels.append((frame.seen, frame))
+        sources = []
+        for seen, run in levels:
+            if seen:
+                chosen = _chosen(seen, len(output))
+                if chosen is None:
+                    break
+                sources.append((chosen, run))
+        self.calls.append(Call(tap, module, output, sources))
+
+    def _seen(self, given: Iterator[Any]) -> list[Seen]:
+        found: dict[int, Seen] = {}
+        for value in given:
+            if isinstance(value, Tensor) and any(is_alike(value, view) for view in self.views):
+                found[id(value)] = Seen(value, self._known(value), version(value))
+        return list(found.values())
+
+    def _known(self, given: Tensor) -> tuple[int, ...]:
+        numbers = (i for i, view in enumerate(self.views) if _same(given, view))
+        return tuple(i for i in numbers if not self.is_changed(i))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle as silent: a copied module is not the one that is watched."""
+        return vars(Watch())
+
+
+class Enter:
+    """Forward pre-hook: notes what a module is given."""
+
+    def __init__(self, watch: Watch, name: str, role: Role) -> None:
+        self.watch, self.name, self.role = watch, name, role
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def __call__(self, _module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+        """Look for images among the arguments."""
+        if not self.watch.active:
+            return
+        given = _values((*args, *kwargs.values()))
+        if self.role is Role.BESIDE:
+            self.watch.enter_beside(self.name, given)
+        else:
+            self.watch.enter(self.name, given)
+
+
+class Leave:
+    """Forward hook: keeps what a tapped submodule returns."""
+
+    def __init__(self, watch: Watch, name: str, role: Role, read: Callable[[Any], Any]) -> None:
+        self.watch, self.name, self.role, self.read = watch, name, role, read
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def __call__(self, module: nn.Module, _args: Any, output: Any) -> None:
+        """Write down the call of a tap."""
+        if not self.watch.active:
+            return
+        if self.role is Role.BESIDE:
+            self.watch.leave_beside(self.name, output)
+            return
+        own = self.watch.leave(self.name)
+        if self.role is Role.AROUND:
+            return
+        features = self.read(output)
+        if not isinstance(features, Tensor) or features.ndim == 0:
+            raise FeatureError(
+                f"The tap '{self.name}' expected a tensor (B, …), found {type(features).__name__}. "
+                "Tap a submodule that returns the features alone."
+            )
+        self.watch.returned(self.name, module, own, features)
+
+
+def _chosen(seen: list[Seen], rows: int) -> Seen | None:
+    """Choose the images of a call among what a module was given: the only ones, or those known."""
+    fitting = [one for one in seen if len(one.images) == rows]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = [one for one in fitting if one.views]
+    return known[0] if len(known) == 1 else None
+
+
+def version(tensor: Tensor) -> int | None:
+    """Count the writes into a tensor; ``None`` for one of inference mode, which keeps no count."""
+    return None if tensor.is_inference() else tensor._version
+
+
+def _values(given: Any) -> Iterator[Any]:
+    """List what a module was given, also in a list, tuple or dict."""
+    for value in given:
+        if isinstance(value, Mapping):
+            yield from value.values()
+        elif isinstance(value, (list, tuple)):
+            yield from value
+        else:
+            yield value
+
+
+def is_alike(images: Tensor, view: Tensor) -> bool:
+    """Whether images have a view's form, or are such images flattened, whatever their number."""
+    if images.is_nested or images.ndim == 0:
+        return False
+    flat = images.ndim == 2 and images.shape[1] == view.shape[1:].numel()
+    return images.shape[1:] == view.shape[1:] or flat
+
+
+def _same(given: Tensor, view: Tensor) -> bool:
+    """Whether this is the view's own tensor, or one over the same memory, perhaps flattened."""
+    if given is view:
+        return True
+    if given.dtype != view.dtype or len(given) != len(view) or given.numel() != view.numel():
+        return False
+    alike = given.shape == view.shape and given.stride() == view.stride()
+    folded = given.is_contiguous() and view.is_contiguous()
+    return (alike or folded) and given.data_ptr() == view.data_ptr() != 0
+
+
+def _leading_to(output: Tensor, beside: list[Seen]) -> list[Seen]:
+    """Keep what an output was computed from, as the graph of its gradient tells.
+
+    Args:
+        output: what a tap returned, with a gradient.
+        beside: images given to modules that ran before it, with what these made of them.
+    """
+    wanted: dict[Any, Seen] = {s.made.grad_fn: s for s in beside if s.made is not None}
+    wanted.pop(None, None)
+    found, nodes, known = [], [output.grad_fn], {output.grad_fn}
+    while nodes and wanted:
+        node = nodes.pop()
+        if node in wanted:
+            found.append(wanted.pop(node))
+        inner = {each for each, _ in getattr(node, "next_functions", ()) if each is not None}
+        nodes += inner - known
+        known |= inner
+    return found

@@ -1,0 +1,70 @@
+"""Images known again by their bits, and by a line that maps them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from augself_loss.matching import CHUNK, mapped_in_order, marks
+
+
+def hard() -> Tensor:
+    """Images that simple sums cannot tell apart: constant, mirrored, moved, of round numbers."""
+    eye = torch.eye(4)
+    grey = [torch.full((4, 4), v) for v in (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 1024.0)]
+    spots = [torch.zeros(16).index_fill(0, torch.tensor([i]), 1.0).view(4, 4) for i in range(16)]
+    images = [*grey, *spots, eye, eye.flip(0), 2 * eye, -eye, 1 - eye]
+    return torch.stack(images).unsqueeze(1).expand(-1, 3, 4, 4).contiguous()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.half, torch.bfloat16, torch.double])
+def test_different_images_have_different_marks(dtype: torch.dtype) -> None:
+    images = hard().to(dtype)
+    assert len(set(marks(images).tolist())) == len(images)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64, torch.bool])
+def test_images_of_whole_numbers_are_marked(dtype: torch.dtype) -> None:
+    images = (hard()[7:24] * 200).to(dtype)
+    assert len(set(marks(images).tolist())) == len(images)
+
+
+def test_a_mark_depends_on_the_image_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.randn(6, 3, 8, 8)
+    known = marks(images)
+    assert torch.equal(marks(images.contiguous(memory_format=torch.channels_last)), known)
+    assert torch.equal(marks(images[[4, 2]]), known[[4, 2]])
+    assert torch.equal(marks(images.flatten(1)), known)
+    assert torch.equal(marks(torch.tensor([[-0.0, 1.0]])), marks(torch.tensor([[0.0, 1.0]])))
+    monkeypatch.setattr("augself_loss.matching.CHUNK", 2 * 192)
+    assert torch.equal(marks(images), known)
+    assert CHUNK > 2 * 192
+
+
+@pytest.mark.parametrize(
+    ("change", "mapped"),
+    [
+        (lambda x: (x - 0.4) / 0.2, True),
+        (lambda x: (x * 3 - 1).bfloat16(), True),
+        (lambda x: x * torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1), True),
+        (lambda x: x.flatten(1) * 2, True),
+        (lambda x: -x, False),
+        (lambda x: x.flip(0), False),
+        (lambda x: x.flip(-1), False),
+        (lambda x: x.square(), False),
+        (torch.zeros_like, False),
+        (torch.rand_like, False),
+    ],
+)
+def test_only_a_rising_line_in_order_maps_images(change: object, mapped: bool) -> None:
+    torch.manual_seed(0)
+    images = torch.rand(4, 3, 6, 6)
+    assert bool(mapped_in_order(images, change(images))) is mapped  # type: ignore[operator]
+
+
+def test_images_of_one_grey_are_told_apart_by_their_order() -> None:
+    grey = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 3, 4, 4)
+    assert bool(mapped_in_order(grey, 2 * grey))
+    assert not bool(mapped_in_order(grey, 2 * grey.flip(0)))
+    assert not bool(mapped_in_order(grey, 2 * grey.roll(1, 0)))
