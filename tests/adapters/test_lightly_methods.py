@@ -8,6 +8,7 @@ from typing import Any
 import lightly_modules
 import pytest
 import torch
+from lightly.models.utils import update_momentum
 from lightly_modules import METHODS, Host
 from pictures import fit, loader, seed
 from torch import Tensor
@@ -122,3 +123,26 @@ def test_a_record_belongs_to_its_view(compared: list[Any]) -> None:
     fresh = plain(lightly_modules.DINO)
     for view, feature in zip(seen[:2], features, strict=True):
         assert torch.equal(fresh.features(view), feature.flatten(1))
+
+
+class Keeps(lightly_modules.pl.Callback):  # type: ignore[misc, name-defined]
+    """Keeps the views of every batch."""
+
+    def __init__(self, views: list[Tensor]) -> None:
+        self.views = views
+
+    def on_train_batch_start(self, _: Any, __: Any, batch: Any, ___: int) -> None:
+        self.views += batch[0][:2]
+
+
+def test_keys_that_the_host_shuffles_keep_their_records(compared: list[Any]) -> None:
+    module, recorder = with_term(lightly_modules.ShuffledMoCo)
+    given: list[Tensor] = []
+    fit(module, loader(recorder), Keeps(given), limit_train_batches=1)
+    (features, records), = compared  # fmt: skip
+    fresh = plain(lightly_modules.ShuffledMoCo)
+    update_momentum(fresh.backbone, fresh.backbone_momentum, m=0.99)
+    expected = fresh.backbone_momentum(given[0]).flatten(1), fresh.backbone(given[1]).flatten(1)
+    for feature, wanted in zip(features, expected, strict=True):
+        torch.testing.assert_close(feature.flatten(1), wanted)
+    assert len(records) == 2

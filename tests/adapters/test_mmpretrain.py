@@ -260,9 +260,8 @@ def parts() -> tuple[Any, Any]:
         ("backbone", UNPACKED, RecordError, r"algorithm_keys=\('aug_params',\)"),
         ("backbone", OTHER, RecordError, "another one"),
         ("backbone", still(), RecordError, "a list of views, found Tensor"),
-        ("neck", RECORDED, FeatureError, "Tap the backbone"),
-        ("backbone.layer4", RECORDED, FeatureError, r"the view 0 of 2.*backbone\.layer4: \["),
-        ("head.predictor.bn0", RECORDED, FeatureError, "view 0 of 2"),
+        ("neck", RECORDED, FeatureError, r"expected width 32 \(feature_dim\), found 16"),
+        ("head.predictor.bn0", RECORDED, FeatureError, "expected width 32"),
     ],
 )
 def test_a_wrong_batch_is_refused_by_name(
@@ -275,8 +274,17 @@ def test_a_wrong_batch_is_refused_by_name(
 
 def test_moco_without_its_momentum_copy_is_refused() -> None:
     model, steps = build("MoCo v2", taps="backbone")
-    with pytest.raises(FeatureError, match=r"the view 1 of 2.*encoder_k"):
+    with pytest.raises(FeatureError, match=r"none for \[1\].*name it"):
         step(model, batch(steps))
+
+
+@pytest.mark.parametrize("method", ["SimSiam", "SimCLR"])
+def test_a_stage_is_tapped_as_well_as_the_whole_backbone(method: str) -> None:
+    (model, steps), (staged, _) = (build(method, taps=t) for t in ("backbone", "backbone.layer4"))
+    staged.load_state_dict(model.state_dict())
+    data = batch(steps)
+    found = [step(each, copy.deepcopy(data))[1] for each in (model, staged)]
+    assert all(map(torch.equal, *found))
 
 
 def test_a_recorder_with_other_ranges_is_refused() -> None:

@@ -22,7 +22,12 @@ from lightly.loss import (
     VICRegLoss,
 )
 from lightly.models.modules import NNMemoryBankModule, heads
-from lightly.models.utils import deactivate_requires_grad, update_momentum
+from lightly.models.utils import (
+    batch_shuffle,
+    batch_unshuffle,
+    deactivate_requires_grad,
+    update_momentum,
+)
 from lightly.transforms import (
     BYOLTransform,
     BYOLView1Transform,
@@ -204,6 +209,17 @@ class MoCo(BYOL):
         self.update_momentum()
         query, key = batch[0]
         return self.criterion(self.forward(query), self.forward_momentum(key))  # type: ignore[no-any-return]
+
+
+class ShuffledMoCo(MoCo):
+    """As Lightly's own benchmarks train it: the key's batch is shuffled and put back in order."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:  # noqa: ARG002
+        self.update_momentum()
+        key, query = batch[0]
+        shuffled, back = batch_shuffle(key)
+        projected = batch_unshuffle(self.forward_momentum(shuffled), back)
+        return self.criterion(self.forward(query), projected)  # type: ignore[no-any-return]
 
 
 class TiCo(MoCo):
