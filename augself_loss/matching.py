@@ -58,7 +58,7 @@ class Matcher:
         """
         kept = [(tuple(x.shape), x.dtype, rows.requires_grad) for rows, x in calls]
         form = (tuple(view.shape), view.dtype, *kept)
-        seen_before = form in self._casts and view.device.type != "cpu"
+        seen_before = form in self._casts and is_queued(view)
         for number in self._casts[form] if seen_before else ALL_CASTS:
             there, features = _search(CASTS[number](view), calls)
             found = _everywhere(there.any(dim=1).all())
@@ -84,7 +84,7 @@ class Matcher:
             this = mapped_in_order(views[number], images)
             return this & (mapped.sum() == 1) & (images.amax() != images.amin())
 
-        return len(images) == len(views[number]) and self._agreed(form, fact, images.device)
+        return len(images) == len(views[number]) and self._agreed(form, fact, images)
 
     def keeps_order(self, name: str, near: Tensor, far: Tensor) -> bool:
         """Whether the rows of ``near`` are those of ``far``, in their order, as far as one can see.
@@ -98,12 +98,12 @@ class Matcher:
             return True
         form = (name, tuple(near.shape), near.dtype, tuple(far.shape), far.dtype)
         same_form = len(near) == len(far) and near.numel() == far.numel()
-        return same_form and self._agreed(form, lambda: mapped_in_order(far, near), near.device)
+        return same_form and self._agreed(form, lambda: mapped_in_order(far, near), near)
 
-    def _agreed(self, form: Hashable, fact: Callable[[], Tensor], device: torch.device) -> bool:
+    def _agreed(self, form: Hashable, fact: Callable[[], Tensor], images: Tensor) -> bool:
         """Look at a fact in all processes: what follows may be a search that all take part in."""
         known = self._facts.get(form)
-        if known is False and device.type != "cpu":
+        if known is False and is_queued(images):
             return False
         self._facts[form] = _holds(_everywhere(fact()), checked_before=bool(known))
         return self._facts[form]
@@ -174,9 +174,14 @@ def mapped_in_order(before: Tensor, after: Tensor) -> Tensor:
     return ((lost <= ROUNDING * whole) & ((slope > 0) | constant)).all()
 
 
+def is_queued(tensor: Tensor) -> bool:
+    """Whether reading a value waits for the device."""
+    return tensor.device.type != "cpu"
+
+
 def _holds(fact: Tensor, *, checked_before: bool) -> bool:
     """Read a truth value; on an accelerator only the first time, later it is queued to fail."""
-    if fact.device.type == "cpu" or not checked_before:
+    if not (checked_before and is_queued(fact)):
         return bool(fact)
     torch._assert_async(fact, "AugSelf's taps expected the batch's views, found other images.")
     return True

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from augself_loss.matching import CHUNK, mapped_in_order, marks
+from augself_loss.taps import FeatureTaps
 
 
 def hard() -> Tensor:
@@ -61,6 +66,60 @@ def test_only_a_rising_line_in_order_maps_images(change: object, mapped: bool) -
     torch.manual_seed(0)
     images = torch.rand(4, 3, 6, 6)
     assert bool(mapped_in_order(images, change(images))) is mapped  # type: ignore[operator]
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a value is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+WAYS: dict[str, Callable[[Tensor, Tensor], list[Tensor]]] = {
+    "as they are": lambda a, b: [a, b],
+    "joined": lambda a, b: [torch.cat([b, a]).half()],
+    "shuffled": lambda a, b: [a, b[torch.randperm(len(b))]],
+    "normalized": lambda a, b: [a, b * 2 - 1],
+}
+
+
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_only_the_first_step_waits_for_the_device(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("augself_loss.matching.is_queued", lambda _: True)
+    root = nn.ModuleDict({"backbone": nn.Sequential(nn.Flatten(), nn.Linear(48, 2).half())})
+    taps = FeatureTaps(root, "backbone")
+    counts = []
+    for step in range(3):
+        torch.manual_seed(step)
+        views = [torch.rand(4, 3, 4, 4).half() for _ in range(2)]
+        with taps.watch(root, views), Reads() as reads:
+            for given in WAYS[way](*views):
+                root["backbone"](given)
+            taps.features([0, 1])
+        counts.append(reads.count)
+    assert counts[1:] == [0, 0]
+
+
+def test_images_that_are_missing_later_fail_when_the_device_comes_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("augself_loss.matching.is_queued", lambda _: True)
+    root = nn.ModuleDict({"backbone": nn.Sequential(nn.Flatten(), nn.Linear(48, 2))})
+    taps, views = FeatureTaps(root, "backbone"), list(torch.rand(2, 4, 3, 4, 4))
+    with taps.watch(root, views):
+        root["backbone"](torch.cat(views))
+    taps.features([0, 1])
+    with taps.watch(root, views):
+        root["backbone"](torch.cat(views).square())
+    with pytest.raises(RuntimeError, match="expected the batch's views, found other images"):
+        taps.features([0, 1])
 
 
 def test_images_of_one_grey_are_told_apart_by_their_order() -> None:
