@@ -14,7 +14,9 @@ from rich.table import Table
 
 from transfer import recipes
 from transfer.config import METHODS, Config
+from transfer.data import bundle
 from transfer.data import settings as data
+from transfer.data.errors import DataError
 from transfer.data.sets import Setting
 from transfer.errors import TransferError
 from transfer.evaluation.settings import EvaluationSettings
@@ -66,6 +68,7 @@ def grid(args: argparse.Namespace) -> None:
         failed = work(
             [(run, _command(args, *each)) for run, each in zip(runs, chosen, strict=True)],
             args.jobs,
+            minutes=args.minutes,
         )
         if failed:
             raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}")
@@ -85,11 +88,21 @@ def gradients(args: argparse.Namespace) -> None:
     Console().print(rows)
 
 
+def write_bundle(args: argparse.Namespace) -> None:
+    """Write the offline set as one file."""
+    config = _config(args, "simsiam", "plain", "", 0)
+    if args.path is None or args.data != "offline":
+        raise DataError("--data offline and --path FOLDER", "neither", "Give both.")
+    _load(args, config.picture, config.view)
+    size = bundle.write(args.path, config.picture, args.out)
+    print(f"{args.out}: {size / 1e6:.1f} MB, pictures of {config.picture} pixels")
+
+
 def make_report(args: argparse.Namespace) -> None:
     """Print and draw what the finished runs say."""
     tasks = None
     if args.path is not None or args.data == "pack":
-        known = _load(args, 64, 64).tasks
+        known = _load(args, None, 64).tasks
         tasks = {name: task for name, task in known.items() if name in (args.show or known)}
     report(args.runs, args.data, args.out or args.runs / args.data / "report", tasks, args.notes)
 
@@ -99,7 +112,7 @@ def _finish(args: argparse.Namespace, run: Run, load: Callable[[int, int], Setti
     finish(run, load_its, _evaluation(args), workers=args.workers, quiet=args.quiet)
 
 
-def _load(args: argparse.Namespace, picture: int, view: int) -> Setting:
+def _load(args: argparse.Namespace, picture: int | None, view: int) -> Setting:
     return data.load(
         args.data,
         args.path,
@@ -139,7 +152,7 @@ def _command(args: argparse.Namespace, method: str, arm: str, variant: str, seed
 def _evaluation(args: argparse.Namespace) -> EvaluationSettings:
     if args.smoke:
         return EvaluationSettings.smoke()
-    small = args.data in ("offline", "pack")
+    small = args.data in data.SMALL
     return EvaluationSettings.small() if small else EvaluationSettings.paper()
 
 
@@ -189,7 +202,16 @@ def _arguments() -> argparse.Namespace:
     many.add_argument(
         "--jobs", type=int, default=1, help="runs at a time, each a process; 0: all in this one"
     )
+    many.add_argument(
+        "--minutes", type=float, help="stop then, where it is, to go on with the same command later"
+    )
     many.set_defaults(do=grid)
+
+    one_file = commands.add_parser(
+        "bundle", parents=[common], help="write the offline set as one file, to be carried away"
+    )
+    one_file.add_argument("--out", type=Path, default=Path("offline.zip"), help="file to write")
+    one_file.set_defaults(do=write_bundle)
 
     weigh = commands.add_parser("gradients", parents=[common], help="weigh the term, to choose λ")
     weigh.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))

@@ -11,7 +11,7 @@ one core. Whose pictures these are is in ``SOURCES.md``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -89,18 +89,29 @@ def load(folder: Path, size: int = SIDE) -> Setting:
         ValueError: if ``size`` is not 1 … 64.
         BrokenSetError: if a set is missing, damaged or of another version.
     """
+    return setting("offline", *read(folder, size))
+
+
+def read(folder: Path, size: int = SIDE) -> tuple[dict[str, Built], dict[str, Tensor]]:
+    """Read all sets, and their pictures at a size, see :func:`load`."""
     if not 1 <= size <= SIDE:
         raise ValueError(f"The pictures are stored at {SIDE} pixels; expected 1 to {SIDE}: {size}.")
     sets = {name: store.read(folder / "sets", name) for name in NAMES}
-    images = {name: _images(folder, name, built, size) for name, built in sets.items()}
+    return sets, {name: _images(folder, name, built, size) for name, built in sets.items()}
+
+
+def setting(name: str, sets: Mapping[str, Built], images: Mapping[str, Tensor]) -> Setting:
+    """Make the setting of all sets and their pictures."""
     pretrain = sets["pretrain"]
     trained, _ = trained_and_held_out(pretrain)
     return Setting(
-        name="offline",
+        name=name,
         pretrain=InMemory(images["pretrain"][trained], torch.tensor(pretrain.labels)[trained]),
         classes=len(pretrain.classes),
         held_out=held_out_task(pretrain, images["pretrain"]),
-        tasks={name: task(name, sets[name], images[name]) for name in TASKS},
+        tasks={
+            task_name: task(task_name, sets[task_name], images[task_name]) for task_name in TASKS
+        },
     )
 
 

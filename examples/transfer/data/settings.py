@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from transfer.data import downstream, offline, pack_setting
+from transfer.data import bundle, downstream, offline, pack_setting
 from transfer.data.errors import DataError
 from transfer.data.sets import Setting
 
-NAMES = ("offline", "pack", *downstream.NAMES)
+NAMES = ("offline", bundle.NAME, "pack", *downstream.NAMES)
+SMALL = ("offline", bundle.NAME, "pack")
+"""Settings for small machines: small pictures, networks and evaluations."""
+LARGEST = 64
+"""Side of the pictures as the pack and the offline set have them."""
 SMOKE = 200
 """How many pictures of each kind a smoke test reads."""
 
@@ -17,7 +21,7 @@ SMOKE = 200
 def load(
     name: str,
     path: Path | None,
-    picture: int,
+    picture: int | None,
     view: int,
     *,
     download: bool = False,
@@ -28,8 +32,8 @@ def load(
 
     Args:
         name: one of NAMES.
-        path: folder of the pictures; the pack needs none.
-        picture: side in pixels of the pictures that views are cropped of.
+        path: folder of the pictures, or the bundle; the pack needs none.
+        picture: side in pixels of the pictures that views are cropped of; ``None`` for the largest.
         view: side in pixels of the views, which real sets' pictures are brought to at once.
         download: let torchvision download what is missing.
         classes: file with the wanted classes of ImageNet.
@@ -39,12 +43,14 @@ def load(
         DataError: no folder was given, or it is not what it should be.
     """
     if name == "pack":
-        return pack_setting.load(picture, SMOKE if smoke else None)
+        return pack_setting.load(picture or LARGEST, SMOKE if smoke else None)
     if path is None:
         raise DataError(f"the folder of the pictures of --data {name}", "none", "Give --path.")
     if name == "offline":
         offline.fetch_and_build(path)
-        return offline.load(path, picture)
+        return offline.load(path, picture or LARGEST)
+    if name == bundle.NAME:
+        return bundle.load(path, picture)
     first = os.environ.get("RANK", "0") == "0"
     return downstream.load(
         name,
@@ -52,6 +58,6 @@ def load(
         view,
         download=download and first,
         classes=classes,
-        pretrain_size=picture,
+        pretrain_size=picture or LARGEST,
         say=print if first else lambda _: None,
     )

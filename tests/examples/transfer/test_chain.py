@@ -60,6 +60,16 @@ def test_a_run_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert "found others: batch" in (tmp_path / "pack" / bad.name / "log.txt").read_text()
 
 
+def test_a_grid_stops_in_time_and_goes_on_later(tmp_path: Path) -> None:
+    run = Run(tmp_path, recipes.configure("pack", "simclr", 0, augself=False, smoke=True))
+    command = ["run", "--method", "simclr", "--arm", "plain", *TINY[:3], "--runs", str(tmp_path)]
+    for minutes in (0.0, 0.01):
+        assert work([(run, command)], 1, minutes=minutes) == []
+        assert not run.finished
+    assert work([(run, command)], 1, minutes=5) == []
+    assert run.finished
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -1,0 +1,115 @@
+"""The offline set as one small file, for machines that can fetch nothing.
+
+    from transfer.data import bundle
+
+    bundle.write(Path("offline"), 40, Path("offline-40.zip"))  # here
+    setting = bundle.load(Path("offline-40.zip"), 40)  # there
+
+Its pictures are stored as WebP, which changes them a little: runs on it have a name of their own
+and are never compared with runs on the offline set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from transfer.data import offline
+from transfer.data.errors import DataError
+from transfer.data.offline_build.rows import Built
+from transfer.data.sets import Setting
+from transfer.files import replace
+
+NAME = "offline-webp"
+QUALITY = 90
+VERSION = 1
+SET = "{name}.webp", "{name}.npy", "{name}.json"
+"""Of every set: its pictures one after another, where each begins and the last ends, the rest."""
+
+
+def write(folder: Path, size: int, file: Path) -> int:
+    """Write all sets at one size.
+
+    Args:
+        folder: what ``offline.fetch_and_build`` was given.
+        size: side of the pictures, at most 64.
+        file: to write to.
+
+    Returns:
+        Its length in bytes.
+    """
+    sets, images = offline.read(folder, size)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("bundle.json", json.dumps({"version": VERSION, "size": size}))
+        for name, built in sets.items():
+            coded = [_coded(picture) for picture in images[name].permute(0, 2, 3, 1).numpy()]
+            ends = np.cumsum([0, *map(len, coded)])
+            offsets = io.BytesIO()
+            np.save(offsets, ends)
+            rest = dataclasses.asdict(dataclasses.replace(built, images=np.empty(0, np.uint8)))
+            del rest["images"]
+            packed = zipfile.ZIP_DEFLATED
+            pictures, places, content = (part.format(name=name) for part in SET)
+            archive.writestr(pictures, b"".join(coded))
+            archive.writestr(places, offsets.getvalue(), packed)
+            archive.writestr(content, json.dumps(rest), packed)
+    replace(file, lambda target: target.write(buffer.getbuffer()))
+    return file.stat().st_size
+
+
+def load(file: Path, size: int | None = None) -> Setting:
+    """Read all sets into memory, as :func:`transfer.data.offline.load` does.
+
+    Args:
+        file: what :func:`write` wrote.
+        size: the side that the pictures shall have, in pixels; ``None`` for whatever they have.
+
+    Raises:
+        DataError: no bundle, or one of another size or version.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            found = json.loads(archive.read("bundle.json"))
+            if found != {"version": VERSION, "size": size or found.get("size")}:
+                raise DataError(
+                    f"a bundle of version {VERSION} with pictures of {size} pixels in {file}",
+                    f"version {found.get('version')} with {found.get('size')} pixels",
+                    f"Write one: python -m transfer bundle --path OFFLINE --set picture={size}",
+                )
+            read = {name: _read(archive, name) for name in offline.NAMES}
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"the offline set as one file in {file}",
+            f"{type(error).__name__}: {error}",
+            "Write it where the set is: python -m transfer bundle --path OFFLINE --out FILE.",
+        ) from error
+    images = {name: torch.from_numpy(built.images) for name, built in read.items()}
+    return offline.setting(NAME, read, images)
+
+
+def _coded(picture: npt.NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "WEBP", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> Built:
+    pictures, places, content = (archive.read(part.format(name=name)) for part in SET)
+    ends = np.load(io.BytesIO(places)).tolist()
+    decoded = [
+        np.asarray(Image.open(io.BytesIO(pictures[first:last])).convert("RGB"))
+        for first, last in itertools.pairwise(ends)
+    ]
+    rest: dict[str, Any] = json.loads(content)
+    return Built(np.stack(decoded).transpose(0, 3, 1, 2).copy(), **rest)
