@@ -30,12 +30,17 @@ class Step(NamedTuple):
         params: what was sampled, under the host's own names.
         config: how the transform was built: ranges, sizes, fixed factors.
         size: height and width of the image it was given, in pixels.
+        white: brightest value of that image's dtype: 1 of floats, 255 of uint8 and of most PIL
+            images.
+        channels: number of channels of that image, 1 where it has no colour.
     """
 
     name: str
     params: Mapping[str, Any]
     config: Mapping[str, Any]
     size: tuple[int, int]
+    white: float = 1.0
+    channels: int = 3
 
 
 Reader: TypeAlias = Callable[[Step], Mapping[str, Columns]]
@@ -178,6 +183,10 @@ class Encoder(ABC):
             for a, b in zip(self.ranges, other.ranges, strict=True)
         )
         return merged
+
+    def holds(self, other: Encoder) -> bool:
+        """Whether targets by this encoder are right for records from the other's pipeline."""
+        return self.union(other).ranges == self.ranges
 
     def validate(self) -> None:  # noqa: B027 - most encoders have nothing to refuse
         """Refuse, as :class:`EncoderError`, ranges that cannot carry a target."""

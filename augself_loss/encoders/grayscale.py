@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from augself_loss.encoders.base import Columns, Step
 from augself_loss.encoders.binary import BinaryEncoder, applied
 
 
 class GrayscaleEncoder(BinaryEncoder):
-    """Grayscale: 1 where the view has lost its colour. Target as for the flip."""
+    """Grayscale: 1 where the view has lost its colour. Target as for the flip.
+
+    Always-on ``Grayscale`` counts too, and ``RGB`` of an image without colour. An image of one
+    channel that keeps it has nothing to lose: 0.
+    """
 
     name = "grayscale"
     columns = ("grayscale",)
 
+    @staticmethod
+    def _read_torchvision(step: Step) -> Mapping[str, Columns]:
+        made = step.config.get("num_output_channels", step.channels)
+        return {"grayscale": (0.0 if step.channels == made == 1 else 1.0,)}
+
+    @staticmethod
+    def _read_rgb(step: Step) -> Mapping[str, Columns]:
+        return {"grayscale": (1.0 if step.channels == 1 else 0.0,)}
+
     kornia = {"RandomGrayscale": applied("grayscale")}
-    torchvision = {"RandomGrayscale": applied("grayscale")}
+    torchvision = {"RandomGrayscale": _read_torchvision, "Grayscale": _read_torchvision,
+                   "RGB": _read_rgb}  # fmt: skip
     kornia_writers = {"RandomGrayscale": lambda _entries, _step: {}}

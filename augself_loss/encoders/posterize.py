@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.encoders.regression import RegressionEncoder, as_fixed
+from augself_loss.errors import PipelineError
 from augself_loss.parameters import Field, Range
 
 
@@ -46,7 +48,18 @@ class PosterizeEncoder(RegressionEncoder):
 
     @staticmethod
     def _read_torchvision(step: Step) -> Mapping[str, Columns]:
-        return {"posterize": (float(step.config["bits"]),), "posterize_applied": (1.0,)}
+        bits = float(step.config["bits"])
+        # Integers have log2(white + 1) bits, signed ones one less than their width.
+        depth = math.log2(step.white + 1) if step.white > 1 else math.inf
+        if bits < min(8, depth):
+            return {"posterize": (bits,), "posterize_applied": (1.0,)}
+        if bits < depth:
+            raise PipelineError(
+                f"'RandomPosterize' expected fewer than 8 bits for images of more than 8, found "
+                f"{bits:g}: it rounds them, and 8 stands for not applied. Convert the images to "
+                "uint8 first, or leave it out of the record with ignore=[...]."
+            )
+        return {"posterize": PosterizeEncoder.identity, "posterize_applied": (1.0,)}
 
     kornia = {"RandomPosterize": _read_kornia}
     torchvision = {"RandomPosterize": _read_torchvision}

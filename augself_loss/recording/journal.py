@@ -51,6 +51,9 @@ class Journal:
                 before = self.columns.get(name, [0.0, 0.0])
                 pairs = zip(values, before, strict=True)
                 self.columns[name] = [choose(gate, new, old) for new, old in pairs]
+            elif name == "grayscale":  # lost twice is lost: either step says it
+                before, now = self.columns.get(name, [0.0])[0], values[0] * gate
+                self.columns[name] = [before + now - before * now]
             elif name == "crop":
                 self._crop(step, values, gate)
             elif name in self.layout:

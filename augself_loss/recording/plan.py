@@ -28,7 +28,7 @@ class Branch:
 
 Node: TypeAlias = Leaf | Branch
 
-SETTLED = frozenset({"flip", "vertical_flip", "rotation", "crop"})
+SETTLED = frozenset({"flip", "vertical_flip", "rotation", "crop", "grayscale"})
 """Types of which a pipeline may hold several steps: they combine into one value."""
 
 

@@ -13,12 +13,15 @@ import torch
 from torch import Tensor
 
 from augself_loss.encoders import Encoder
-from augself_loss.errors import ImageError
+from augself_loss.encoders.base import Step
+from augself_loss.errors import ImageError, PipelineError
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
+from augself_loss.recording.own_callables import check_one_view
 from augself_loss.recording.plan import check_plan, leaves
-from augself_loss.recording.torchvision_taps import Apply, Entry, logged
+from augself_loss.recording.torchvision_images import check_one
+from augself_loss.recording.torchvision_taps import IDLE, Apply, Entry, logged
 from augself_loss.recording.torchvision_wiring import Wiring
 
 
@@ -26,7 +29,10 @@ class TorchvisionRecorder:
     """Runs a torchvision pipeline on an image and returns the view together with its record.
 
     The view is bit for bit that of the pipeline alone under the same seed. The recorder works on
-    a copy of the pipeline, pickles with it, and so passes to DataLoader workers.
+    twins of the pipeline's transforms, which share their attributes: a probability, strength or
+    range that you change in place holds from the next call on. Other steps, or a range wider than
+    the encoders were built for, are refused then. It pickles with the pipeline, and so passes to
+    DataLoader workers; these see the pipeline as it was when they started.
 
     Args:
         transform: a v1 or v2 pipeline: ``Compose``, ``RandomApply``, ``RandomChoice``,
@@ -37,17 +43,19 @@ class TorchvisionRecorder:
             where ``apply(callable, image)`` returns the view and the encoder's columns, ``None``
             if it was not applied. It must be a module-level function to pass to workers.
         ignore: callables or classes whose randomness shall not be recorded.
-        wrappers: your own classes that only run another pipeline → name of the attribute that
-            holds it, e.g. ``{MyTransform: "transform"}``.
+        wrappers: your own classes that only run another pipeline, once per image → name of the
+            attribute that holds it, e.g. ``{MyTransform: "transform"}``.
         types: types to record even if this pipeline never applies them (as the identity), so that
             two different pipelines give records with the same entries.
+        still: callables that are never applied as they are built; changing them later is refused.
 
     Attributes:
         layout: entries of the record, see :class:`~augself_loss.parameters.Field`.
         encoders: encoders of the recorded types, with this pipeline's ranges.
 
     Raises:
-        PipelineError: a random transform that is not known, or an order that no record can tell.
+        PipelineError: a random transform that is not known, one without randomness (Normalize,
+            Resize) that a container applies at random, or an order that no record can tell.
 
     Example:
         >>> from torchvision.transforms import v2
@@ -69,16 +77,20 @@ class TorchvisionRecorder:
         ignore: Iterable[Any] = (),
         wrappers: Mapping[type, str] | None = None,
         types: Iterable[str] = (),
+        still: Iterable[Any] = (),
     ) -> None:
         registered, encoders = dict(register or {}), tuple(encoders)
         own = [*encoders, *(encoder for encoder, _ in registered.values())]
         self._catalogue = Catalogue("torchvision", own)
-        wiring = self.wiring(self._catalogue, encoders, registered, tuple(ignore), wrappers or {})
+        wiring = self.wiring(
+            self._catalogue, encoders, registered, tuple(ignore), wrappers or {}, tuple(still)
+        )
         self.transform, plan = wiring.wire(transform)
         check_plan(plan)
         found = unite(leaf.encoder for leaf in leaves(plan))
         self.layout: Layout = layout_of(found, self._catalogue, list(types))
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
+        self._known, self._watches = found, wiring.watches
         self._widths = [field.width for field in self.layout.values()]
         self._image_checked = False
 
@@ -93,12 +105,16 @@ class TorchvisionRecorder:
             ``default_collate`` makes ``(B, columns)``.
 
         Raises:
-            ImageError: float images in 0–255.
+            ImageError: a batch, or float images in 0–255.
+            PipelineError: several views, or a pipeline that was changed so that its records would
+                not be true.
         """
         self._check(image)
+        for watch in self._watches:
+            watch.check(self._known)
         with logged() as steps:
             view = self.transform(image)
-        return view, self.settle(steps)
+        return check_one_view(view, image, "The pipeline"), self.settle(steps)
 
     def settle(self, steps: Iterable[Entry]) -> Record:
         """Make the record of a view from the steps that were noted while it was made.
@@ -110,22 +126,35 @@ class TorchvisionRecorder:
             Record, entries ``(columns,)`` float32.
         """
         if not self.layout:
+            for step, _ in steps:
+                self._check_idle(step)
             return {}
         journal = Journal(self.layout, self._catalogue.encoders)
         for step, reported in steps:
-            journal.add(step, self._catalogue.read(step) if reported is None else reported)
+            if reported is IDLE:
+                self._check_idle(step)
+            else:
+                journal.add(step, self._catalogue.read(step) if reported is None else reported)
         # Through a buffer: torch.tensor looks at every number of a list to find its type and shape.
         flat = array("f", [float(value) for entry in journal.settle().values() for value in entry])
         entries = torch.split(torch.frombuffer(flat, dtype=torch.float32), self._widths)
         return dict(zip(self.layout, entries, strict=True))
 
+    def _check_idle(self, step: Step) -> None:
+        """Refuse what a transform did that, as it was built, should have done nothing."""
+        name = self._catalogue.type_of(step)
+        columns = self._catalogue.read(step)[name]
+        identity = self._catalogue.encoders[name].identity
+        if any(v is not None and v != i for v, i in zip(columns, identity, strict=True)):
+            raise PipelineError(
+                f"'{step.name}' was built so that it never changes a view, and found to set "
+                f"'{name}' to {columns}. Make a new recorder of the pipeline as it is now."
+            )
+
     def _check(self, image: Any) -> None:
+        check_one(image, "TorchvisionRecorder")
         if self._image_checked or not isinstance(image, Tensor):
             return
-        if image.ndim < 3 or 0 in image.shape:
-            raise ImageError(
-                f"TorchvisionRecorder expected an image (C, H, W), found {tuple(image.shape)}."
-            )
         if image.is_floating_point() and float(image.max()) > 10:
             raise ImageError(
                 "TorchvisionRecorder expected float images in [0, 1], found values up to "

@@ -1,8 +1,9 @@
 """Makes torchvision's transforms say what they did, without changing what they do.
 
-A transform's class is swapped for a subclass that calls the original and notes what it drew in a
-thread-local log. The subclasses pickle as (original class, state), so they pass to DataLoader
-workers under fork, forkserver and spawn.
+A transform gets a twin: an object of a subclass that shares its attributes, calls the original's
+methods and notes what it drew in a thread-local log. So a change of the transform is a change of
+its twin, and the transform itself notes nothing. A twin pickles as how it is made of the transform,
+and so passes to DataLoader workers under fork, forkserver and spawn.
 """
 
 from __future__ import annotations
@@ -13,15 +14,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import torch
-from PIL.Image import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision import transforms as v1
 from torchvision.transforms import v2
-from torchvision.transforms.v2.functional import get_size
 
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.encoders.crop import padding_sides
-from augself_loss.errors import ImageError
+from augself_loss.recording.torchvision_images import Seen, check_alone, seen
+from augself_loss.recording.twins import ORIGINAL, twin
 
 Apply: TypeAlias = Callable[[Any, Any], "tuple[Any, Columns | None]"]
 """``apply(transform, image) → (view, columns)``; ``None`` where nothing was applied."""
@@ -46,10 +46,13 @@ DRAW = "make_params" if hasattr(v2.Transform, "make_params") else "_get_params"
 Entry: TypeAlias = "tuple[Step, Mapping[str, Columns] | None]"
 """A step, and its record entries where a registered callable reported them itself."""
 
+IDLE: Mapping[str, Columns] = {}
+"""Stands for the entries of a transform that, as it was built, never changes a view."""
+
 
 class _Log(threading.local):
     steps: list[Entry] | None = None
-    size: tuple[int, int] = (0, 0)
+    seen: Seen = Seen((0, 0), 1.0, 3)
 
 
 _log = _Log()
@@ -83,45 +86,34 @@ def note(step: Step, reported: Mapping[str, Columns] | None = None) -> None:
         _log.steps.append((step, reported))
 
 
-def _note(transform: Any, params: Mapping[str, Any], size: tuple[int, int]) -> None:
-    note(Step(type(transform).recorded.__name__, params, vars(transform), size))
+def _note(transform: Any, params: Mapping[str, Any], image: Seen) -> None:
+    cls = type(transform)
+    name = cls.recorded.__name__
+    note(Step(name, params, vars(transform), *image), IDLE if cls.idle else None)
 
 
 class _Tap:
-    """What all recording subclasses share: the original class, and how they pickle."""
+    """What all recording subclasses share: the original class, and whether it shall do nothing."""
 
     recorded: type
+    idle: bool
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self).recorded, vars(self))
+    def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
+        return tapped, (getattr(self, ORIGINAL), type(self).idle)
 
 
 class _V2Tap(_Tap):
     """Notes what a v2 transform draws; it draws only where it is applied."""
 
     def _noted(self, draw: Callable[[list[Any]], dict[str, Any]], images: list[Any]) -> Any:
-        height, width = _size(self, images[0] if images else None)
+        name = type(self).recorded.__name__
+        check_alone(images, f"'{name}'")
+        image = seen(images[0] if images else None, name)
         before = torch.get_rng_state() if isinstance(self, v2.RandomPerspective) else None
         params = draw(images)
-        more = {} if before is None else {"endpoints": _endpoints(self, before, (height, width))}
-        _note(self, {**params, **more}, (height, width))
+        more = {} if before is None else {"endpoints": _endpoints(self, before, image.size)}
+        _note(self, {**params, **more}, image)
         return params
-
-
-def _size(transform: _Tap, image: Any) -> tuple[int, int]:
-    """Height and width of what a transform is given, where it is an image."""
-    if isinstance(image, Image):  # what most pipelines are given; get_size dispatches first
-        width, height = image.size
-        return height, width
-    try:
-        height, width = get_size(image)
-    except TypeError:
-        raise ImageError(
-            f"'{type(transform).recorded.__name__}' expected a PIL image or tensor, found neither. "
-            "torchvision may pass anything else, NumPy arrays too, on unchanged: convert it first, "
-            "v2.ToImage()."
-        ) from None
-    return height, width
 
 
 def _endpoints(transform: Any, before: Tensor, size: tuple[int, int]) -> list[list[int]]:
@@ -138,8 +130,7 @@ class _V1DrawTap(_Tap):
     """Notes what a v1 transform's ``get_params`` returns."""
 
     def forward(self, img: Any) -> Any:
-        height, width = _size(self, img)
-        _log.size = (height, width)
+        _log.seen = seen(img, type(self).recorded.__name__)
         return super().forward(img)  # type: ignore[misc]
 
     def get_params(self, *args: Any, **kwargs: Any) -> Any:
@@ -147,8 +138,8 @@ class _V1DrawTap(_Tap):
         names = V1_DRAWS[type(self).recorded.__name__]
         params = dict(zip(names, drawn if isinstance(drawn, tuple) else (drawn,), strict=True))
         if hasattr(self, "pad_if_needed"):
-            params["padding"] = _v1_padding(self, _log.size)
-        _note(self, params, _log.size)
+            params["padding"] = _v1_padding(self, _log.seen.size)
+        _note(self, params, _log.seen)
         return drawn
 
 
@@ -156,62 +147,37 @@ class _V1AppliedTap(_Tap):
     """Notes that a v1 transform without parameters was applied: it returned another image."""
 
     def forward(self, img: Any) -> Any:
-        height, width = _size(self, img)
+        image = seen(img, type(self).recorded.__name__)
         view = super().forward(img)  # type: ignore[misc]
         if view is not img:
-            _note(self, {}, (height, width))
+            _note(self, {}, image)
         return view
 
 
-class Reported(nn.Module):
-    """A user's own callable, run by the function that was registered for it.
+def tapped(transform: Any, idle: bool = False) -> Any:
+    """Make the twin of a transform that notes what it does.
 
     Args:
-        transform: the callable.
-        entry: name of the record entry that it writes.
-        apply: runs it and reports its columns.
+        transform: it; it stays as it is.
+        idle: whether it shall do nothing, as it is built: its steps are looked at, not recorded.
     """
-
-    def __init__(self, transform: Any, entry: str, apply: Apply) -> None:
-        super().__init__()
-        self.transform, self.entry, self.apply_to = transform, entry, apply
-
-    def forward(self, image: Any) -> Any:
-        """Run the callable and note what it reports."""
-        height, width = get_size(image)
-        view, columns = self.apply_to(self.transform, image)
-        if columns is not None:
-            step = Step(type(self.transform).__name__, {}, {}, (height, width))
-            note(step, {self.entry: tuple(columns)})
-        return view
-
-
-def tap(transform: Any) -> None:
-    """Make one transform note what it does from now on; it stays the same object."""
     cls: Any = type(transform)
-    transform.__class__ = _tapped(cls)
+    return twin(transform, _tapped(cls, idle))
 
 
 @functools.cache
-def _tapped(cls: Any) -> Any:
+def _tapped(cls: Any, idle: bool) -> Any:
     """Build the recording subclass of a transform's class."""
+    slots = {"__slots__": (ORIGINAL,), "recorded": cls, "idle": idle}
     if issubclass(cls, v2.Transform):
         original = getattr(cls, DRAW)
 
         def draw(self: Any, images: list[Any]) -> Any:
             return self._noted(functools.partial(original, self), images)
 
-        return type(cls.__name__, (_V2Tap, cls), {"recorded": cls, DRAW: draw})
+        return type(cls.__name__, (_V2Tap, cls), {**slots, DRAW: draw})
     kind = _V1DrawTap if cls.__name__ in V1_DRAWS else _V1AppliedTap
-    return type(cls.__name__, (kind, cls), {"recorded": cls})
-
-
-def _restore(cls: type, state: Mapping[str, Any]) -> Any:
-    """Rebuild a recording transform from its pickle."""
-    tapped = _tapped(cls)
-    transform = tapped.__new__(tapped)
-    transform.__dict__.update(state)
-    return transform
+    return type(cls.__name__, (kind, cls), slots)
 
 
 def _v1_padding(crop: Any, size: tuple[int, int]) -> tuple[int, int]:

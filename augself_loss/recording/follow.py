@@ -1,0 +1,124 @@
+"""Notices what a user changes in a torchvision pipeline after its recorder was made.
+
+Attributes are shared with the recorder's twins, so most changes simply hold. What a record of the
+old layout cannot tell is refused at the next call: other children, or wider ranges.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from torch import nn
+
+from augself_loss.encoders import Encoder
+from augself_loss.encoders.base import Step
+from augself_loss.errors import PipelineError
+from augself_loss.recording.catalogue import Catalogue
+from augself_loss.recording.twins import held_by
+
+BOOKKEEPING = frozenset(vars(nn.Module()))
+"""What every module has; it says nothing about an augmentation."""
+REMAKE = "Make a new recorder, and a new loss with its encoders"
+
+
+class Watch(Protocol):
+    """Something of a pipeline that may change."""
+
+    def check(self, encoders: Mapping[str, Encoder]) -> None:
+        """Refuse, as :class:`PipelineError`, a change that records by ``encoders`` cannot tell."""
+
+
+class Children:
+    """Which children a container or wrapper holds.
+
+    Args:
+        container: it, the user's own object.
+        attribute: where it holds them.
+        children: those that were wired.
+    """
+
+    def __init__(self, container: Any, attribute: str, children: Sequence[Any]) -> None:
+        self.container, self.attribute, self.children = container, attribute, list(children)
+
+    def check(self, encoders: Mapping[str, Encoder]) -> None:  # noqa: ARG002
+        """Refuse children that were added, removed, exchanged or moved."""
+        held = held_by(self.container, self.attribute)
+        if len(held) == len(self.children) and all(map(operator.is_, held, self.children)):
+            return
+        names = ([type(child).__name__ for child in some] for some in (self.children, held))
+        before, now = names
+        raise PipelineError(
+            f"'{type(self.container).__name__}' expected the steps {before} that it had when its "
+            f"recorder was made, found {now}"
+            f"{', some of them other objects' if before == now else ''}: the recorder runs the old "
+            f"ones. {REMAKE}, after a change of steps. Probabilities and strengths may be changed "
+            "in place."
+        )
+
+
+class Settings:
+    """How a transform is built, as far as its encoder depends on it.
+
+    Args:
+        transform: the user's own object.
+        encoder: what was built from it; ``None`` where it could never change a view.
+        catalogue: builds encoders; ``None`` where any change is refused.
+    """
+
+    def __init__(
+        self, transform: Any, encoder: Encoder | None, catalogue: Catalogue | None
+    ) -> None:
+        self.transform, self.encoder, self.catalogue = transform, encoder, catalogue
+        self._keep()
+
+    def check(self, encoders: Mapping[str, Encoder]) -> None:
+        """Refuse settings that the encoders were not built for."""
+        if self._unchanged():
+            return
+        built = self._built()
+        if built is not None:
+            name = type(self.transform).__name__
+            known = None if self.encoder is None else encoders.get(self.encoder.name)
+            if known is None:
+                raise PipelineError(
+                    f"'{name}' was built so that it never changed a view and is not recorded; it "
+                    f"was changed since, and now does. {REMAKE}, or make this one while it acts."
+                )
+            if type(known) is not type(built) or not known.holds(built):
+                raise PipelineError(
+                    f"'{name}' expected to draw {known.columns} from {known.ranges} as when its "
+                    f"recorder was made, found {built.name} {built.ranges}: targets are scaled by "
+                    f"the old ranges. {REMAKE}, or make this one while its ranges are widest."
+                )
+        self._keep()
+
+    def _built(self) -> Encoder | None:
+        if self.catalogue is None:
+            raise PipelineError(
+                f"'{type(self.transform).__name__}' was built so that it never changed a view and "
+                f"is not recorded; it was changed since. {REMAKE}, or make this one while it acts."
+            )
+        name = type(self.transform).__name__
+        return self.catalogue.encoder(Step(name, {}, vars(self.transform), (0, 0)))
+
+    def _keep(self) -> None:
+        held = vars(self.transform)
+        names = [name for name in held if name not in BOOKKEEPING]
+        # Two names at least, so that the getter always returns a tuple.
+        self._get = operator.itemgetter(*(names * 2)[: max(2, len(names))]) if names else None
+        self._kept = tuple(map(_frozen, self._get(held))) if self._get else ()
+
+    def _unchanged(self) -> bool:
+        if self._get is None:
+            return True
+        try:
+            return bool(self._get(vars(self.transform)) == self._kept)
+        except (KeyError, RuntimeError, ValueError):  # gone, or arrays that are not to be compared
+            return False
+
+
+def _frozen(value: Any) -> Any:
+    """Copy what can be changed in place."""
+    return type(value)(value) if type(value) in (list, dict, set) else value

@@ -1,0 +1,114 @@
+"""What a torchvision transform is given: one image, its size, its white and its channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+from torchvision import tv_tensors
+
+from augself_loss.errors import ImageError
+
+GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+"""PIL's modes without colour; an alpha channel is none."""
+PIL_WHITE = {"F": 1.0, "I": 2.0**31 - 1, "I;16": 65535.0, "I;16L": 65535.0, "I;16B": 65535.0}
+"""PIL's modes whose brightest value is not 255."""
+WHITE = {
+    **dict.fromkeys((torch.bool, torch.float16, torch.bfloat16, torch.float32, torch.float64), 1.0),
+    **{
+        dtype: float(torch.iinfo(dtype).max)
+        for dtype in (
+            torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
+            torch.uint16, torch.uint32, torch.uint64,
+        )
+    },
+}  # fmt: skip
+"""Brightest value of a tensor's dtype, as torchvision counts it."""
+
+
+class Seen(NamedTuple):
+    """What an encoder may ask of the image that a transform was given.
+
+    Args:
+        size: height and width in pixels.
+        white: brightest value of its dtype or mode.
+        channels: number of channels, 1 where it has no colour.
+    """
+
+    size: tuple[int, int]
+    white: float
+    channels: int
+
+
+def seen(image: Any, name: str) -> Seen:
+    """Look at the image that the transform ``name`` is given: its type only, no pixel.
+
+    Raises:
+        ImageError: a batch, or neither a PIL image nor a tensor.
+    """
+    if isinstance(image, Image):
+        width, height = image.size
+        mode = image.mode
+        channels = 1 if mode in GREY_MODES else 4 if mode in ("RGBA", "CMYK") else 3
+        return Seen((height, width), PIL_WHITE.get(mode, 255.0), channels)
+    if not isinstance(image, Tensor):
+        raise ImageError(
+            f"'{name}' expected a PIL image or tensor, found neither. torchvision may pass "
+            "anything else, NumPy arrays too, on unchanged: convert it first, v2.ToImage()."
+        )
+    if image.ndim != 3:
+        check_one(image, f"'{name}'")
+    channels, height, width = image.shape
+    return Seen((height, width), WHITE.get(image.dtype, 1.0), channels)
+
+
+def check_one(image: Any, where: str) -> None:
+    """Refuse what is not one image (C, H, W): torchvision would draw once for all of it.
+
+    Args:
+        image: what a recorder or transform was given; what is neither image nor list is let pass.
+        where: who was given it, for the message.
+
+    Raises:
+        ImageError: a batch, a video, masks or boxes, a list of images.
+    """
+    if isinstance(image, Tensor):
+        if image.ndim > 3:
+            raise ImageError(
+                f"{where} expected one image (C, H, W), found {tuple(image.shape)}: torchvision "
+                "draws once for a whole batch, so that all its images would be augmented alike. "
+                "Augment image by image, in the data set, or the batch on the device with a "
+                "KorniaRecorder, which draws for each."
+            )
+        if image.ndim < 3 or 0 in image.shape:
+            raise ImageError(f"{where} expected an image (C, H, W), found {tuple(image.shape)}.")
+        if isinstance(image, tv_tensors.TVTensor) and not isinstance(image, tv_tensors.Image):
+            raise ImageError(
+                f"{where} expected an image, found a tv_tensors.{type(image).__name__}, which most "
+                "transforms pass on unchanged. Wrap it: tv_tensors.Image(tensor)."
+            )
+    elif isinstance(image, (list, tuple)):
+        raise ImageError(
+            f"{where} expected one image, found a {type(image).__name__} of {len(image)}: "
+            "torchvision would draw once for all of them. Call the recorder once per image."
+        )
+
+
+def check_alone(images: Sequence[Any], where: str) -> None:
+    """Refuse several images of one sample, for which a transform draws once.
+
+    Raises:
+        ImageError: more than one of them is an image.
+    """
+    if len(images) < 2:
+        return
+    kinds = (Image, tv_tensors.Image)
+    found = sum(isinstance(i, kinds) or type(i) is Tensor for i in images)
+    if found > 1:
+        raise ImageError(
+            f"{where} expected one image, found a sample with {found}: torchvision draws once for "
+            "all of them. Call the recorder once per image."
+        )

@@ -1,0 +1,67 @@
+"""Twins: objects of another class that share a transform's attributes, and follow its changes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+ORIGINAL = "_augself_original"
+"""Slot in which a twin keeps the object whose attributes it shares."""
+
+
+def twin(original: Any, cls: Any) -> Any:
+    """Make an object of ``cls``, a subclass of the original's class, with the same attributes.
+
+    The attributes are not copied: one dict serves both. What shall differ lies in slots of ``cls``.
+
+    Args:
+        original: it stays as it is.
+        cls: subclass of its class with a slot of the name :data:`ORIGINAL`.
+    """
+    made = cls.__new__(cls)
+    object.__setattr__(made, "__dict__", vars(original))
+    object.__setattr__(made, ORIGINAL, original)
+    return made
+
+
+def holding(original: Any, attribute: str, held: Any) -> Any:
+    """Make a twin of a container that differs in what one of its attributes holds.
+
+    Args:
+        original: container or wrapper; it stays as it is.
+        attribute: name of the attribute.
+        held: what the twin's holds.
+    """
+    if not hasattr(original, "__dict__"):
+        raise TypeError(f"'{type(original).__name__}' has no attributes of its own to share.")
+    cls: Any = type(original)
+    made = twin(original, _holder(cls, attribute))
+    object.__setattr__(made, attribute, held)
+    return made
+
+
+class _Holder:
+    """What all twins of containers share: how they pickle."""
+
+    attribute: str
+
+    def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
+        name = type(self).attribute
+        return holding, (getattr(self, ORIGINAL), name, getattr(self, name))
+
+
+@functools.cache
+def _holder(cls: Any, attribute: str) -> Any:
+    slots = (ORIGINAL, attribute)  # a slot comes before the dict's entry of its name
+    return type(cls.__name__, (_Holder, cls), {"__slots__": slots, "attribute": attribute})
+
+
+def held_by(container: Any, attribute: str) -> list[Any]:
+    """List what a container's attribute holds: its children, or one child."""
+    held = getattr(container, attribute)
+    if isinstance(held, Mapping):
+        return list(held.values())
+    return list(held) if isinstance(held, (list, tuple, nn.ModuleList)) else [held]
