@@ -109,6 +109,8 @@ class ColorEncoder(RegressionEncoder):
     @staticmethod
     def _read_torchvision(step: Step) -> Mapping[str, Columns]:
         factors = tuple(step.params[f"{name}_factor"] for name in FACTORS)
+        if step.channels == 1:  # saturation and hue change nothing there
+            factors = (*factors[:2], *ColorEncoder.identity[2:])
         order = step.params["fn_idx"]  # a tensor, whose elements one by one would be tensors too
         listed = order.tolist() if isinstance(order, Tensor) else order
         return {"color": factors, "color_order": tuple(map(float, listed))}

@@ -52,8 +52,11 @@ class SolarizeEncoder(RegressionEncoder):
 
     @classmethod
     def from_torchvision(cls, step: Step) -> Self:
-        """Build the encoder from torchvision's fixed threshold."""
-        return cls(threshold=_fraction(step.config["threshold"]))
+        """Build the encoder from torchvision's fixed threshold.
+
+        What fraction it is depends on the images' dtype: any, unless everything is inverted.
+        """
+        return cls(threshold=(0.0, 1.0) if step.config["threshold"] > 0 else 0.0)
 
     @staticmethod
     def _read_kornia(step: Step) -> Mapping[str, Columns]:
@@ -69,14 +72,16 @@ class SolarizeEncoder(RegressionEncoder):
 
     kornia = {"RandomSolarize": _read_kornia}
     torchvision = {
-        "RandomSolarize": lambda step: {"solarize": (_fraction(step.config["threshold"]),)}
+        "RandomSolarize": lambda step: {
+            "solarize": (_fraction(step.config["threshold"], step.white),)
+        }
     }
     kornia_writers = {"RandomSolarize": _write}
 
 
-def _fraction(threshold: float) -> float:
-    """Read torchvision's threshold: over 1 it counts 0–255 (PIL, uint8), else it is a fraction.
+def _fraction(threshold: float, white: float) -> float:
+    """Read torchvision's threshold, which counts in the image's own values, as a fraction of white.
 
     Beyond the brightest value it changes nothing, like 1; below 0 everything, like 0.
     """
-    return max(0.0, min(1.0, threshold / 255 if threshold > 1 else threshold))
+    return max(0.0, min(1.0, threshold / white))

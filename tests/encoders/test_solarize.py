@@ -36,19 +36,28 @@ def test_read_kornia(read: Callable[..., list[Any]]) -> None:
     assert all(written[name].equal(value) for name, value in params.items())
 
 
-@pytest.mark.parametrize(("threshold", "expected"), [(127.5, 0.5), (0.5, 0.5), (1, 1.0)])
-def test_read_torchvision(
-    read: Callable[..., list[Any]], threshold: float, expected: float
-) -> None:
-    config = {"threshold": threshold}
-    assert read(SolarizeEncoder, "torchvision", "RandomSolarize", {}, config) == [expected]
+@pytest.mark.parametrize(
+    ("threshold", "white", "expected"),
+    [
+        (0.5, 1.0, 0.5), (1, 1.0, 1.0), (127.5, 255.0, 0.5), (0.5, 255.0, 0.5 / 255),
+        (1, 255.0, 1 / 255), (300, 255.0, 1.0), (-3, 255.0, 0.0), (32768, 65535.0, 32768 / 65535),
+        (2**30, 2.0**31 - 1, 2**30 / (2**31 - 1)),
+    ],
+)  # fmt: skip
+def test_read_torchvision(threshold: float, white: float, expected: float) -> None:
+    step = Step("RandomSolarize", {}, {"threshold": threshold}, (4, 4), white)
+    assert SolarizeEncoder.torchvision["RandomSolarize"](step) == {"solarize": (expected,)}
+    low, high = SolarizeEncoder.from_torchvision(step).ranges[0] or (0.0, 0.0)
+    assert low <= expected <= high
 
 
 @pytest.mark.parametrize(
     ("host", "config", "expected"),
     [
         ("kornia", {"thresholds": (0.4, 0.6)}, (0.4, 0.6)),
-        ("torchvision", {"threshold": 127.5}, (0.5, 0.5)),
+        ("torchvision", {"threshold": 127.5}, (0.0, 1.0)),
+        ("torchvision", {"threshold": 0.5}, (0.0, 1.0)),
+        ("torchvision", {"threshold": 0}, (0.0, 0.0)),
     ],
 )
 def test_build(
