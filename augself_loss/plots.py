@@ -66,6 +66,7 @@ def draw_pair(
     record1: Record,
     record2: Record,
     predicted: Tensor,
+    encoder: CropEncoder | None = None,
 ) -> None:
     """Draw one image with its two views' boxes, the predicted box, and the two views.
 
@@ -76,12 +77,14 @@ def draw_pair(
         record1: record of the first view, entries ``(1, columns)``.
         record2: record of the second view.
         predicted: the predicted crop difference 1→2, ``(1, 4)``.
+        encoder: the loss's, whose units ``predicted`` is in; by default one of crops that do not
+            reach beyond the image.
     """
     height, width = image.shape[-2:]
     show_image(axes[0], image)
     draw_box(axes[0], record1["crop"][0], (height, width), FIRST)
     draw_box(axes[0], record2["crop"][0], (height, width), TRUE)
-    guess = CropEncoder().second_box(record1, predicted)[0]
+    guess = (encoder or CropEncoder(reach=0)).second_box(record1, predicted)[0]
     draw_box(axes[0], guess, (height, width), PREDICTED, linestyle="--")
     for place, view, colour in zip(axes[1:], views, (FIRST, TRUE), strict=True):
         show_image(place, view)

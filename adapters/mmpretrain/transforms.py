@@ -76,7 +76,7 @@ def _centre_encoders(transform: Any) -> Sequence[Encoder]:
             "source image. Resize first (ResizeEdge), or leave it out of the record with "
             "ignore=['CenterCrop']."
         )
-    return [CropEncoder()]
+    return [CropEncoder(reach=0)]
 
 
 def _centre_box(transform: Any, _drawn: Drawn, size: Size) -> Entries:
@@ -222,9 +222,9 @@ def _angle(transform: Any) -> Encoder:
 
 
 READINGS: Mapping[type, Reading] = {
-    mmpretrain.RandomResizedCrop: Reading(lambda _: [CropEncoder()], _crop_box),
-    mmpretrain.EfficientNetRandomCrop: Reading(lambda _: [CropEncoder()], _crop_box),
-    mmpretrain.RandomCrop: Reading(lambda _: [CropEncoder()], _crop_box),
+    mmpretrain.RandomResizedCrop: Reading(lambda _: [CropEncoder(reach=0)], _crop_box),
+    mmpretrain.EfficientNetRandomCrop: Reading(lambda _: [CropEncoder(reach=0)], _crop_box),
+    mmpretrain.RandomCrop: Reading(lambda _: [CropEncoder(reach=math.inf)], _crop_box),
     mmcv.CenterCrop: Reading(_centre_encoders, _centre_box),
     mmcv.RandomFlip: Reading(_flip_encoders, _flips),
     mmpretrain.ColorJitter: Reading(

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from numbers import Real
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
-from augself_loss.encoders.base import Columns, Step, Value
-from augself_loss.encoders.regression import RegressionEncoder
+from augself_loss.encoders.base import Columns, Encoder, Step, Value
+from augself_loss.encoders.regression import LARGEST, RegressionEncoder
+from augself_loss.errors import EncoderError
+
+ROUNDING = 5e-7
+"""By this much float32 may put a box beyond an image that it ends with."""
+SMALLEST = 1e-5
+"""No box is a smaller part of what it spans with another and the image."""
 
 
 class CropEncoder(RegressionEncoder):
@@ -17,6 +27,14 @@ class CropEncoder(RegressionEncoder):
     Target: difference of the centres (y, x) and of the sizes (height, width), in the frame of the
     *first* view: where that view is flipped, the difference is mirrored. So 1→2 and 2→1 are not
     each other's negatives when the flips differ.
+
+    A box may reach beyond the image, where that was padded. Differences along an axis are then
+    divided by the length that both boxes and the image span together, so that they stay within
+    [−1, 1]; inside of the image that length is 1.
+
+    Args:
+        reach: how far a box may reach beyond the image, as a fraction of it: 0 for never, infinity
+            for as far as you like. By default 1.
 
     Reference:
         Lee et al., NeurIPS 2021, section 3.2 (crop); loss MSE(tanh(φ), ω_diff).
@@ -34,9 +52,31 @@ class CropEncoder(RegressionEncoder):
     frame = ("flip",)
     optional = ("vertical_flip",)
 
-    def __init__(self) -> None:
-        # Padding may push a box over the image's border, at most by its own size.
-        super().__init__((-1.0, 2.0), (-1.0, 2.0), (0.0, 3.0), (0.0, 3.0))
+    def __init__(self, reach: float = 1.0) -> None:
+        far = min(_reach(reach), LARGEST / 4)
+        corner, size = (-far, 1 + far), (0.0, 1 + 2 * far)
+        super().__init__(corner, corner, size, size)
+
+    @property
+    def inside(self) -> bool:
+        """Whether boxes never reach beyond the image."""
+        return all(limits is not None and limits[0] >= 0 >= limits[1] - 1 for limits in self.ranges)
+
+    def holds(self, other: Encoder) -> bool:
+        """Whether targets are right for another pipeline's boxes: by any but ``reach=0``, all."""
+        return not self.inside or super().holds(other)
+
+    @classmethod
+    def from_torchvision(cls, step: Step) -> Self:
+        """Build the encoder from how a torchvision crop pads: as far as the images are small."""
+        pads = step.config.get("padding") or step.config.get("pad_if_needed")
+        crops = step.name == "RandomResizedCrop" or (step.name == "RandomCrop" and not pads)
+        return cls(reach=0.0 if crops else math.inf)
+
+    @classmethod
+    def from_kornia(cls, step: Step) -> Self:
+        """Build the encoder from a Kornia crop: all but RandomResizedCrop may pad."""
+        return cls(reach=0.0 if step.name == "RandomResizedCrop" else math.inf)
 
     def absolute(self, record: Mapping[str, Tensor]) -> Tensor:
         """Describe one view: centre y, centre x, height, width, ``(B, 4)``, source frame."""
@@ -44,7 +84,11 @@ class CropEncoder(RegressionEncoder):
 
     def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
         """Make ω_diff: Δ centre y, Δ centre x, Δ height, Δ width, ``(B, 4)``, in view a's frame."""
-        return _mirrored(_centred(record_a["crop"] - record_b["crop"]), record_a)
+        box_a, box_b = record_a["crop"], record_b["crop"]
+        difference = _centred(box_a - box_b)
+        if not self.inside:
+            difference = difference / _spanned(box_a, box_b)
+        return _mirrored(difference, record_a)
 
     def second_box(self, record_a: Mapping[str, Tensor], difference: Tensor) -> Tensor:
         """Find the box of view b from view a's record and a difference a→b, e.g. a predicted one.
@@ -56,7 +100,10 @@ class CropEncoder(RegressionEncoder):
         Returns:
             Box (top, left, height, width), ``(B, 4)``, as fractions of the source image.
         """
-        second = self.absolute(record_a) - _mirrored(difference, record_a)
+        first, moved = record_a["crop"], _mirrored(difference, record_a)
+        if not self.inside:
+            moved = moved * _span_of(first, moved)
+        second = _centred(first) - moved
         y, x, height, width = second.unbind(-1)
         return torch.stack([y - height / 2, x - width / 2, height, width], dim=-1)
 
@@ -151,10 +198,64 @@ def padding_sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
+def _reach(value: object) -> float:
+    """Read a reach.
+
+    Raises:
+        EncoderError: it is no number of at least 0.
+    """
+    number = -1.0
+    if isinstance(value, Real):
+        with suppress(OverflowError):
+            number = float(value)
+    if not number >= 0:
+        raise EncoderError(
+            f"reach expected a fraction of the image >= 0, found {value!r}. Boxes in pixels are to "
+            "be divided by the image's height and width."
+        )
+    return number
+
+
 def _centred(boxes: Tensor) -> Tensor:
     """Take boxes, or differences of boxes, from their corner (y, x) to their centre."""
     corner, size = torch.split(boxes, 2, dim=-1)
     return torch.cat([torch.add(corner, size, alpha=0.5), size], dim=-1)
+
+
+def _spanned(box_a: Tensor, box_b: Tensor) -> Tensor:
+    """Measure what two boxes and the image span together along y and x, twice, ``(B, 4)``."""
+    corner_a, size_a = torch.split(box_a, 2, dim=-1)
+    corner_b, size_b = torch.split(box_b, 2, dim=-1)
+    end = torch.maximum(corner_a + size_a, corner_b + size_b)
+    # What is only rounding is no reach: inside of the image a target is left as it is.
+    length = (end - ROUNDING).clamp_min(1) - (
+        torch.minimum(corner_a, corner_b) + ROUNDING
+    ).clamp_max(0)
+    return torch.cat([length, length], dim=-1)
+
+
+def _span_of(first: Tensor, difference: Tensor) -> Tensor:
+    """Find what :func:`_spanned` measured, from one box and the difference that it divided.
+
+    The length L is the largest of four straight lines A + s · L, of which a difference of two
+    boxes has every s < 1: L is then the largest A / (1 − s). A predicted difference may have none;
+    the line is left out there.
+    """
+    corner, size = torch.split(first, 2, dim=-1)
+    centre, grown = torch.split(difference, 2, dim=-1)
+    later, sooner = centre + grown / 2, centre - grown / 2  # how far ends and corners lie apart
+    end = (corner + size - ROUNDING).clamp_min(1)
+    start = (corner + ROUNDING).clamp_max(0)
+    known = end - start
+    length = known
+    for reach, rest in (
+        (corner + size - ROUNDING - start, 1 + later),
+        (end - corner - ROUNDING, 1 - sooner),
+        (size - 2 * ROUNDING, 1 + grown),
+    ):
+        line = torch.where(rest > SMALLEST, reach / rest.clamp_min(SMALLEST), known)
+        length = torch.maximum(length, line)
+    return torch.cat([length, length], dim=-1)
 
 
 def _mirrored(difference: Tensor, record: Mapping[str, Tensor]) -> Tensor:

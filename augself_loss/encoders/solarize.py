@@ -11,6 +11,8 @@ from augself_loss.encoders.regression import RegressionEncoder, as_fixed
 from augself_loss.errors import EncoderError
 from augself_loss.parameters import Field, Range
 
+WHITE_8_BIT = 255.0
+
 
 class SolarizeEncoder(RegressionEncoder):
     """Solarization: threshold as a fraction of the brightest value, 1 where not applied.
@@ -54,9 +56,13 @@ class SolarizeEncoder(RegressionEncoder):
     def from_torchvision(cls, step: Step) -> Self:
         """Build the encoder from torchvision's fixed threshold.
 
-        What fraction it is depends on the images' dtype: any, unless everything is inverted.
+        What fraction it is depends on the images' dtype: any, unless everything is inverted, or
+        nothing: 256 is how one says so of 8-bit images.
         """
-        return cls(threshold=(0.0, 1.0) if step.config["threshold"] > 0 else 0.0)
+        threshold = float(step.config["threshold"])
+        if WHITE_8_BIT < threshold <= WHITE_8_BIT + 1:
+            return cls(threshold=1.0)
+        return cls(threshold=(0.0, 1.0) if threshold > 0 else 0.0)
 
     @staticmethod
     def _read_kornia(step: Step) -> Mapping[str, Columns]:

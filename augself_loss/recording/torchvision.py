@@ -148,7 +148,8 @@ class TorchvisionRecorder:
         if any(v is not None and v != i for v, i in zip(columns, identity, strict=True)):
             raise PipelineError(
                 f"'{step.name}' was built so that it never changes a view, and found to set "
-                f"'{name}' to {columns}. Make a new recorder of the pipeline as it is now."
+                f"'{name}' to {columns}. Convert the images to uint8 before it, or leave it out of "
+                f"the record with ignore=[{step.name}]."
             )
 
     def _check(self, image: Any) -> None:

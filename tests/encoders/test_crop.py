@@ -1,11 +1,22 @@
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
-from augself_loss import CropEncoder, Record
+from augself_loss import (
+    AugSelfLoss,
+    CropEncoder,
+    Encoder,
+    EncoderError,
+    FlipEncoder,
+    Record,
+    RecordError,
+)
 
 
 def view(box: list[float], flip: float = 0.0, vertical: float | None = None) -> Record:
@@ -96,3 +107,113 @@ def test_read(
 ) -> None:
     columns = torch.tensor(read(CropEncoder, host, transform, params, config)).flatten()
     assert columns.tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("host", "transform", "config", "inside"),
+    [
+        ("torchvision", "RandomResizedCrop", {"size": (8, 8)}, True),
+        ("torchvision", "RandomCrop", {"padding": None, "pad_if_needed": False}, True),
+        ("torchvision", "RandomCrop", {"padding": 4, "pad_if_needed": False}, False),
+        ("torchvision", "RandomCrop", {"padding": None, "pad_if_needed": True}, False),
+        ("torchvision", "CenterCrop", {"size": (9, 9)}, False),
+        ("torchvision", "Pad", {"padding": 4}, False),
+        ("kornia", "RandomResizedCrop", {}, True),
+        ("kornia", "RandomCrop", {}, False),
+        ("kornia", "CenterCrop", {}, False),
+    ],
+)
+def test_how_far_boxes_reach_is_taken_from_the_transform(
+    built: Callable[..., Encoder], host: str, transform: str, config: dict[str, Any], inside: bool
+) -> None:
+    encoder = built(CropEncoder, host, transform, config)
+    assert isinstance(encoder, CropEncoder)
+    assert encoder.inside is inside
+    far = view([-40.0, 0.0, 80.0, 1.0])
+    if inside:
+        with pytest.raises(RecordError, match="outside the encoder's range"):
+            encoder.check(far)
+    else:
+        encoder.check(far)
+    assert encoder.union(CropEncoder(reach=math.inf)).inside is False  # type: ignore[attr-defined]
+
+
+def test_boxes_in_pixels_are_still_refused() -> None:
+    with pytest.raises(RecordError, match="outside the encoder's range"):
+        CropEncoder().check(view([12.0, 30.0, 160.0, 140.0]))
+
+
+@pytest.mark.parametrize("reach", [-0.1, math.nan, "far", None])
+def test_reach_is_a_fraction(reach: Any) -> None:
+    with pytest.raises(EncoderError, match="reach expected a fraction"):
+        CropEncoder(reach)
+
+
+class Recorder:
+    """Says which records will come."""
+
+    def __init__(self, reach: float) -> None:
+        self.encoders = (CropEncoder(reach),)
+        self.layout = {**CropEncoder(reach).fields, **FlipEncoder().fields}
+
+
+@pytest.mark.parametrize(
+    ("loss", "pipeline", "fits"),
+    [(0, 0, True), (1, 0, True), (1, math.inf, True), (math.inf, 1, True), (0, 1, False)],
+)
+def test_only_a_loss_for_boxes_inside_refuses_others(
+    loss: float, pipeline: float, fits: bool
+) -> None:
+    augself = AugSelfLoss(8, {"crop": 1.0}, encoders=[CropEncoder(loss)])
+    if fits:
+        augself.check_recorder(Recorder(pipeline))
+    else:
+        with pytest.raises(EncoderError, match=r"encoders=recorder\.encoders"):
+            augself.check_recorder(Recorder(pipeline))
+
+
+def test_targets_beyond_the_image_by_hand() -> None:
+    # Along y they span -0.5 … 2 with the image: 2.5; along x 0 … 1.
+    one, two = view([-0.5, 0.0, 1.0, 1.0]), view([1.0, 0.0, 1.0, 0.5])
+    assert CropEncoder().difference(one, two).tolist() == [
+        pytest.approx([-1.5 / 2.5, 0.25, 0.0, 0.5])
+    ]
+    assert CropEncoder(0).difference(one, view(WHOLE)).tolist() == [[-0.5, 0.0, 0.0, 0.0]]
+
+
+corner = st.floats(-30, 30, width=32)
+length = st.floats(0.0625, 40, width=32)
+boxes = st.tuples(corner, corner, length, length).map(list)
+inner = st.tuples(*[st.floats(0, 1, width=32)] * 4).map(
+    lambda b: [b[0] * (1 - b[2]), b[1] * (1 - b[3]), b[2], b[3]]
+)
+bits = st.sampled_from([0.0, 1.0])
+
+
+@given(one=boxes, two=boxes, flip=bits, vertical=bits, reach=st.sampled_from([1.0, math.inf]))
+def test_no_target_is_beyond_tanh_and_the_second_box_comes_back(
+    one: list[float], two: list[float], flip: float, vertical: float, reach: float
+) -> None:
+    encoder = CropEncoder(reach)
+    first, second = view(one, flip, vertical), view(two)
+    target = encoder.difference(first, second)
+    assert target.abs().max() <= 1 + 1e-5
+    back = encoder.second_box(first, target)
+    torch.testing.assert_close(back, second["crop"], atol=2e-2, rtol=1e-3)
+
+
+@given(one=inner, two=inner, flip=bits)
+def test_inside_of_the_image_nothing_is_divided(
+    one: list[float], two: list[float], flip: float
+) -> None:
+    first, second = view(one, flip), view(two)
+    plain = CropEncoder(0).difference(first, second)
+    assert torch.equal(CropEncoder().difference(first, second), plain)
+    assert torch.equal(CropEncoder(math.inf).difference(first, second), plain)
+
+
+@given(predicted=st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4), one=boxes)
+def test_a_predicted_difference_gives_a_finite_box(
+    predicted: list[float], one: list[float]
+) -> None:
+    assert CropEncoder().second_box(view(one), torch.tensor([predicted])).isfinite().all()

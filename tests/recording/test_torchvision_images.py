@@ -16,7 +16,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import functional as f1
 from torchvision.transforms import v2
 
-from augself_loss.errors import ImageError
+from augself_loss.errors import ImageError, PipelineError
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
@@ -69,12 +69,21 @@ def test_a_solarize_threshold_of_pil_images_counts_to_255(
     api: ModuleType, mode: str, threshold: float
 ) -> None:
     image = f1.to_pil_image(RAMP).convert(mode)
-    recorder = TorchvisionRecorder(api.RandomSolarize(threshold, p=1.0))
+    recorder = TorchvisionRecorder(api.RandomSolarize(threshold, p=1.0), types=["solarize"])
     view, record = recorder(image)
     assert float(record["solarize"]) == pytest.approx(min(1.0, threshold / 255))
     changed = np.asarray(view) != np.asarray(image)
     assert changed.mean() == pytest.approx(np.mean(np.arange(256) >= threshold))
-    recorder.encoders[0].check(default_collate([record]))
+    for encoder in recorder.encoders:
+        encoder.check(default_collate([record]))
+
+
+@APIS
+def test_a_threshold_of_256_acts_on_deeper_images(api: ModuleType) -> None:
+    recorder = TorchvisionRecorder(api.RandomSolarize(256, p=1.0))
+    recorder(f1.to_pil_image(RAMP))
+    with pytest.raises(PipelineError, match="never changes a view, and found to set 'solarize'"):
+        recorder(RAMP.short() * 128)
 
 
 @pytest.mark.parametrize(
