@@ -41,6 +41,8 @@ class Step:
     current: list[Tensor] = field(default_factory=list)
     waiting: bool = False
     """Whether a step runs whose term is not computed yet."""
+    marked: bool = False
+    """Whether a batch's records were seen to be those of the recorder."""
 
     def augmented(self, batch: Any, dtype: torch.dtype) -> Any:
         """Replace the batch's images by views and their records (device augmentation).
@@ -70,7 +72,8 @@ class Step:
                 "transform (or on_device=True for Kornia; a DataModule's own "
                 "on_after_batch_transfer replaces the module's)."
             )
-        alone, self.records = split_views(views, self.layout)
+        first, self.marked = not self.marked, True
+        alone, self.records = split_views(views, self.layout, check=first)
         return self._replaced(batch, alone), alone
 
     def stripped(self, batch: Any) -> Any:

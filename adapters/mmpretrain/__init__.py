@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from augself_loss.adapters.mmpretrain.data import (
     KorniaDataPreprocessor,
     RecordedMultiView,
-    fingerprint,
     recorder_of,
 )
 from augself_loss.adapters.mmpretrain.host import MODELS, BaseAveragedModel, BaseSelfSupervisor
@@ -25,7 +24,7 @@ from augself_loss.adapters.mmpretrain.step import LOG, Step, last_map
 from augself_loss.adapters.pairing import Views, check_views
 from augself_loss.errors import LossError
 from augself_loss.loss import AugSelfLoss
-from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.multiview import MultiViewRecorder, mark_of
 from augself_loss.taps import FeatureTaps
 
 __all__ = [
@@ -151,7 +150,7 @@ def add_augself(
     on_device = isinstance(preprocessor, KorniaDataPreprocessor)
     if on_device:
         preprocessor.records = True
-    mark = None if on_device else fingerprint(recorder)
+    mark = None if on_device else mark_of(recorder.layout)
     step = Step(FeatureTaps(model, named, read=last_map), recorder.layout, views, mark)
     cls: Any = type(model)
     host.__class__ = _extended(cls)

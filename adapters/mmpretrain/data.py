@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import kornia.augmentation
-import numpy as np
 import torch
 from torch import nn
 
@@ -49,6 +47,7 @@ class RecordedMultiView(MultiView):  # type: ignore[misc]
             known, by name.
 
     Example:
+        >>> import numpy as np
         >>> views = RecordedMultiView([[dict(type="RandomFlip", prob=1.0)]], num_views=2)
         >>> results = views(dict(img=np.zeros((8, 8, 3), np.uint8)))
         >>> len(results["img"]), results["aug_params"].shape
@@ -68,7 +67,6 @@ class RecordedMultiView(MultiView):  # type: ignore[misc]
         options: Any = {"register": register, "ignore": tuple(ignore), "types": tuple(types)}
         recorders = {id(line): MMRecorder(line, **options) for line in self.pipelines}
         self.recorder = MultiViewRecorder([recorders[id(line)] for line in self.transforms])
-        self.mark = fingerprint(self.recorder)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Make the views and their records.
@@ -77,11 +75,10 @@ class RecordedMultiView(MultiView):  # type: ignore[misc]
             results: with the image ``(H, W, C)`` as ``img``.
 
         Returns:
-            The same dict, ``img`` a list of N views, ``aug_params`` int32 ``(N, P + 1)``.
+            The same dict, ``img`` a list of N views, ``aug_params`` int32 ``(N, P)``.
         """
         *views, packed = self.recorder(results)
-        marks = np.full((len(views), 1), self.mark, np.int32)
-        results.update({"img": views, KEY: np.concatenate([packed.numpy(), marks], axis=1)})
+        results.update({"img": views, KEY: packed.numpy()})
         return results
 
 
@@ -189,13 +186,6 @@ def _built(augmentation: Any) -> nn.Module:
     tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
     built: nn.Module = cls(**tuples)
     return built
-
-
-def fingerprint(recorder: MultiViewRecorder) -> int:
-    """Sum up, in 31 bits, what a recorder's records hold and between which values."""
-    entries = [(name, field.columns, field.ranges) for name, field in recorder.layout.items()]
-    types = [(encoder.name, type(encoder).__name__) for encoder in recorder.encoders]
-    return zlib.crc32(repr((len(recorder.recorders), entries, types)).encode()) >> 1
 
 
 def recorder_of(pipeline: Any) -> MultiViewRecorder:

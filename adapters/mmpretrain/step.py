@@ -31,7 +31,7 @@ class Step:
         taps: where features are taken.
         layout: the records' layout.
         views: which views are paired.
-        mark: fingerprint of the pipeline that shall have made the records; ``None`` where the
+        mark: of the layout in which the pipeline shall have made the records; ``None`` where the
             data preprocessor makes them.
         optimizer_checked: whether the heads were seen in the optimizer.
     """
@@ -108,7 +108,7 @@ class Step:
                 "other types or ranges. Give the data set and augself=dict(pipeline=…) the same "
                 "pipeline; a file that replaces the one it inherits has to replace both."
             )
-        return torch.from_numpy(rows[..., :-1].copy())
+        return torch.from_numpy(rows)
 
 
 def last_map(output: Any) -> Any:

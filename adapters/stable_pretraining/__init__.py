@@ -25,7 +25,7 @@ from augself_loss.adapters.stable_pretraining.recorder import (
 )
 from augself_loss.errors import LossError, RecordError, missing_extra
 from augself_loss.loss import AugSelfLoss
-from augself_loss.parameters import unpack
+from augself_loss.recording.multiview import RECORD_DTYPE, from_bits
 from augself_loss.taps import FeatureTaps
 
 try:
@@ -136,16 +136,15 @@ class DictStep(Step):
     def separate(self, batch: Any) -> tuple[Any, list[Tensor]]:
         """Read the records, for :meth:`term`; they stay where the host's own notes are."""
         views = views_of(batch)
-        width = sum(field.width for field in self.layout.values())
-        for view in views:
-            packed = view[RECORD]
-            if packed.dtype != torch.int32 or packed.shape[1:] != (width,):
+        first, self.marked = not self.marked, True
+        for packed in (view[RECORD] for view in views):
+            if packed.dtype != RECORD_DTYPE or packed.ndim != 2:
                 raise RecordError(
-                    f"Expected records (B, {width}) int32 for {list(self.layout)}, found "
+                    f"Expected records (B, P) int32 for {list(self.layout)}, found "
                     f"{tuple(packed.shape)} {packed.dtype}: they were made by another recorder "
                     "than add_augself was given."
                 )
-        self.records = [unpack(view[RECORD].view(torch.float32), self.layout) for view in views]
+        self.records = [from_bits(view[RECORD], self.layout, check=first) for view in views]
         return batch, [view["image"] for view in views]
 
 

@@ -18,7 +18,7 @@ from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError, RecordError
 from augself_loss.parameters import Layout, Record, identity_record, pack
 from augself_loss.recording.kornia import KorniaRecorder
-from augself_loss.recording.multiview import RECORD_DTYPE, MultiViewRecorder
+from augself_loss.recording.multiview import MultiViewRecorder, mark_of, to_bits
 from augself_loss.recording.plan import is_listed
 from augself_loss.recording.torchvision_taps import Apply
 
@@ -57,8 +57,9 @@ class StablePretrainingRecorder:
         >>> view = transforms.Compose(transforms.RGB(), transforms.RandomHorizontalFlip(p=1.0))
         >>> recorder = StablePretrainingRecorder(transforms.MultiViewTransform([view, view]))
         >>> sample = recorder({"image": torch.rand(3, 8, 8)})
-        >>> sample["views"][0]["augself"].view(torch.float32)
-        tensor([1.])
+        >>> from augself_loss.recording.multiview import from_bits
+        >>> from_bits(sample["views"][0]["augself"], recorder.layout)
+        {'flip': tensor([1.])}
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class StablePretrainingRecorder:
         self.layout: Layout = united.layout
         self.encoders: tuple[Encoder, ...] = united.encoders
         self.views = len(wiring.recorders)
+        self._mark = mark_of(self.layout)
         self._source, self._kept = wiring.source, wiring.kept
         self._original = transform
 
@@ -127,7 +129,7 @@ class StablePretrainingRecorder:
             name: entry[0].expand(*batch, -1)
             for name, entry in identity_record(lacking, 1, device).items()
         }
-        return pack({**record, **identity}, self.layout).view(RECORD_DTYPE)
+        return to_bits(pack({**record, **identity}, self.layout), self._mark)
 
 
 class RecordedView:

@@ -18,7 +18,7 @@ from augself_loss.adapters.vissl.transform import KEY
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import pack
 from augself_loss.recording.kornia import KorniaRecorder
-from augself_loss.recording.multiview import RECORD_DTYPE
+from augself_loss.recording.multiview import mark_of, to_bits
 
 IMAGES = ("data", "data_momentum")
 """Where VISSL's collators put views."""
@@ -94,7 +94,7 @@ class DeviceViews:
             return {**batch, **augmented}
         # Views lie one after the other, in one tensor or in several.
         packed = rearrange(torch.cat(records), "(n b) p -> b n p", n=self.count)
-        return {**batch, **augmented, KEY: packed.contiguous().view(RECORD_DTYPE)}
+        return {**batch, **augmented, KEY: packed.contiguous()}
 
     def _views(self, images: Any, records: list[Tensor]) -> Any:
         if isinstance(images, list):
@@ -109,7 +109,8 @@ class DeviceViews:
                 views: Any = self.pipeline(images)
                 return views
             views, record = self.recorder(images)
-        records.append(pack(record, self.recorder.layout))
+        layout = self.recorder.layout
+        records.append(to_bits(pack(record, layout), mark_of(layout)))
         return views
 
 

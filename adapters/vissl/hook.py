@@ -77,6 +77,7 @@ class AugSelfHook(_Hook):
         self.settings, self.moco = settings, moco
         self.layout = settings.recorded().layout
         self.logged: dict[str, Tensor] = {}
+        self.checked = False
 
     def on_start(self, task: Any) -> None:
         """Refuse an optimizer without the heads, and join the loss."""
@@ -110,7 +111,8 @@ class AugSelfHook(_Hook):
             )
         momentum = [] if self.moco is None else [self.moco.features]
         features = model.augself_tap.views(*packed.shape[:2], *momentum)
-        features, records = split_views([*features, packed], self.layout)
+        first, self.checked = not self.checked, True
+        features, records = split_views([*features, packed], self.layout, check=first)
         wanted = self._wanted(sample["input"], features)
         out: Output = model.augself([features[i] for i in wanted], [records[i] for i in wanted])
         logged = {"total": out.total, "base": base, **out.terms}

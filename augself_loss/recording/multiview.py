@@ -3,16 +3,19 @@
 Hosts hand a list of views from the Dataset to the training step, through collates that know
 tensors only. So a :class:`MultiViewRecorder` returns the views and, last, one tensor with all their
 records; :func:`split_views` takes it off again. It holds the records' float32 bits as int32, so
-that a host which casts floating-point batches (to bf16, say) leaves the record as it was recorded.
+that a host which casts floating-point batches (to bf16, say) leaves the record as it was recorded,
+and as its last column a mark of their layout, so that another recorder's are told from them.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from augself_loss.encoders import Encoder, default_encoders
 from augself_loss.errors import PipelineError, RecordError
@@ -37,14 +40,15 @@ class MultiViewRecorder:
 
     Args:
         recorders: one recorder per view, or one for all; the same object may make several views.
-        views: number of views where ``recorders`` is a single one. Default 2.
+        views: number of views where ``recorders`` is a single one; by default 2.
 
     Attributes:
         layout: entries that every view's record holds: those of all pipelines together.
         encoders: encoders of the recorded types, their ranges united over the pipelines.
 
     Raises:
-        PipelineError: fewer than two views, or nothing that is recorded.
+        PipelineError: fewer than two views, a number of views beside a list of another length, or
+            nothing that is recorded.
 
     Example:
         >>> import kornia.augmentation as K
@@ -52,24 +56,17 @@ class MultiViewRecorder:
         >>> two_views = MultiViewRecorder(KorniaRecorder(K.RandomHorizontalFlip(p=1.0)))
         >>> *views, packed = two_views(torch.rand(4, 3, 8, 8))
         >>> len(views), packed.shape
-        (2, torch.Size([4, 2, 1]))
+        (2, torch.Size([4, 2, 2]))
     """
 
-    def __init__(self, recorders: Recorder | Sequence[Recorder], views: int = 2) -> None:
-        if isinstance(views, bool) or not isinstance(views, int):
-            raise PipelineError(f"views expected a whole number, found {views!r}.")
-        self.recorders = list(recorders) if isinstance(recorders, Sequence) else [recorders] * views
+    def __init__(self, recorders: Recorder | Sequence[Recorder], views: int | None = None) -> None:
+        self.recorders = _per_view(recorders, views)
         for recorder in self.recorders:
             if not (callable(recorder) and hasattr(recorder, "layout")):
                 raise PipelineError(
                     f"MultiViewRecorder expected recorders, found {type(recorder).__name__}. Give "
                     "the pipeline to a KorniaRecorder or TorchvisionRecorder first."
                 )
-        if len(self.recorders) < 2:
-            raise PipelineError(
-                "MultiViewRecorder expected at least two views to compare, found "
-                f"{len(self.recorders)}. For one view call the recorder itself."
-            )
         held: dict[str, Field] = {}
         for recorder in self.recorders:
             held.update(recorder.layout)
@@ -89,6 +86,7 @@ class MultiViewRecorder:
             raise PipelineError(
                 "MultiViewRecorder expected pipelines that augment at random, found none that does."
             )
+        self._mark = mark_of(self.layout)
 
     def __call__(self, image: Any) -> list[Any]:
         """Make all views.
@@ -98,14 +96,14 @@ class MultiViewRecorder:
 
         Returns:
             ``[view 1, …, view N, packed]`` with ``packed`` ``(N, P)`` int32, ``(B, N, P)`` for a
-            batch, to be read by :func:`split_views`.
+            batch, to be read by :func:`split_views`; P is the layout's columns and the mark.
         """
         views, packed = [], []
         for number in range(len(self.recorders)):
             view, record = self.view(number, image)
             views.append(view)
             packed.append(pack(record, self.layout))
-        return [*views, torch.stack(packed, dim=-2).float().view(RECORD_DTYPE)]
+        return [*views, to_bits(torch.stack(packed, dim=-2), self._mark)]
 
     def view(self, number: int, image: Any) -> tuple[Any, Record]:
         """Make one of the views, for hosts that ask for them one by one.
@@ -133,12 +131,95 @@ class MultiViewRecorder:
         return {**record, **identities}
 
 
-def split_views(views: Sequence[Tensor], layout: Layout) -> tuple[list[Tensor], list[Record]]:
+def _per_view(recorders: Recorder | Sequence[Recorder], views: int | None) -> list[Recorder]:
+    """List a recorder per view.
+
+    Raises:
+        PipelineError: fewer than two, or not as many as ``views`` says.
+    """
+    if views is not None and (isinstance(views, bool) or not isinstance(views, int)):
+        raise PipelineError(f"views expected a whole number, found {views!r}.")
+    if isinstance(recorders, Sequence):
+        listed = list(recorders)
+        if views is not None and views != len(listed):
+            raise PipelineError(
+                f"MultiViewRecorder expected one recorder per view, found {len(listed)} recorders "
+                f"and views={views}. Leave views= out beside a list, or pass a single recorder."
+            )
+    else:
+        listed = [recorders] * (2 if views is None else views)
+    if len(listed) < 2:
+        found = len(listed) if views is None else views
+        raise PipelineError(
+            f"MultiViewRecorder expected at least two views to compare, found {found}. For one "
+            "view call the recorder itself."
+        )
+    return listed
+
+
+def mark_of(layout: Layout) -> int:
+    """Sum up in 31 bits what the records of a layout hold, and between which values.
+
+    Args:
+        layout: a recorder's.
+    """
+    fields = [(name, *map(tuple, field)) for name, field in layout.items()]
+    return zlib.crc32(repr(fields).encode()) >> 1
+
+
+def to_bits(packed: Tensor, mark: int) -> Tensor:
+    """Write packed records in the form in which they travel with views.
+
+    Args:
+        packed: ``(..., columns)`` as :func:`~augself_loss.parameters.pack` makes it.
+        mark: their layout's, see :func:`mark_of`.
+
+    Returns:
+        ``(..., P)`` int32: the float32 bits of the columns and, last, the mark.
+    """
+    return functional.pad(packed.float().view(RECORD_DTYPE), (0, 1), value=mark)
+
+
+def from_bits(bits: Tensor, layout: Layout, *, check: bool = False) -> Record:
+    """Read records from the form in which they travel with views.
+
+    Args:
+        bits: ``(..., P)`` int32 as :func:`to_bits` makes it.
+        layout: that of their recorder.
+        check: compare the mark also where it lies on an accelerator, which is then waited for.
+
+    Returns:
+        Record, entries ``(..., columns)`` float32.
+
+    Raises:
+        RecordError: another recorder made them.
+    """
+    width = sum(field.width for field in layout.values())
+    if bits.shape[-1] != width + 1:
+        raise RecordError(
+            f"Expected records with {width} columns for {list(layout)} and their mark, found "
+            f"{tuple(bits.shape)}: they were made by another recorder than the loss was given."
+        )
+    looked = (check or bits.is_cpu) and not (bits.is_meta or torch.compiler.is_compiling())
+    if looked and bool((bits[..., -1] != mark_of(layout)).any()):
+        raise RecordError(
+            f"Expected records marked as those of {list(layout)} in this recorder's ranges, found "
+            "another mark: they were made by another recorder than the loss was given, of other "
+            "entries or ranges. Use one recorder for the data and the loss."
+        )
+    return unpack(bits[..., :-1].view(torch.float32), layout)
+
+
+def split_views(
+    views: Sequence[Tensor], layout: Layout, *, check: bool = False
+) -> tuple[list[Tensor], list[Record]]:
     """Take the records off the end of a collated list of views.
 
     Args:
         views: N views ``(B, …)`` and, last, the packed records ``(B, N, P)`` int32.
         layout: the :class:`MultiViewRecorder`'s.
+        check: look whether this recorder made the records, also where they lie on an accelerator.
+            On the CPU it is always looked at; elsewhere it waits for the device, so do it once.
 
     Returns:
         The N views, and one record per view, entries ``(B, columns)`` float32.
@@ -159,13 +240,15 @@ def split_views(views: Sequence[Tensor], layout: Layout) -> tuple[list[Tensor], 
         )
     *rest, packed = given
     width = sum(field.width for field in layout.values())
-    if packed.shape[1:] != (len(rest), width):
+    if packed.shape[1:] != (len(rest), width + 1):
         raise RecordError(
-            f"Expected records of {len(rest)} views with {width} columns for {list(layout)}, found "
-            f"{tuple(packed.shape)}: they were made by another recorder than the loss was given."
+            f"Expected records of {len(rest)} views with {width} columns for {list(layout)} and "
+            f"their mark, found {tuple(packed.shape)}: they were made by another recorder than the "
+            "loss was given."
         )
-    records = [unpack(view, layout) for view in packed.view(torch.float32).unbind(1)]
-    return rest, records
+    record = from_bits(packed, layout, check=check)
+    entries = {name: entry.unbind(1) for name, entry in record.items()}
+    return rest, [{name: entries[name][i] for name in entries} for i in range(len(rest))]
 
 
 def is_packed(tensor: Any) -> bool:

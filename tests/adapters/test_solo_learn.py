@@ -21,7 +21,8 @@ from torchvision.transforms import functional
 
 from augself_loss import GrayscaleEncoder, PipelineError
 from augself_loss.adapters.solo_learn import SoloRecorder
-from augself_loss.parameters import Record, unpack
+from augself_loss.parameters import Record
+from augself_loss.recording.multiview import from_bits
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory")
 
@@ -38,7 +39,7 @@ def seeded(seed: int, transform: Any, image: Image.Image) -> list[Tensor]:
 
 
 def records(recorder: SoloRecorder, packed: Tensor) -> list[Record]:
-    return [unpack(view, recorder.layout) for view in packed.view(torch.float32)]
+    return [from_bits(view, recorder.layout) for view in packed]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_records_pass_solo_learns_loader_and_its_workers() -> None:
     recorder = SoloRecorder(solo.transform())
     indices, (*views, packed), targets = next(iter(solo.loader(recorder, workers=2)))
     assert [tuple(view.shape) for view in views] == [(solo.BATCH, 3, solo.SIZE, solo.SIZE)] * 2
-    assert packed.shape == (solo.BATCH, 2, sum(f.width for f in recorder.layout.values()))
+    assert packed.shape == (solo.BATCH, 2, 1 + sum(f.width for f in recorder.layout.values()))
     assert packed.dtype == torch.int32
     assert len(indices) == len(targets) == solo.BATCH
 

@@ -18,7 +18,8 @@ from augself_loss import AugSelfLoss
 from augself_loss.adapters.stable_pretraining import StablePretrainingRecorder, add_augself
 from augself_loss.adapters.stable_pretraining.recorder import views_of
 from augself_loss.errors import PipelineError
-from augself_loss.parameters import Record, unpack
+from augself_loss.parameters import Record
+from augself_loss.recording.multiview import from_bits
 
 IMAGES = torch.rand(5, 3, 20, 24, generator=torch.Generator().manual_seed(0))
 FLIP = G.GPURandomHorizontalFlip()
@@ -35,8 +36,7 @@ def seeded(transform: Any, number: int = 0) -> dict[str, Any]:
 
 
 def records(recorder: StablePretrainingRecorder, made: dict[str, Any]) -> list[Record]:
-    packed = [view["augself"].view(torch.float32) for view in views_of(made)]
-    return [unpack(view, recorder.layout) for view in packed]
+    return [from_bits(view["augself"], recorder.layout) for view in views_of(made)]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_a_transform_of_ones_own_is_registered_or_ignored() -> None:
     registered = recorded(Haze(), register={Haze: (BlurEncoder((0.0, 1.0)), apply_haze)})
     torch.manual_seed(0)
     view = views_of(registered({"image": PICTURE}))[0]
-    assert view["augself"].view(torch.float32).tolist() == [pytest.approx(view["haze"])]
+    assert view["augself"][:-1].view(torch.float32).tolist() == [pytest.approx(view["haze"])]
     ignored = recorded(T.Compose(T.RandomHorizontalFlip(), Haze()), ignore=[Haze])
     assert list(ignored.layout) == ["flip"]
     assert "grayscale" in recorded(T.RandomHorizontalFlip(), types=["grayscale"]).layout

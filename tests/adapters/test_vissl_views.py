@@ -19,7 +19,7 @@ from vissl_host import quiet
 from vissl_options import MULTI, TWO
 
 from augself_loss import PipelineError
-from augself_loss.parameters import unpack
+from augself_loss.recording.multiview import from_bits
 
 with quiet():
     adapter: Any = importlib.import_module("augself_loss.adapters.vissl")
@@ -92,8 +92,7 @@ def seeded(pipeline: Any, number: int) -> tuple[dict[str, Any], tuple[float, flo
 
 
 def records(views: Any, made: dict[str, Any]) -> list[dict[str, Tensor]]:
-    packed = made["augself"].view(torch.float32)
-    return [unpack(row, views.recorder.layout) for row in packed]
+    return [from_bits(row, views.recorder.layout) for row in made["augself"]]
 
 
 @pytest.mark.parametrize("name", PIPELINES)
@@ -265,7 +264,7 @@ def test_on_the_device_a_record_belongs_to_its_view(form: str) -> None:
     assert views[flipped].equal(IMAGES[flipped].flip(-1))
     assert flipped.any()
     assert not flipped.all()
-    recorded = batch["augself"].view(torch.float32)  # (B, N, 1)
+    recorded = batch["augself"][..., :-1].view(torch.float32)  # (B, N, 1)
     assert recorded.shape == (5, 2, 1)
     assert recorded[..., 0].T.flatten().equal(flipped.float())
 

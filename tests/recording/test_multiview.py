@@ -13,6 +13,7 @@ import kornia.augmentation as K  # noqa: N812
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.utils.data import DataLoader, default_collate
 from torchvision import transforms as v1
 from torchvision.datasets import FakeData
@@ -25,8 +26,11 @@ from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import (
     RECORD_DTYPE,
     MultiViewRecorder,
+    from_bits,
     is_packed,
+    mark_of,
     split_views,
+    to_bits,
 )
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
@@ -74,7 +78,9 @@ def test_views_one_by_one() -> None:
         view, record = several.view(number, IMAGES[0])
         assert torch.equal(view, expected)
         assert list(record) == list(several.layout)
-        assert torch.equal(torch.cat(list(record.values())).view(RECORD_DTYPE), packed[number])
+        bits = torch.cat(list(record.values())).view(RECORD_DTYPE)
+        assert torch.equal(bits, packed[number, :-1])
+    assert packed[:, -1].tolist() == [mark_of(several.layout)] * 2
 
 
 @pytest.mark.parametrize("views", [2, 3])
@@ -98,7 +104,7 @@ def test_batches_come_back_with_their_records(assert_same_record: Check) -> None
     several = MultiViewRecorder(recorder)
     torch.manual_seed(3)
     made = several(batch)
-    assert made[-1].shape == (4, 2, sum(field.width for field in several.layout.values()))
+    assert made[-1].shape == (4, 2, sum(field.width for field in several.layout.values()) + 1)
     found, records = split_views(made, several.layout)
     for i, (view, record) in enumerate(own(recorder, batch, 3)):
         assert found[i].equal(view)
@@ -197,7 +203,7 @@ def test_a_float_pattern_of_any_kind_comes_back() -> None:
     layout: Layout = strong().layout
     width = sum(field.width for field in layout.values())
     bits = torch.tensor([0.1, -0.0, 1e-42, 3.4e38, torch.inf]).repeat(width)[: 2 * width]
-    packed = bits.view(1, 2, width).view(RECORD_DTYPE)
+    packed = to_bits(bits.view(1, 2, width), mark_of(layout))
     _, records = split_views([torch.zeros(1), torch.zeros(1), packed], layout)
     back = torch.cat([torch.cat(list(record.values()), dim=-1) for record in records])
     assert back.view(torch.int32).equal(bits.view(2, width).view(torch.int32))
@@ -215,10 +221,16 @@ def test_float_images_are_no_records() -> None:
     [
         (lambda: MultiViewRecorder([strong()]), "two views to compare, found 1"),
         (lambda: MultiViewRecorder(strong(), views=1), "two views to compare, found 1"),
+        (lambda: MultiViewRecorder(strong(), views=0), "two views to compare, found 0"),
+        (lambda: MultiViewRecorder(strong(), views=-3), "two views to compare, found -3"),
         (lambda: MultiViewRecorder([]), "two views to compare, found 0"),
+        (lambda: MultiViewRecorder([strong()] * 2, views=5), "found 2 recorders and views=5"),
+        (lambda: MultiViewRecorder([strong()] * 3, views=2), "found 3 recorders and views=2"),
+        (lambda: MultiViewRecorder([strong()], views=2), "found 1 recorders and views=2"),
+        (lambda: MultiViewRecorder([], views=0), "two views to compare, found 0"),
+        (lambda: MultiViewRecorder(strong(), views=2.0), "whole number, found 2.0"),
         (lambda: MultiViewRecorder(TorchvisionRecorder(v2.Resize(8))), "augment at random"),
     ],
-    ids=["one recorder", "views=1", "no recorder", "nothing random"],
 )
 def test_what_makes_no_pair_is_refused(build: Callable[[], Any], found: str) -> None:
     with pytest.raises(PipelineError, match=found):
@@ -252,6 +264,63 @@ def test_another_recorder_s_batches_are_refused() -> None:
             split_views(views, layout)
         assert f"records of {len(views) - 1} views with" in str(refused.value)
         assert f"found {tuple(made[-1].shape)}" in str(refused.value)
+
+
+def jittered(strength: float) -> MultiViewRecorder:
+    return MultiViewRecorder(TorchvisionRecorder(v2.ColorJitter(strength)))
+
+
+OTHERS: dict[str, Callable[[], tuple[MultiViewRecorder, MultiViewRecorder]]] = {
+    "other ranges": lambda: (jittered(0.4), jittered(0.8)),
+    "other entries of one width": lambda: (
+        MultiViewRecorder(TorchvisionRecorder(v2.RandomInvert())),
+        MultiViewRecorder(TorchvisionRecorder(v2.RandomAutocontrast())),
+    ),
+    "another order of columns": lambda: (
+        MultiViewRecorder(TorchvisionRecorder(v2.Compose([v2.RandomErasing()]))),
+        MultiViewRecorder(TorchvisionRecorder(v2.RandomCrop(20), types=["crop"])),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_equally_wide_records_of_another_recorder_are_refused(name: str) -> None:
+    one, other = OTHERS[name]()
+    made = default_collate([one(image) for image in IMAGES / 255])
+    split_views(made, one.layout)
+    for check in (False, True):
+        with pytest.raises(RecordError, match="another recorder than the loss"):
+            split_views(made, other.layout, check=check)
+    assert mark_of(pickle.loads(pickle.dumps(one)).layout) == mark_of(one.layout)
+    # One sample's too, and if only one of a batch is another's.
+    if made[-1].shape == other(IMAGES[0])[-1].expand(4, -1, -1).shape:
+        made[-1][2] = other(IMAGES[0])[-1]
+        with pytest.raises(RecordError, match="another recorder than the loss"):
+            split_views(made, one.layout)
+
+
+def test_records_elsewhere_are_looked_at_when_asked() -> None:
+    """A look at another device waits for it; fake tensors raise an error there."""
+    several = jittered(0.4)
+    width = sum(field.width for field in several.layout.values()) + 1
+    with FakeTensorMode():
+        views = [torch.zeros(4, 3, 8, 8, device="cuda") for _ in range(2)]
+        packed = torch.zeros(4, 2, width, dtype=torch.int32, device="cuda")
+        split_views([*views, packed], several.layout)
+        with pytest.raises(DataDependentOutputException):
+            split_views([*views, packed], several.layout, check=True)
+    split_views([v.to("meta") for v in [*views, packed]], several.layout, check=True)
+
+
+def test_a_record_s_bits_alone() -> None:
+    several = jittered(0.4)
+    *_, packed = several(IMAGES[0])
+    one = from_bits(packed[1], several.layout)
+    assert to_bits(torch.cat(list(one.values())), mark_of(several.layout)).equal(packed[1])
+    with pytest.raises(RecordError, match="another recorder than the loss"):
+        from_bits(packed[1], jittered(0.8).layout)
+    with pytest.raises(RecordError, match=r"with 8 columns .* and their mark"):
+        from_bits(packed[1, :-1], several.layout)
 
 
 def test_data_loader_workers_record() -> None:
