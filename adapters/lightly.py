@@ -19,6 +19,7 @@ from augself_loss.encoders import (
 )
 from augself_loss.encoders.base import Columns
 from augself_loss.errors import PipelineError, missing_extra
+from augself_loss.recording.follow import Children
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision_taps import Apply
@@ -26,6 +27,8 @@ from augself_loss.recording.torchvision_taps import Apply
 try:
     import numpy as np
     from lightly.transforms import GaussianBlur, RandomRotate, RandomSolarization
+    from lightly.transforms.multi_view_transform import MultiViewTransform
+    from lightly.transforms.multi_view_transform_v2 import MultiViewTransformV2
 except ImportError as error:
     raise missing_extra(__name__, "lightly", "lightly") from error
 
@@ -56,8 +59,9 @@ class LightlyRecorder(MultiViewRecorder):
         encoders: encoders of the recorded types, with this transform's ranges.
 
     Raises:
-        PipelineError: no views, one view, or a random transform that is not known (Lightly's
-            Fourier, jigsaw and grid transforms), by name.
+        PipelineError: no views, one view (MAE's and its like), views with grids or masks (VICRegL,
+            DetCon), or a random transform that is not known (Lightly's Fourier and jigsaw), by
+            name.
 
     Example:
         >>> from lightly.transforms import SimCLRTransform
@@ -75,14 +79,8 @@ class LightlyRecorder(MultiViewRecorder):
         ignore: Iterable[Any] = (),
         types: Iterable[str] = (),
     ) -> None:
-        views = getattr(transform, "transforms", None)
-        if not isinstance(views, (list, tuple)) or not all(callable(view) for view in views):
-            raise PipelineError(
-                "LightlyRecorder expected a transform that makes several views, one per entry of "
-                f"its 'transforms' (SimCLRTransform, DINOTransform), found "
-                f"'{type(transform).__name__}'. Record the pipeline of a single view with "
-                "TorchvisionRecorder."
-            )
+        views = _views(transform)
+        self._views = Children(transform, "transforms", views)
         encoders, ignore, types = tuple(encoders), tuple(ignore), tuple(types)
         own = dict(register or {})
         recorders: dict[int, TorchvisionRecorder] = {}
@@ -94,11 +92,64 @@ class LightlyRecorder(MultiViewRecorder):
                     encoders=encoders,
                     # The first that fits counts: the user's, by class too, before what is known.
                     register={**own, **{k: v for k, v in known.items() if k not in own}},
-                    ignore=[*ignore, *still],
+                    ignore=ignore,
+                    still=still,
                     wrappers={type(wrapper): inside for wrapper, inside in _wrappers(view)},
                     types=types,
                 )
         super().__init__([recorders[id(view)] for view in views])
+
+    def __call__(self, image: Any) -> list[Any]:
+        """Make all views of an image, and the tensor with their records.
+
+        Raises:
+            PipelineError: the transform's views were exchanged since.
+        """
+        self._views.check({})
+        return super().__call__(image)
+
+
+def _views(transform: Any) -> list[Any]:
+    """List the pipelines of a transform's views.
+
+    Raises:
+        PipelineError: it makes one view, or more than views; why, and what would serve.
+    """
+    views = getattr(transform, "transforms", None)
+    listed = list(views) if isinstance(views, (list, tuple)) else []
+    plain = type(transform).__call__ in (MultiViewTransform.__call__, MultiViewTransformV2.__call__)
+    if plain and all(callable(view) for view in listed):
+        return listed
+    if any(isinstance(view, tuple) for view in listed):
+        why = (
+            "beside each view it makes a grid of its positions, and its method compares features "
+            "by position, while AugSelf compares whole views by one feature of each. Take "
+            "VICRegTransform, or any other that makes views alone."
+        )
+    elif listed and isinstance(transform, MultiViewTransformV2):
+        why = (
+            "its own __call__ hands masks or grids on beside the views, and its method compares "
+            "regions (DetCon), while AugSelf compares whole views by one feature of each. For "
+            "views without masks: LightlyRecorder(MultiViewTransform(transform.transforms))."
+        )
+    elif isinstance(views, (list, tuple)):
+        why = (
+            "it is no MultiViewTransform, or its own __call__ does other than run every entry once "
+            "on the image. Give the views' pipelines: "
+            "LightlyRecorder(MultiViewTransform([view, view]))."
+        )
+    else:
+        why = (
+            "it makes one view, and AugSelf compares two. Methods of one view (MAE, SimMIM, AIM, "
+            "CAPI, Pixio, I-JEPA) have no pair: make one in a second pass, by "
+            "LightlyRecorder(MultiViewTransform([transform.transform] * 2)), or of a torchvision "
+            "pipeline by MultiViewRecorder(TorchvisionRecorder(pipeline)); or record its one view "
+            "with TorchvisionRecorder and predict encoder.absolute(record) by a head of your own."
+        )
+    raise PipelineError(
+        "LightlyRecorder expected a transform that makes several views, one per entry of its "
+        f"'transforms' (SimCLRTransform, DINOTransform), found '{type(transform).__name__}': {why}"
+    )
 
 
 def _is_lightly(transform: Any) -> bool:
@@ -140,7 +191,8 @@ def _known(transform: Any) -> tuple[dict[Any, tuple[Encoder, Apply]], list[Any]]
             low, high = step.sigmas
             known[step] = BlurEncoder((low, high)), _apply_blur
         elif isinstance(step, RandomSolarization):
-            known[step] = SolarizeEncoder(step.threshold / 255), _apply_solarization
+            # Lightly's counts to 255 on every image: it solarizes by PIL alone.
+            known[step] = SolarizeEncoder((0.0, 1.0)), _apply_solarization
         elif step.angle % 90 == 0:
             known[step] = RotationEncoder(), _apply_turn
         else:
@@ -157,7 +209,9 @@ def _apply_blur(blur: GaussianBlur, image: Any) -> tuple[Any, Columns | None]:
 
 
 def _apply_solarization(solarization: RandomSolarization, image: Any) -> Any:
-    return _foreseen(solarization, image, _gated(lambda t: (t.threshold / 255,)))
+    return _foreseen(
+        solarization, image, _gated(lambda t: (max(0.0, min(1.0, t.threshold / 255)),))
+    )
 
 
 def _apply_turn(rotate: RandomRotate, image: Any) -> tuple[Any, Columns | None]:

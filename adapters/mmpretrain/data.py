@@ -204,7 +204,8 @@ def recorder_of(pipeline: Any) -> MultiViewRecorder:
     if "RecordedMultiView" not in plain:
         raise LossError(
             "augself.pipeline expected a pipeline with dict(type='RecordedMultiView', …) in "
-            f"MultiView's place, found {names}."
+            f"MultiView's place, found {names}. Methods of one view (MAE, SimMIM) have no pair of "
+            "views, which AugSelf compares."
         )
     for step, name in zip(steps, plain, strict=True):
         if name == "PackInputs" and KEY not in step.get("algorithm_keys", ()):

@@ -94,7 +94,8 @@ class SoloRecorder(MultiViewRecorder):
                 encoders=encoders,
                 # The first that fits counts: the user's, by class too, before what is known.
                 register={**own, **{k: v for k, v in known.items() if k not in own}},
-                ignore=[*ignore, *still],
+                ignore=ignore,
+                still=still,
                 wrappers=dict.fromkeys(map(type, _wrappers(crops.transform)), "transform"),
                 types=types,
             )

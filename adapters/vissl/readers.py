@@ -77,7 +77,7 @@ def recorder_of(transforms: Iterable[Any], ignore: tuple[type, ...]) -> Torchvis
             known[step] = reader
     try:
         return TorchvisionRecorder(
-            pipeline, register=known, ignore=[*ignore, *FIXED, *still], wrappers=WRAPPERS
+            pipeline, register=known, ignore=[*ignore, *FIXED], wrappers=WRAPPERS, still=still
         )
     except PipelineError as error:
         raise PipelineError(

@@ -151,7 +151,8 @@ def _per_view(recorders: Recorder | Sequence[Recorder], views: int | None) -> li
     if len(listed) < 2:
         found = len(listed) if views is None else views
         raise PipelineError(
-            f"MultiViewRecorder expected at least two views to compare, found {found}. For one "
+            f"MultiViewRecorder expected at least two views to compare, found {found}. A method of "
+            "one view (MAE, SimMIM) has no pair: make two in a second pass, views=2. To record one "
             "view call the recorder itself."
         )
     return listed

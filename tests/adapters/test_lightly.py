@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import random
 from typing import Any
 
+import lightly.transforms
 import numpy as np
 import pytest
 import torch
@@ -14,15 +16,19 @@ from lightly.transforms import (
     GaussianBlur,
     GaussianMixtureMask,
     IRFFT2DTransform,
+    MAETransform,
     PhaseShiftTransform,
     RandomFrequencyMaskTransform,
     RandomRotate,
+    RandomSolarization,
     RFFT2DTransform,
 )
+from lightly.transforms.ijepa_transform import IJEPATransform
 from lightly.transforms.multi_view_transform import MultiViewTransform
 from lightly_transforms import NOISE, PICTURE, SIZE, make, seeded
 from PIL import ImageFilter, ImageOps
 from torch import Tensor
+from torchvision import transforms as v1
 from torchvision.transforms import functional as f1
 from torchvision.transforms import v2
 
@@ -270,14 +276,95 @@ FOURIER = (
     [
         ("PIRL", "does not know 'Jigsaw'"),
         ("FDA", "does not know 'RFFT2DTransform'"),
-        ("VICRegL", "several views, one per entry of its 'transforms'.* found 'VICRegLTransform'"),
-        ("MAE", "several views, .* found 'MAETransform'.* with TorchvisionRecorder"),
-        ("AIM", "several views, .* found 'AIMTransform'"),
+        ("VICRegL", "found 'VICRegLTransform': beside each view it makes a grid of its positions"),
+        ("DetConS", "found 'DetConSTransform': its own __call__ hands masks .* compares regions"),
+        *(
+            (name, f"found '{name}Transform': it makes one view.*MultiViewRecorder")
+            for name in ("MAE", "AIM", "CAPI")
+        ),
     ],
 )
 def test_what_cannot_be_recorded_is_refused_by_name(name: str, found: str) -> None:
     with pytest.raises(PipelineError, match=found):
         LightlyRecorder(make(name))
+
+
+def single() -> list[Any]:
+    """Lightly's transforms of one view: MAE's and its like, and every method's views."""
+    kinds = [kind for kind in vars(lightly.transforms).values() if inspect.isclass(kind)]
+    takes = [k for k in kinds if list(inspect.signature(k).parameters)[:1] == ["input_size"]]
+    # Fourier transforms are refused by name, DetCon's views hold no 'transform'.
+    strange = ("FDA", "DetCon")
+    return [
+        k
+        for k in takes
+        if not (issubclass(k, MultiViewTransform) or k.__name__.startswith(strange))
+    ]
+
+
+@pytest.mark.parametrize("kind", [*single(), IJEPATransform])
+def test_the_cure_of_a_single_view_works(kind: Any) -> None:
+    transform = kind()
+    with pytest.raises(PipelineError, match="makes one view, and AugSelf compares two"):
+        LightlyRecorder(transform)
+    recorder = LightlyRecorder(MultiViewTransform([transform.transform] * 2))
+    if kind in (MAETransform, IJEPATransform):
+        *views, packed = recorder(PICTURE)
+        assert [tuple(view.shape) for view in views] == [(3, 224, 224)] * 2
+        assert records(recorder, packed)[0]["crop"].shape == (1, 4)
+
+
+class Doubled(MultiViewTransform):
+    """A transform of a user's own that does more than its base class."""
+
+    def __call__(self, image: Any) -> Any:
+        return [*super().__call__(image), image]
+
+
+@pytest.mark.parametrize("kind", [Doubled, v1.Compose, v2.Compose])
+def test_what_runs_its_entries_otherwise_is_refused(kind: Any) -> None:
+    given = kind([v1.RandomHorizontalFlip(), v1.RandomVerticalFlip()])
+    with pytest.raises(
+        PipelineError, match="no MultiViewTransform, or its own __call__ does other"
+    ):
+        LightlyRecorder(given)
+
+
+def test_views_that_are_exchanged_are_refused() -> None:
+    transform = make("SimCLR")
+    recorder = LightlyRecorder(transform)
+    seeded(0, recorder)
+    transform.transforms.append(transform.transforms[0])
+    with pytest.raises(PipelineError, match="'SimCLRTransform' expected the steps"):
+        seeded(0, recorder)
+
+
+def test_lightly_s_own_transforms_are_followed_within_their_ranges() -> None:
+    blur, solarize = GaussianBlur(prob=0.0, sigmas=(0.1, 2.0)), RandomSolarization(prob=0.0)
+    still = GaussianBlur(prob=0.0)
+    flip = v1.RandomHorizontalFlip()
+    view = v1.Compose([flip, v1.RandomApply([blur], p=1.0), v1.PILToTensor()])
+    blur.prob = 1.0
+    recorder = LightlyRecorder(MultiViewTransform([view, view]))
+    blur.sigmas = (1.0, 1.0)
+    assert {entry(r, "blur") for r in records(recorder, seeded(0, recorder)[-1])} == {1.0}
+    blur.sigmas = (3.0, 3.0)
+    with pytest.raises(PipelineError, match="'GaussianBlur' expected to draw sigma"):
+        seeded(0, recorder)
+    other = v1.Compose([flip, still, solarize, v1.PILToTensor()])
+    quiet = LightlyRecorder(MultiViewTransform([other, other]))
+    seeded(0, quiet)
+    solarize.prob = 1.0
+    with pytest.raises(PipelineError, match="'RandomSolarization' was built so that it never"):
+        seeded(0, quiet)
+
+
+@pytest.mark.parametrize(("threshold", "fraction"), [(0.5, 0.5 / 255), (128, 128 / 255), (300, 1)])
+def test_lightly_s_solarization_counts_to_255(threshold: float, fraction: float) -> None:
+    view = v1.Compose([RandomSolarization(prob=1.0, threshold=threshold), v1.PILToTensor()])
+    recorder = LightlyRecorder(MultiViewTransform([view, view]))
+    for record in records(recorder, seeded(0, recorder)[-1]):
+        assert entry(record, "solarize") == pytest.approx(fraction)
 
 
 @pytest.mark.parametrize("given", [PICTURE, v2.RandomHorizontalFlip(), None, GaussianBlur()])
