@@ -22,7 +22,7 @@ from augself_loss.adapters.mmpretrain.host import (
     get_object_from_string,
     mmcv_transforms,
 )
-from augself_loss.adapters.mmpretrain.transforms import FIXED, READINGS, Entries, Size
+from augself_loss.adapters.mmpretrain.transforms import FIXED, READINGS, UNSEEN, Entries, Size
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import NothingVariesError, PipelineError
@@ -115,6 +115,7 @@ class _Wiring:
 
     def __init__(self, own: Mapping[str, Own], ignore: frozenset[str]) -> None:
         self.own, self.ignore = own, ignore
+        self._random: list[str] = []
 
     def wire(self, transform: Any) -> tuple[Any, Node]:
         """Return what stands in for a transform, and the plan of what it holds."""
@@ -127,7 +128,9 @@ class _Wiring:
             encoder, apply = self.own[name]
             return _Reported(transform, encoder.name, apply), Leaf(name, encoder)
         if cls in CONTAINERS:
+            self._random += [name] if cls is not Compose else []
             wired = [self.wire(child) for child in transform.transforms]
+            self._random = self._random[:-1] if cls is not Compose else self._random
             children = [child for child, _ in wired]
             inner = transform.transforms
             transform.transforms = Compose(children) if isinstance(inner, Compose) else children
@@ -138,6 +141,7 @@ class _Wiring:
                 transform.__class__ = _tapped(cls)
             return transform, Branch("sequence", [Leaf(name, encoder) for encoder in encoders])
         if name in FIXED and cls.__module__.startswith(("mmcv.", "mmpretrain.")):
+            self._check_fixed(name)
             return transform, nothing
         raise PipelineError(
             f"RecordedMultiView does not know '{name}' and cannot say what it did to a view. Say "
@@ -145,6 +149,15 @@ class _Wiring:
             f"tuple (encoder, apply)), or leave it out of the record on purpose "
             f"(ignore=['{name}'])."
         )
+
+    def _check_fixed(self, name: str) -> None:
+        """Refuse a fixed transform that a container applies at random."""
+        if self._random and name not in UNSEEN:
+            raise PipelineError(
+                f"'{name}' is applied at random by '{self._random[-1]}', and no record entry tells "
+                "whether. Put it outside, where it always runs, or leave it out of the record on "
+                f"purpose (ignore=['{name}'])."
+            )
 
 
 def _own(name: str, given: Own | str) -> Own:

@@ -265,3 +265,5 @@ FIXED = frozenset(
     }
 )  # fmt: skip
 """Names of MMCV's and MMPretrain's transforms without randomness that keep a view's frame."""
+UNSEEN = frozenset({"LoadAnnotations", "NumpyToPIL", "PILToNumpy"})
+"""Those that change no pixel: they may be applied at random too."""

@@ -13,8 +13,11 @@ from typing import Any, TypeAlias
 from torch import nn
 from torchvision.transforms.v2.functional import get_size
 
+from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step
 from augself_loss.errors import missing_extra
+from augself_loss.recording.own_callables import check_reported
+from augself_loss.recording.torchvision_images import Seen, seen
 from augself_loss.recording.torchvision_taps import Apply, note
 
 try:
@@ -122,13 +125,13 @@ class Noted(nn.Module):
     def forward(self, sample: dict[str, Any]) -> dict[str, Any]:
         """Run the transform on a sample, and read what it did."""
         before = sample[IMAGE]
-        height, width = get_size(before)
+        image = seen(before, type(self.transform).__name__)
         key = self.transform.get_name(sample)
         sample = self.transform(sample)
         read = READERS[type(self.transform)]
         params = read(sample.get(key), sample[IMAGE] is not before)
         if params is not None:
-            note(step_of(self.transform, params, (height, width)))
+            note(step_of(self.transform, params, image))
         return sample
 
 
@@ -137,13 +140,13 @@ class Reported(nn.Module):
 
     Args:
         transform: it.
-        entry: name of the record entry that it writes.
+        encoder: that of the record entry that it writes.
         apply: ``apply(transform, sample) → (sample, columns)``.
     """
 
-    def __init__(self, transform: Any, entry: str, apply: Apply) -> None:
+    def __init__(self, transform: Any, encoder: Encoder, apply: Apply) -> None:
         super().__init__()
-        self.transform, self.entry, self.apply_to = transform, entry, apply
+        self.transform, self.encoder, self.apply_to = transform, encoder, apply
 
     def forward(self, sample: dict[str, Any]) -> dict[str, Any]:
         """Run the transform on a sample, and note what it reports."""
@@ -151,12 +154,17 @@ class Reported(nn.Module):
         changed: dict[str, Any]
         changed, columns = self.apply_to(self.transform, sample)
         if columns is not None:
-            step = Step(type(self.transform).__name__, {}, {}, (height, width))
-            note(step, {self.entry: tuple(columns)})
+            name = type(self.transform).__name__
+            check_reported(name, self.encoder, columns)
+            note(Step(name, {}, {}, (height, width)), {self.encoder.name: tuple(columns)})
         return changed
 
 
-def step_of(transform: Any, params: Mapping[str, Any], size: tuple[int, int]) -> Step:
+def name_of(transform: Any) -> str:
+    """Name a transform of the host's as torchvision does."""
+    return NAMES.get(type(transform), type(transform).__name__)
+
+
+def step_of(transform: Any, params: Mapping[str, Any], image: Seen) -> Step:
     """Describe what a transform of the host's did in the words of torchvision's."""
-    name = NAMES.get(type(transform), type(transform).__name__)
-    return Step(name, params, vars(transform), size)
+    return Step(name_of(transform), params, vars(transform), *image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +15,16 @@ from augself_loss.adapters.stable_pretraining.notes import (
     Noted,
     Reported,
     host,
+    name_of,
     step_of,
 )
 from augself_loss.errors import PipelineError
+from augself_loss.recording.follow import Children, Settings
 from augself_loss.recording.plan import Branch, Leaf, Node, is_listed
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision_wiring import Wiring, copied, is_torchvision
+from augself_loss.recording.torchvision_images import Seen
+from augself_loss.recording.torchvision_wiring import Wiring, is_torchvision
+from augself_loss.recording.twins import held_by
 
 HOLDERS: Mapping[type, tuple[str, str]] = {
     host.Compose: ("args", "sequence"),
@@ -28,6 +33,10 @@ HOLDERS: Mapping[type, tuple[str, str]] = {
     host.RoutingTransform: ("transforms", "one_of"),
 }
 """The host's transforms that run others → where they hold them, and how they run them."""
+
+
+UNSEEN = Seen((0, 0), 1.0, 3)
+"""Stands for the image while none was given yet."""
 
 
 class HostWiring(Wiring):
@@ -40,7 +49,7 @@ class HostWiring(Wiring):
             return transform, Branch("sequence", ())
         for key, (encoder, apply) in self.register.items():
             if is_listed(transform, (key,)):
-                return Reported(transform, encoder.name, apply), Leaf(cls.__name__, encoder)
+                return Reported(transform, encoder, apply), Leaf(cls.__name__, encoder)
         if cls in READERS:
             return self._wire_noted(transform)
         if cls in HOLDERS:
@@ -62,13 +71,15 @@ class HostWiring(Wiring):
                 f"found '{transform.source}' to '{transform.target}'. Leave it out of the record "
                 "on purpose with ignore=[...]."
             )
-        encoder = self.catalogue.encoder(step_of(transform, {}, (0, 0)))
+        encoder = self.catalogue.encoder(step_of(transform, {}, UNSEEN))
+        self.watches.append(Settings(transform, encoder, self.catalogue, name_of(transform)))
         if encoder is None:
             return transform, Branch("sequence", ())
         return Noted(transform), Leaf(name, encoder)
 
     def _wire_held(self, holder: Any, attribute: str, kind: Any) -> tuple[Any, Node]:
         held = getattr(holder, attribute)
+        self.watches.append(Children(holder, attribute, held_by(holder, attribute)))
         # What runs on the picture alone is torchvision's to read.
         on_picture = type(holder) is host.WrapTorchTransform
         wire = self._of_pictures().wire if on_picture else self.wire
@@ -86,7 +97,9 @@ class HostWiring(Wiring):
         return changed(holder, attribute, child), plan_of_child
 
     def _of_pictures(self) -> Wiring:
-        return Wiring(self.catalogue, self.own, self.register, self.ignore, {})
+        wiring = Wiring(self.catalogue, self.own, self.register, self.ignore, {})
+        wiring.watches = self.watches
+        return wiring
 
 
 class ViewRecorder(TorchvisionRecorder):
@@ -107,6 +120,8 @@ class ViewRecorder(TorchvisionRecorder):
 
 def changed(transform: Any, attribute: str, value: Any) -> Any:
     """Copy a transform that holds others, with others, without touching the original."""
-    wired = copied(transform)
+    wired = copy.copy(transform)
+    if "_modules" in vars(transform):  # some hosts' modules never ran nn.Module's constructor
+        wired._modules = dict(transform._modules)
     setattr(wired, attribute, value)
     return wired

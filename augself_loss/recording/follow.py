@@ -65,12 +65,18 @@ class Settings:
         transform: the user's own object.
         encoder: what was built from it; ``None`` where it could never change a view.
         catalogue: builds encoders; ``None`` where any change is refused.
+        name: under which the catalogue knows it; by default its class's.
     """
 
     def __init__(
-        self, transform: Any, encoder: Encoder | None, catalogue: Catalogue | None
+        self,
+        transform: Any,
+        encoder: Encoder | None,
+        catalogue: Catalogue | None,
+        name: str | None = None,
     ) -> None:
         self.transform, self.encoder, self.catalogue = transform, encoder, catalogue
+        self.name = name or type(transform).__name__
         self._keep()
 
     def check(self, encoders: Mapping[str, Encoder]) -> None:
@@ -79,7 +85,7 @@ class Settings:
             return
         built = self._built()
         if built is not None:
-            name = type(self.transform).__name__
+            name = self.name
             known = None if self.encoder is None else encoders.get(self.encoder.name)
             if known is None:
                 raise PipelineError(
@@ -97,11 +103,10 @@ class Settings:
     def _built(self) -> Encoder | None:
         if self.catalogue is None:
             raise PipelineError(
-                f"'{type(self.transform).__name__}' was built so that it never changed a view and "
+                f"'{self.name}' was built so that it never changed a view and "
                 f"is not recorded; it was changed since. {REMAKE}, or make this one while it acts."
             )
-        name = type(self.transform).__name__
-        return self.catalogue.encoder(Step(name, {}, vars(self.transform), (0, 0)))
+        return self.catalogue.encoder(Step(self.name, {}, vars(self.transform), (0, 0)))
 
     def _keep(self) -> None:
         held = vars(self.transform)
