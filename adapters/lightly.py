@@ -109,6 +109,29 @@ class LightlyRecorder(MultiViewRecorder):
         return super().__call__(image)
 
 
+GRIDS = (
+    "beside each view it makes a grid of its positions, and its method compares features by "
+    "position, while AugSelf compares whole views by one feature of each. Take VICRegTransform, or "
+    "any other that makes views alone."
+)
+MASKS = (
+    "its own __call__ hands masks or grids on beside the views, and its method compares regions "
+    "(DetCon), while AugSelf compares whole views by one feature of each. For views without masks: "
+    "LightlyRecorder(MultiViewTransform(transform.transforms))."
+)
+OTHER = (
+    "it is no MultiViewTransform, or its own __call__ does other than run every entry once on the "
+    "image. Give the views' pipelines: LightlyRecorder(MultiViewTransform([view, view]))."
+)
+SINGLE = (
+    "it makes one view, and AugSelf compares two. Methods of one view (MAE, SimMIM, AIM, CAPI, "
+    "Pixio, I-JEPA) have no pair: make one in a second pass, by "
+    "LightlyRecorder(MultiViewTransform([transform.transform] * 2)), or of a torchvision pipeline "
+    "by MultiViewRecorder(TorchvisionRecorder(pipeline)); or record its one view with "
+    "TorchvisionRecorder and predict encoder.absolute(record) by a head of your own."
+)
+
+
 def _views(transform: Any) -> list[Any]:
     """List the pipelines of a transform's views.
 
@@ -121,31 +144,11 @@ def _views(transform: Any) -> list[Any]:
     if plain and all(callable(view) for view in listed):
         return listed
     if any(isinstance(view, tuple) for view in listed):
-        why = (
-            "beside each view it makes a grid of its positions, and its method compares features "
-            "by position, while AugSelf compares whole views by one feature of each. Take "
-            "VICRegTransform, or any other that makes views alone."
-        )
+        why = GRIDS
     elif listed and isinstance(transform, MultiViewTransformV2):
-        why = (
-            "its own __call__ hands masks or grids on beside the views, and its method compares "
-            "regions (DetCon), while AugSelf compares whole views by one feature of each. For "
-            "views without masks: LightlyRecorder(MultiViewTransform(transform.transforms))."
-        )
-    elif isinstance(views, (list, tuple)):
-        why = (
-            "it is no MultiViewTransform, or its own __call__ does other than run every entry once "
-            "on the image. Give the views' pipelines: "
-            "LightlyRecorder(MultiViewTransform([view, view]))."
-        )
+        why = MASKS
     else:
-        why = (
-            "it makes one view, and AugSelf compares two. Methods of one view (MAE, SimMIM, AIM, "
-            "CAPI, Pixio, I-JEPA) have no pair: make one in a second pass, by "
-            "LightlyRecorder(MultiViewTransform([transform.transform] * 2)), or of a torchvision "
-            "pipeline by MultiViewRecorder(TorchvisionRecorder(pipeline)); or record its one view "
-            "with TorchvisionRecorder and predict encoder.absolute(record) by a head of your own."
-        )
+        why = OTHER if isinstance(views, (list, tuple)) else SINGLE
     raise PipelineError(
         "LightlyRecorder expected a transform that makes several views, one per entry of its "
         f"'transforms' (SimCLRTransform, DINOTransform), found '{type(transform).__name__}': {why}"

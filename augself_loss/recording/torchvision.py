@@ -126,8 +126,9 @@ class TorchvisionRecorder:
             Record, entries ``(columns,)`` float32.
         """
         if not self.layout:
-            for step, _ in steps:
-                self._check_idle(step)
+            for step, reported in steps:
+                if reported is IDLE:
+                    self._check_idle(step)
             return {}
         journal = Journal(self.layout, self._catalogue.encoders)
         for step, reported in steps:

@@ -73,7 +73,9 @@ class Wiring:
         raise PipelineError(
             f"TorchvisionRecorder does not know '{name}' and cannot say what it did to a view. "
             f"Say how to run and read it (register={{{name}: (encoder, apply)}}), or leave it out "
-            f"of the record on purpose (ignore=[{name}])."
+            f"of the record on purpose (ignore=[{name}]). If it only runs another pipeline, name "
+            f"the attribute that holds it (wrappers={{{name}: 'transform'}}); if it makes several "
+            "views, give their pipeline to MultiViewRecorder(TorchvisionRecorder(pipeline))."
         )
 
     def _left_out(self, transform: Any) -> bool:

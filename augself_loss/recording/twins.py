@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from augself_loss.errors import PipelineError
+
 ORIGINAL = "_augself_original"
 """Slot in which a twin keeps the object whose attributes it shares."""
 
@@ -34,10 +36,17 @@ def holding(original: Any, attribute: str, held: Any) -> Any:
         original: container or wrapper; it stays as it is.
         attribute: name of the attribute.
         held: what the twin's holds.
+
+    Raises:
+        PipelineError: an object without a ``__dict__``.
     """
-    if not hasattr(original, "__dict__"):
-        raise TypeError(f"'{type(original).__name__}' has no attributes of its own to share.")
     cls: Any = type(original)
+    if getattr(cls, "__dictoffset__", 0) == 0:
+        raise PipelineError(
+            f"'{cls.__name__}' expected to keep its attributes in a __dict__, which the recorder "
+            "shares, found __slots__ alone. Leave __slots__ out, or register how to run and read "
+            "it."
+        )
     made = twin(original, _holder(cls, attribute))
     object.__setattr__(made, attribute, held)
     return made

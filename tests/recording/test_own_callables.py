@@ -92,6 +92,25 @@ def test_a_wrapper_may_leave_an_image_as_it_is(how: Any) -> None:
     assert [float(record[name]) for name in ("flip", "vertical_flip")] == [0, 1]
 
 
+class Slotted:
+    """A wrapper without a dict of attributes."""
+
+    __slots__ = ("transform",)
+
+    def __init__(self, transform: Any) -> None:
+        self.transform = transform
+
+
+def test_a_wrapper_whose_attributes_cannot_be_shared_is_refused() -> None:
+    with pytest.raises(PipelineError, match="'Slotted' expected to keep its attributes"):
+        TorchvisionRecorder(Slotted(v2.RandomInvert()), wrappers={Slotted: "transform"})
+
+
+def test_two_crops_without_a_word_are_refused_with_their_cure() -> None:
+    with pytest.raises(PipelineError, match=r"does not know 'Wrapper'.*MultiViewRecorder"):
+        TorchvisionRecorder(Wrapper(v2.RandomInvert(), two))
+
+
 def test_several_views_of_an_ignored_step_are_refused() -> None:
     crops = v1.FiveCrop(8)
     recorder = TorchvisionRecorder(v1.Compose([v1.RandomVerticalFlip(), crops]), ignore=[crops])
