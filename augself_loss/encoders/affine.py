@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
-from augself_loss.encoders.regression import RegressionEncoder
+from augself_loss.encoders.regression import RegressionEncoder, telling
+from augself_loss.encoders.rotation import check_centre
 from augself_loss.parameters import Range
 
 
@@ -16,7 +17,8 @@ class AffineEncoder(RegressionEncoder):
 
     Columns: angle in degrees, *counter-clockwise*; translation x, y as fractions of the image's
     width and height, to the right and down; scale x, y; shear x, y in degrees, as the host
-    defines them (torchvision and Kornia shear in different order).
+    defines them (torchvision and Kornia shear in different order). Differences of angles go the
+    short way round where the range spans more than half a turn.
 
     Args:
         angle: sampling range in degrees ``(low, high)``, ``None`` if it does not vary.
@@ -37,6 +39,7 @@ class AffineEncoder(RegressionEncoder):
     )  # fmt: skip
     identity = (0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
     not_before = ("crop", "rotation")
+    circles = {0: 360.0}
 
     def __init__(
         self,
@@ -64,14 +67,15 @@ class AffineEncoder(RegressionEncoder):
     def _from_ranges(cls, **ranges: Range | None) -> Self:
         def symmetric(limits: Range | None) -> Range | None:
             reach = 0.0 if limits is None else max(abs(limits[0]), abs(limits[1]))
-            return (-reach, reach) if reach > 0 else None
+            return (-reach, reach)
 
-        def varying(limits: Range | None) -> Range | None:
-            return None if limits is None or limits[0] == limits[1] == 1.0 else limits
+        both = [ranges[k] if k.startswith("scale") else symmetric(ranges[k]) for k in cls.columns]
+        return cls(*telling(both, cls.identity))
 
-        return cls(
-            **{k: varying(r) if k.startswith("scale") else symmetric(r) for k, r in ranges.items()}
-        )
+    @classmethod
+    def check_step(cls, step: Step) -> None:
+        """Refuse a map about another point than the image's centre."""
+        check_centre(step)
 
     @classmethod
     def from_kornia(cls, step: Step) -> Self:

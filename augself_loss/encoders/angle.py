@@ -6,12 +6,14 @@ from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, as_range
-from augself_loss.encoders.rotation import turns_by_quarters
+from augself_loss.encoders.rotation import check_centre, turns_by_quarters
 from augself_loss.parameters import Range
 
 
 class AngleEncoder(RegressionEncoder):
     """Rotation by a free angle: degrees, counter-clockwise, 0 where not applied.
+
+    Differences go the short way round where the range spans more than half a turn.
 
     Args:
         degrees: half-width around 0, or ``(low, high)``.
@@ -24,6 +26,7 @@ class AngleEncoder(RegressionEncoder):
     columns = ("degrees",)
     identity = (0.0,)
     not_before = ("crop",)
+    circles = {0: 360.0}
 
     def __init__(self, degrees: float | Range = 30.0) -> None:
         super().__init__(as_range(degrees, 0.0, "degrees"))
@@ -39,6 +42,11 @@ class AngleEncoder(RegressionEncoder):
         return cls(degrees=max(abs(low), abs(high)))
 
     from_torchvision = from_kornia
+
+    @classmethod
+    def check_step(cls, step: Step) -> None:
+        """Refuse a rotation about another point than the image's centre."""
+        check_centre(step)
 
     @classmethod
     def takes(cls, step: Step) -> bool:

@@ -164,6 +164,14 @@ class Encoder(ABC):
         """Whether a transform that it reads is of this type as it was built (``step.config``)."""
         return True
 
+    @classmethod  # noqa: B027 - most transforms can be told
+    def check_step(cls, step: Step) -> None:
+        """Refuse a transform whose steps no record of this type can tell (``step.config``).
+
+        Raises:
+            PipelineError: as it is built, its record would not say what it does.
+        """
+
     def under(self, preset: Preset) -> Self:
         """Return this encoder under a preset; one that was set explicitly stays as it is."""
         if self.preset is not None:

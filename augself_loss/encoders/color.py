@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
-from augself_loss.encoders.regression import RegressionEncoder, as_range
+from augself_loss.encoders.regression import RegressionEncoder, as_range, telling
 from augself_loss.errors import RecordError
 from augself_loss.parameters import Field, Range
 
@@ -51,6 +51,7 @@ class ColorEncoder(RegressionEncoder):
     columns = FACTORS
     identity = (1.0, 1.0, 1.0, 0.0)
     optional = ("grayscale",)
+    circles = {HUE: 1.0}
     extras = {"color_order": Field(("first", "second", "third", "fourth"), NO_ORDER)}
 
     def __init__(
@@ -76,10 +77,8 @@ class ColorEncoder(RegressionEncoder):
 
     def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
         """Make ω_diff = (ω_a − ω_b) / span, ``(B, width)``."""
-        offsets = list((record_a[self.name] - record_b[self.name]).unbind(-1))
-        if self.preset != "paper" and self.span(HUE) > 0.5:
-            offsets[HUE] = offsets[HUE] - offsets[HUE].round()
-        return self.scaled(offsets)
+        offsets = (record_a[self.name] - record_b[self.name]).unbind(-1)
+        return self.scaled(offsets if self.preset == "paper" else self.shortened(offsets))
 
     def visible(
         self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]
@@ -95,10 +94,11 @@ class ColorEncoder(RegressionEncoder):
 
     @classmethod
     def from_kornia(cls, step: Step) -> Self:
-        """Build the encoder from a Kornia jitter's ranges."""
-        return cls(
-            *(step.config.get(n) if i in _active(step) else None for i, n in enumerate(FACTORS))
-        )
+        """Build the encoder from a jitter's ranges."""
+        ranges = [
+            step.config.get(n) if i in active_factors(step) else None for i, n in enumerate(FACTORS)
+        ]
+        return cls(*telling(ranges, cls.identity))
 
     from_torchvision = from_kornia
 
@@ -124,7 +124,7 @@ class ColorEncoder(RegressionEncoder):
     kornia_writers = {"ColorJitter": _write}
 
 
-def _active(step: Step) -> tuple[int, ...]:
+def active_factors(step: Step) -> tuple[int, ...]:
     """List the operations of a Kornia jitter that change something: run, and not by the identity.
 
     A fixed order may leave some out, and a factor that was not asked for is always the identity.
@@ -135,8 +135,11 @@ def _active(step: Step) -> tuple[int, ...]:
 
 
 def kornia_factors(step: Step) -> Columns:
-    """Read the four factors of a Kornia jitter; one that it never changes is untouched."""
-    active = _active(step)
+    """Read the four factors of a Kornia jitter; one that it never changes is untouched.
+
+    Nor are saturation and hue of an image of one channel (``image_channels``), which has none.
+    """
+    active = [i for i in active_factors(step) if i < 2 or step.params.get("image_channels") != 1]
     return tuple(
         step.params[f"{name}_factor"] if i in active else None for i, name in enumerate(FACTORS)
     )

@@ -14,7 +14,7 @@ class ErasingEncoder(RegressionEncoder):
     name = "erasing"
     columns = ("top", "left", "height", "width")
     identity = (0.0, 0.0, 0.0, 0.0)
-    not_before = ("crop", "rotation")
+    not_before = ("crop", "rotation", "angle", "affine", "perspective")
 
     def __init__(self) -> None:
         super().__init__(*((0.0, 1.0) for _ in self.columns))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
-from augself_loss.encoders.regression import RegressionEncoder, as_range
+from augself_loss.encoders.regression import RegressionEncoder, as_range, telling
 from augself_loss.parameters import Range
 
 
@@ -35,7 +35,7 @@ class GammaEncoder(RegressionEncoder):
     def from_kornia(cls, step: Step) -> Self:
         """Build the encoder from Kornia's ranges; one that holds nothing but 1 does not vary."""
         limits = (step.config["gamma_factor"], step.config["gain_factor"])
-        return cls(*(None if pair == (1.0, 1.0) else pair for pair in limits))
+        return cls(*telling(limits, cls.identity))
 
     @staticmethod
     def _read(step: Step) -> Mapping[str, Columns]:

@@ -26,7 +26,7 @@ class PosterizeEncoder(RegressionEncoder):
     name = "posterize"
     columns = ("bits",)
     identity = (8.0,)
-    # Posterization to 8 bits still rounds the view, which a bitwise replay has to know.
+    # Posterization to 8 bits may still round the view, which a bitwise replay has to know.
     extras = {"posterize_applied": Field(("applied",), (0.0,))}
 
     def __init__(self, bits: float | Range = (1.0, 8.0)) -> None:
@@ -41,6 +41,17 @@ class PosterizeEncoder(RegressionEncoder):
     def from_torchvision(cls, step: Step) -> Self:
         """Build the encoder from torchvision's fixed number of bits."""
         return cls(bits=float(step.config["bits"]))
+
+    @classmethod
+    def check_step(cls, step: Step) -> None:
+        """Refuse 8 bits alone: float images may be rounded, which would read as not applied."""
+        limits = as_fixed(step.config["bit" if "bit" in step.config else "bits"])
+        if min(limits) >= 8:
+            raise PipelineError(
+                f"'{step.name}' expected fewer than 8 bits, found {limits}: floating-point images "
+                "may be rounded, which a record cannot tell from not applied. Take it out of the "
+                f"pipeline, or leave it out of the record with ignore=[{step.name}]."
+            )
 
     @staticmethod
     def _read_kornia(step: Step) -> Mapping[str, Columns]:

@@ -56,6 +56,39 @@ def as_fixed(value: float | Range) -> Range:
     return (value, value) if isinstance(value, (int, float, Real)) else value
 
 
+def least_span(limits: Range, identity: float) -> float:
+    """Width that a range must pass, with the identity inside, for float32 records to tell it."""
+    return max(NARROWEST * max(abs(limits[0]), abs(limits[1]), abs(identity)), 1 / LARGEST)
+
+
+def is_narrow(limits: Range, identity: float) -> bool:
+    """Whether a range, with the identity inside, is too narrow for records to tell."""
+    width = max(limits[1], identity) - min(limits[0], identity)
+    return not width > least_span(limits, identity)
+
+
+def telling(ranges: Sequence[Range | None], identity: Sequence[float]) -> tuple[Range | None, ...]:
+    """Leave out of a pipeline's ranges those that never vary, and the narrow ones beside others.
+
+    One narrow column must not hide that another varies. Where all are narrow they stay, so that
+    the encoder refuses them by name.
+    """
+    moving = tuple(
+        None if limits is None or tuple(limits) == (at, at) else limits
+        for limits, at in zip(ranges, identity, strict=True)
+    )
+    wide = tuple(
+        None if limits is None or is_narrow(limits, at) else limits
+        for limits, at in zip(moving, identity, strict=True)
+    )
+    return wide if any(wide) else moving
+
+
+def short_way(offset: Tensor, turn: float) -> Tensor:
+    """Take a difference on a circle the short way round: at most half a ``turn``."""
+    return offset - turn * (offset / turn).round()
+
+
 def masked_mean(elements: Tensor, visible: Tensor | None) -> Tensor:
     """Average elements over those that can be seen; 0 where none can."""
     if visible is None:
@@ -82,6 +115,8 @@ class RegressionEncoder(Encoder):
     """
 
     kind: Kind = "regression"
+    circles: Mapping[int, float] = {}
+    """Columns that lie on a circle → one full turn; their differences go the short way round."""
 
     def __init__(self, *ranges: float | Range | None) -> None:
         if len(ranges) != len(self.columns):
@@ -113,9 +148,10 @@ class RegressionEncoder(Encoder):
     def validate(self) -> None:
         """Refuse a range of zero width and an encoder without any range."""
         for i in self.varying:
-            values = (*(self.ranges[i] or ()), self.identity[i])
-            if not self.span(i) > max(NARROWEST * max(map(abs, values)), 1 / LARGEST):
-                raise NothingVariesError(
+            limits = self.ranges[i] or (self.identity[i],) * 2
+            if not self.span(i) > least_span(limits, self.identity[i]):
+                never = limits == (self.identity[i],) * 2
+                raise (NothingVariesError if never else EncoderError)(
                     f"{type(self).__name__} expected a range of {self.columns[i]} that varies, "
                     f"found {self.ranges[i]} of zero width, or nearly. Pass "
                     f"{self.columns[i]}=None to leave the column out of the target."
@@ -141,7 +177,15 @@ class RegressionEncoder(Encoder):
 
     def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
         """Make ω_diff = (ω_a − ω_b) / span, ``(B, width)`` in [−1, 1]."""
-        return self.scaled((record_a[self.name] - record_b[self.name]).unbind(-1))
+        offsets = (record_a[self.name] - record_b[self.name]).unbind(-1)
+        return self.scaled(self.shortened(offsets))
+
+    def shortened(self, offsets: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Take differences the short way round where a range spans more than half a turn."""
+        wide = {i: turn for i, turn in self.circles.items() if self.span(i) > turn / 2}
+        if not wide:
+            return offsets
+        return [short_way(o, wide[i]) if i in wide else o for i, o in enumerate(offsets)]
 
     def loss(self, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
         """Mean squared error between ``tanh(prediction)`` and the target, elementwise."""

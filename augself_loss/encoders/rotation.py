@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from augself_loss.encoders.base import Columns, Encoder, Kind, Step, Value
+from augself_loss.errors import PipelineError
 from augself_loss.parameters import Field
 
 
@@ -69,6 +70,11 @@ class RotationEncoder(Encoder):
         """Take a RandomRotation only where its one angle is a multiple of 90°."""
         return step.name != "RandomRotation" or turns_by_quarters(step)
 
+    @classmethod
+    def check_step(cls, step: Step) -> None:
+        """Refuse a turn about another point than the image's centre."""
+        check_centre(step)
+
     @staticmethod
     def _read_times(step: Step) -> Mapping[str, Columns]:
         # Kornia draws a continuous number of turns and rounds it when it rotates.
@@ -94,6 +100,20 @@ class RotationEncoder(Encoder):
         "RandomRotation90": _write_times,
         "RandomRotation": _write_fixed,
     }
+
+
+def check_centre(step: Step) -> None:
+    """Refuse a map about a point of the user's, which also moves the image; records lack the move.
+
+    Raises:
+        PipelineError: ``center`` is set.
+    """
+    if step.config.get("center") is not None:
+        raise PipelineError(
+            f"'{step.name}' expected to turn about the image's centre, found "
+            f"center={step.config['center']}: that moves the image too, which its record does not "
+            f"say. Leave center out, or leave the step out of the record with ignore=[{step.name}]."
+        )
 
 
 def turns_by_quarters(step: Step) -> bool:

@@ -8,7 +8,7 @@ from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, as_fixed
-from augself_loss.errors import EncoderError
+from augself_loss.errors import EncoderError, PipelineError
 from augself_loss.parameters import Field, Range
 
 WHITE_8_BIT = 255.0
@@ -63,6 +63,17 @@ class SolarizeEncoder(RegressionEncoder):
         if WHITE_8_BIT < threshold <= WHITE_8_BIT + 1:
             return cls(threshold=1.0)
         return cls(threshold=(0.0, 1.0) if threshold > 0 else 0.0)
+
+    @classmethod
+    def check_step(cls, step: Step) -> None:
+        """Refuse Kornia's threshold 1 alone: white is inverted, and ``additions`` may vary."""
+        if step.config.get("thresholds") == (1.0, 1.0):
+            raise PipelineError(
+                f"'{step.name}' expected thresholds below 1, found (1, 1): its additions, and "
+                "pixels of exactly 1, still change a view, which the threshold's record cannot "
+                "tell from not applied. Lower the thresholds, use RandomBrightness, or leave it "
+                f"out of the record with ignore=[{step.name}]."
+            )
 
     @staticmethod
     def _read_kornia(step: Step) -> Mapping[str, Columns]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from augself_loss.encoders import Encoder, default_encoders
-from augself_loss.encoders.base import Columns, Reader, Step, Value
-from augself_loss.errors import NothingVariesError, PipelineError
+from augself_loss.encoders.base import Columns, Reader, Step, Value, Writer
+from augself_loss.errors import EncoderError, NothingVariesError, PipelineError
 from augself_loss.parameters import Layout
 
 Host: TypeAlias = Literal["kornia", "torchvision"]
@@ -52,28 +52,48 @@ class Catalogue:
         Raises:
             PipelineError: the type cannot be replayed.
         """
-        encoder = self._of(step)
-        if step.name not in encoder.kornia_writers:
+        return self.writer(step)(entries, step)
+
+    def writer(self, step: Step) -> Writer:
+        """Find what writes a step's entries back.
+
+        Raises:
+            PipelineError: the type cannot be replayed.
+        """
+        writers = self._of(step).kornia_writers
+        if step.name not in writers:
             raise PipelineError(
                 f"'{step.name}' cannot be replayed from a record: its parameters are not all in it."
             )
-        return encoder.kornia_writers[step.name](entries, step)
+        return writers[step.name]
 
     def encoder(self, step: Step) -> Encoder | None:
         """Find the encoder of a transform and build it from the transform's own ranges.
 
         ``step.params`` is empty here: nothing was sampled yet. A user's own encoder is taken as it
         is. ``None`` says that the transform, as it is built, can never change a view.
+
+        Raises:
+            PipelineError: no encoder takes it, or no record can tell what it does.
         """
         encoder = self._of(step)
-        if encoder in self._own:
-            return encoder
+        encoder.check_step(step)
+        return encoder if encoder in self._own else self.built(step)
+
+    def built(self, step: Step) -> Encoder | None:
+        """Build the encoder of a transform from the transform's own ranges, whoever's it is."""
+        encoder = self._of(step)
         try:
             if self.host == "kornia":
                 return encoder.from_kornia(step)
             return encoder.from_torchvision(step)
         except NothingVariesError:
             return None
+        except EncoderError as error:
+            raise PipelineError(
+                f"'{step.name}', as it is built, cannot be recorded: {error} Widen its range, take "
+                f"it out of the pipeline, or leave it out of the record with ignore=[{step.name}]."
+            ) from error
 
     def type_of(self, step: Step) -> str:
         """Name the type of a transform's step."""

@@ -30,6 +30,8 @@ Node: TypeAlias = Leaf | Branch
 
 SETTLED = frozenset({"flip", "vertical_flip", "rotation", "crop", "grayscale"})
 """Types of which a pipeline may hold several steps: they combine into one value."""
+WARPS = frozenset({"angle", "affine", "perspective"})
+"""Types that move every pixel: each is recorded as it was applied, so their order must be known."""
 
 
 def leaves(node: Node) -> list[Leaf]:
@@ -59,6 +61,8 @@ def check_plan(node: Node) -> None:
         others = later if node.kind == "sequence" else sooner + later
         for first in group:
             _check_pair(first, others)
+            if node.kind == "order":
+                _check_order(first, others)
 
 
 def is_listed(transform: Any, listed: tuple[Any, ...]) -> bool:
@@ -83,6 +87,17 @@ def _check_pair(first: Leaf, others: Sequence[Leaf]) -> None:
                 f"'{first.name}' and '{second.name}' both set '{first.encoder.name}'; a record "
                 "holds one value. Merge the two steps, or leave one out of the record with "
                 "ignore=[...]."
+            )
+
+
+def _check_order(first: Leaf, others: Sequence[Leaf]) -> None:
+    for second in others:
+        kinds = {first.encoder.name, second.encoder.name}
+        if len(kinds) == 2 and kinds <= WARPS:
+            raise PipelineError(
+                f"'{first.name}' and '{second.name}' run in an order that is drawn anew each time, "
+                "and no record says in which. Put them into a container of fixed order, or leave "
+                "one of them out of the record with ignore=[...]."
             )
 
 

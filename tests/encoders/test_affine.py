@@ -80,3 +80,10 @@ def test_build(
     built: Callable[..., Encoder], host: str, config: dict[str, Any], expected: Any
 ) -> None:
     assert built(AffineEncoder, host, "RandomAffine", config).ranges == expected
+
+
+def test_differences_of_angles_go_the_short_way_round() -> None:
+    encoder = AffineEncoder(angle=(-180.0, 180.0), translate_x=(-0.5, 0.5))
+    first = {"affine": torch.tensor([[170.0, 0.5, 0.0, 1.0, 1.0, 0.0, 0.0]])}
+    second = {"affine": torch.tensor([[-170.0, -0.5, 0.0, 1.0, 1.0, 0.0, 0.0]])}
+    torch.testing.assert_close(encoder.difference(first, second), torch.tensor([[-20 / 360, 1.0]]))

@@ -59,3 +59,20 @@ def test_build_holds_both_signs(built: Callable[..., Encoder], host: str) -> Non
 @pytest.mark.parametrize(("degrees", "taken"), [((90.0, 90.0), False), ((0.0, 90.0), True)])
 def test_leaves_fixed_quarter_turns_alone(degrees: tuple[float, float], taken: bool) -> None:
     assert AngleEncoder.takes(Step("RandomRotation", {}, {"degrees": degrees}, (0, 0))) is taken
+
+
+@pytest.mark.parametrize(
+    ("degrees", "first", "second", "target"),
+    [
+        (180, 170.0, -170.0, -20 / 360),  # 340° one way round are 20° the other
+        (180, -170.0, 170.0, 20 / 360),
+        (180, 90.0, -45.0, 135 / 360),
+        (360, 350.0, 5.0, -15 / 720),
+        (90, 80.0, -80.0, 160 / 180),  # half a turn: there is no shorter way
+    ],
+)
+def test_differences_go_the_short_way_round(
+    degrees: float, first: float, second: float, target: float
+) -> None:
+    records = [{"angle": torch.tensor([[value]])} for value in (first, second)]
+    assert AngleEncoder(degrees).difference(*records).item() == pytest.approx(target)

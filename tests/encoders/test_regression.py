@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from augself_loss import EncoderError, RegressionEncoder
-from augself_loss.encoders.regression import as_fixed, as_range, masked_mean
+from augself_loss.encoders.regression import as_fixed, as_range, masked_mean, short_way, telling
 
 
 class Zoom(RegressionEncoder):
@@ -113,3 +113,18 @@ def test_masked_mean_counts_what_can_be_seen() -> None:
     assert masked_mean(elements, torch.tensor([[1, 0], [0, 1]])) == 2.5
     assert masked_mean(elements, torch.tensor([[False, False], [False, True]])) == 4.0
     assert masked_mean(elements, torch.zeros(2, 2)) == 0.0
+
+
+def test_a_narrow_range_does_not_hide_one_that_varies() -> None:
+    identity = (1.0, 1.0, 0.0)
+    narrow, wide, none = (1 - 1e-7, 1 + 1e-7), (0.5, 1.5), (0.0, 0.0)
+    assert telling((narrow, wide, none), identity) == (None, wide, None)
+    assert telling((narrow, (1.0, 1.0), none), identity) == (narrow, None, None)
+    assert telling(((1.0, 1.0), None, none), identity) == (None, None, None)
+
+
+def test_short_way_is_at_most_half_a_turn() -> None:
+    offsets = torch.tensor([0.0, 0.3, 0.6, -0.9, 1.0, 2.25])
+    expected = torch.tensor([0.0, 0.3, -0.4, 0.1, 0.0, 0.25])
+    torch.testing.assert_close(short_way(offsets, 1.0), expected)
+    torch.testing.assert_close(short_way(offsets * 360, 360.0), expected * 360)

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import pytest
 
 from augself_loss import (
+    AffineEncoder,
     AngleEncoder,
     BlurEncoder,
     ColorJiggleEncoder,
     CropEncoder,
     Encoder,
+    ErasingEncoder,
     FlipEncoder,
+    PerspectiveEncoder,
     PipelineError,
     RotationEncoder,
 )
@@ -27,6 +30,10 @@ CROP, FLIP, TURN = leaf(CropEncoder()), leaf(FlipEncoder()), leaf(RotationEncode
 BLUR, ANGLE = leaf(BlurEncoder()), leaf(AngleEncoder())
 BRIGHTNESS = leaf(ColorJiggleEncoder((0.5, 1.5), None, None, None), "RandomBrightness")
 HUE = leaf(ColorJiggleEncoder(None, None, None, (-0.1, 0.1)), "RandomHue")
+
+
+AFFINE, PERSPECTIVE = leaf(AffineEncoder()), leaf(PerspectiveEncoder())
+ERASING = leaf(ErasingEncoder())
 
 
 def sequence(*children: Node) -> Branch:
@@ -89,3 +96,35 @@ def test_what_one_record_cannot_hold(node: Node, message: str) -> None:
 def test_refusals_name_the_way_out(children: Sequence[Leaf]) -> None:
     with pytest.raises(PipelineError, match=r"ignore=\[\.\.\.\]"):
         check_plan(sequence(*children))
+
+
+WARPS = {"angle": ANGLE, "affine": AFFINE, "perspective": PERSPECTIVE}
+MOVES = {"crop": CROP, "rotation": TURN, **WARPS}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_an_erased_box_is_lost_where_pixels_move_after_it(name: str) -> None:
+    with pytest.raises(PipelineError, match="in the source image's frame"):
+        check_plan(sequence(ERASING, MOVES[name]))
+    with pytest.raises(PipelineError, match="in the source image's frame"):
+        check_plan(order(MOVES[name], ERASING))
+    check_plan(sequence(MOVES[name], ERASING))
+    check_plan(one_of(MOVES[name], ERASING))
+
+
+@pytest.mark.parametrize("name", WARPS)
+def test_a_crop_after_a_map_is_refused_in_both_orders(name: str) -> None:
+    for node in (sequence(WARPS[name], CROP), order(CROP, WARPS[name])):
+        with pytest.raises(PipelineError, match="in the source image's frame"):
+            check_plan(node)
+    check_plan(sequence(CROP, WARPS[name]))
+
+
+@pytest.mark.parametrize("first", WARPS)
+@pytest.mark.parametrize("second", WARPS)
+def test_maps_follow_one_another_in_a_known_order_only(first: str, second: str) -> None:
+    if first == second:
+        return
+    check_plan(sequence(WARPS[first], WARPS[second]))
+    with pytest.raises(PipelineError, match="order that is drawn anew"):
+        check_plan(order(WARPS[first], sequence(BLUR, WARPS[second])))

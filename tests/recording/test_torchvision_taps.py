@@ -191,12 +191,9 @@ def test_a_crop_after_a_quarter_turn_needs_a_square(api: ModuleType) -> None:
 
 
 @APIS
-@pytest.mark.parametrize("how", [{}, {"expand": True, "center": (3, 4)}])
-def test_a_quarter_turn_that_cuts_the_image_is_refused(
-    api: ModuleType, how: dict[str, Any]
-) -> None:
+def test_a_quarter_turn_that_cuts_the_image_is_refused(api: ModuleType) -> None:
     with pytest.raises(PipelineError, match="by quarters on its old canvas"):
-        TorchvisionRecorder(api.RandomRotation((90, 90), **how))(ramp())
+        TorchvisionRecorder(api.RandomRotation((90, 90)))(ramp())
 
 
 def redo_color(f: ModuleType, image: Any, record: Record) -> Any:
