@@ -7,34 +7,31 @@ values were not used. Both are read here, by the gate ``batch_prob`` and the num
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from kornia.augmentation import AugmentationSequential, ImageSequential, PatchSequential
-from kornia.augmentation.auto.base import PolicyAugmentBase
-from kornia.augmentation.container import VideoSequential
+from kornia.augmentation import ImageSequential
 from torch import Tensor, nn
 
 from augself_loss.encoders import Encoder
-from augself_loss.encoders.base import Step
-from augself_loss.errors import ImageError, PipelineError
+from augself_loss.encoders.base import Step, Value
 from augself_loss.parameters import Layout, Record, unpack
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
-from augself_loss.recording.kornia_params import all_rows, config_of, device_of, on, size_of
-from augself_loss.recording.plan import Branch, Leaf, Node, check_plan, is_listed, leaves
-from augself_loss.recording.replay import replay
+from augself_loss.recording.kornia_images import ImageCheck, needs_colour
+from augself_loss.recording.kornia_params import all_rows, check_canvas, device_of, on, size_of
+from augself_loss.recording.kornia_sizes import check_sizes, keeps_size
+from augself_loss.recording.kornia_wiring import Wiring
+from augself_loss.recording.plan import check_plan, leaves
+from augself_loss.recording.replay import Replayed, replay
 
-CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
-UNREADABLE = (PatchSequential, VideoSequential, PolicyAugmentBase)
-FIXED = frozenset(
-    {"Normalize", "Denormalize", "Resize", "LongestMaxSize", "SmallestMaxSize", "Identity"}
-)
-"""Class names of modules without randomness that keep a view's fractional frame."""
 GEOMETRY = frozenset(
     {"crop", "flip", "vertical_flip", "rotation", "angle", "affine", "perspective", "erasing"}
 )
+"""Types that move pixels, or erase them, and leave their values alone."""
+BY_SIZE = frozenset({"crop", "rotation", "affine", "perspective", "erasing"})
+"""Types whose steps are drawn, or read, by the size of their image."""
 
 
 class KorniaRecorder:
@@ -79,15 +76,16 @@ class KorniaRecorder:
     ) -> None:
         self.pipeline = pipeline
         self._catalogue = Catalogue("kornia", encoders)
-        self._ignore = tuple(ignore)
-        self._config: dict[nn.Module, Mapping[str, Any]] = {}
-        plan = self._plan(pipeline)
+        self._wiring = Wiring(self._catalogue, tuple(ignore))
+        plan = self._wiring.wire(pipeline)
         check_plan(plan)
+        self._config = self._wiring.config
+        self._doubtful = check_sizes(pipeline, self._is_sized, self._wiring.ignored)
         found = unite(leaf.encoder for leaf in leaves(plan))
         self.layout: Layout = layout_of(found, self._catalogue, list(types))
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
-        self._photometric = not GEOMETRY.issuperset(found)
-        self._images_checked = not check_images
+        coloured = [type(m).__name__ for m, c in self._config.items() if needs_colour(m, c)]
+        self._check = ImageCheck(not GEOMETRY.issuperset(found), coloured, check_images)
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Record]:
         """Augment a batch.
@@ -102,21 +100,40 @@ class KorniaRecorder:
             ImageError: images of another dtype, shape or range.
         """
         self._check(images)
-        views: Tensor = self.pipeline(images)
+        views = self._run(images)
         if not self.layout:
             return views, {}
+        packed = _packed(self._settled(images), len(images))
+        return views, unpack(packed.to(images.device, non_blocking=True), self.layout)
+
+    def _settled(self, images: Tensor) -> Mapping[str, Sequence[Value]]:
+        """Read what the pipeline has just done to images, entry by entry."""
         journal = Journal(self.layout, self._catalogue.encoders)
         applied = list(self._applied(self.pipeline))
         device = device_of(params for _, params in applied)
         for module, drawn in applied:
+            name, config = type(module).__name__, self._config[module]
+            check_canvas(name, config, drawn)
             params = {k: on(device, value) for k, value in drawn.items()}
             gate = params["batch_prob"] > 0.5
-            step = Step(type(module).__name__, params, self._config[module], size_of(drawn))
+            params["image_channels"] = images.shape[1]
+            step = Step(name, params, config, size_of(drawn))
             entries = self._catalogue.read(step)
             rows = {name: all_rows(columns, gate) for name, columns in entries.items()}
             journal.add(step, rows, gate)
-        packed = _packed(journal, len(images)).to(images.device, non_blocking=True)
-        return views, unpack(packed, self.layout)
+        settled = journal.settle()
+        if images.shape[1] == 1 and "grayscale" in settled:
+            settled["grayscale"] = [1.0]  # whatever was drawn, the views are grey
+        return settled
+
+    def _run(self, images: Tensor) -> Tensor:
+        """Run the pipeline, with an eye on modules that may change the size unseen."""
+        hooks = [module.register_forward_hook(keeps_size) for module in self._doubtful]
+        try:
+            return self.pipeline(images)  # type: ignore[no-any-return]
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def replay(self, images: Tensor, record: Record) -> Tensor:
         """Apply a record again, bit for bit, to these or other images.
@@ -134,38 +151,16 @@ class KorniaRecorder:
             RecordError: the record lacks an entry of this pipeline.
         """
         self._check(images)
-        return replay(self.pipeline, images, record, self.layout, self._catalogue, self._config)
+        return replay(Replayed(self.pipeline, record, self.layout, self._wiring), images)
 
-    def _plan(self, module: nn.Module) -> Node:
-        """Walk the pipeline, refusing what is not known."""
+    def _is_sized(self, module: nn.Module) -> bool:
+        """Whether a module is recorded by the size of its image, as far as is known."""
+        if module not in self._config:
+            return False
         name = type(module).__name__
-        if self._ignored(module) or (_is_host(module) and name in FIXED):
-            return Branch("sequence", ())
-        if isinstance(module, CONTAINERS) and not isinstance(module, UNREADABLE):
-            children = [self._plan(child) for child in module]
-            return Branch(_kind(module), children * 2 if _repeats(module) else children)
-        # A user's class may bear Kornia's name: only the user's own encoders read it.
-        if not self._catalogue.knows(name, own=not _is_host(module)):
-            raise PipelineError(
-                f"KorniaRecorder does not know '{name}' and cannot say what it did to a view. Pass "
-                "an encoder that reads it (encoders=[MyEncoder()]), or leave its randomness out of "
-                f"the record on purpose (ignore=[{name}])."
-            )
-        if module in self._config:
-            raise PipelineError(
-                f"The same '{name}' object stands in the pipeline twice; it keeps the parameters "
-                "of its last call only. Put a second object there: copy.deepcopy(...)."
-            )
-        self._config[module] = config_of(module)
+        own = self._catalogue.knows(name, own=True)
         step = Step(name, {}, self._config[module], (0, 0))
-        encoder = self._catalogue.encoder(step)
-        if encoder is None:
-            del self._config[module]
-            return Branch("sequence", ())
-        return Leaf(name, encoder)
-
-    def _ignored(self, module: nn.Module) -> bool:
-        return is_listed(module, self._ignore)
+        return own or self._catalogue.type_of(step) in BY_SIZE
 
     def _applied(
         self, module: nn.Module, params: Any = None
@@ -175,7 +170,7 @@ class KorniaRecorder:
         A container's own list is read where it has one: a child that ``random_apply`` did not
         choose still holds the parameters of an earlier call.
         """
-        if self._ignored(module):
+        if self._wiring.ignored(module):
             return
         if module in self._config:
             own: Any = module._params if params is None else params
@@ -188,54 +183,10 @@ class KorniaRecorder:
             for child in module.children():
                 yield from self._applied(child)
 
-    def _check(self, images: Tensor) -> None:
-        if not isinstance(images, Tensor) or images.ndim != 4 or 0 in images.shape:
-            found = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
-            raise ImageError(f"KorniaRecorder expected images (B, C, H, W), found {found}.")
-        if not images.is_floating_point():
-            raise ImageError(
-                f"KorniaRecorder expected floating-point images in [0, 1], found {images.dtype}. "
-                "Convert them: images.float() / 255."
-            )
-        if self._images_checked or images.is_meta:
-            return
-        low, high = torch.stack(torch.aminmax(images.detach().float())).tolist()
-        # Normalized images may pass a pipeline that only moves pixels; Kornia clamps all others.
-        limits = (0.0, 1.0) if self._photometric else (-10.0, 10.0)
-        if not (low >= limits[0] - 1e-3 and high <= limits[1] + 1e-3):  # NaN is neither
-            raise ImageError(
-                f"KorniaRecorder expected images in [0, 1], found values from {low:.4g} to "
-                f"{high:.4g}, which Kornia would clamp. Divide 0–255 images by 255 and normalize "
-                "after the augmentation."
-            )
-        self._images_checked = True
 
-
-def _is_host(module: nn.Module) -> bool:
-    """Whether a module is of Kornia or PyTorch itself."""
-    return type(module).__module__.split(".")[0] in {"kornia", "torch"}
-
-
-def _kind(module: nn.Module) -> Any:
-    """Say how a container runs its children."""
-    chosen = getattr(module, "random_apply", False)
-    if not chosen:
-        return "sequence"
-    return "one_of" if chosen == (1, 2) else "order"
-
-
-def _repeats(module: nn.Module) -> bool:
-    """Whether ``random_apply`` may choose a child twice: it draws more than there are weights."""
-    chosen: Any = getattr(module, "random_apply", False)
-    if not chosen:
-        return False
-    weights: Any = module.random_apply_weights
-    return bool(chosen[1] - 1 > min(float(weights.sum()), int(weights.count_nonzero())))
-
-
-def _packed(journal: Journal, batch_size: int) -> Tensor:
-    """Stack a journal's columns into ``(B, P)``, on the device that Kornia drew them on."""
-    columns = [value for entry in journal.settle().values() for value in entry]
+def _packed(settled: Mapping[str, Sequence[Value]], batch_size: int) -> Tensor:
+    """Stack a record's columns into ``(B, P)``, on the device that Kornia drew them on."""
+    columns = [value for entry in settled.values() for value in entry]
     device = next((v.device for v in columns if isinstance(v, Tensor)), None)
     full = [
         v.to(device).expand(batch_size)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import kornia
 import torch
 from torch import Tensor, nn
 
 from augself_loss.encoders.base import Columns, Value
+from augself_loss.errors import PipelineError
+
+ONLY_APPLIED_ROWS = tuple(int(part) for part in kornia.__version__.split(".")[:2]) < (0, 9)
+"""Whether this Kornia keeps the parameters of applied samples only, see ``recording.kornia``."""
 
 
 def device_of(steps: Iterable[Mapping[str, Any]]) -> torch.device:
@@ -21,8 +26,13 @@ def device_of(steps: Iterable[Mapping[str, Any]]) -> torch.device:
 
 
 def on(device: torch.device, value: Any) -> Any:
-    """Bring a parameter to a device without waiting for it; leave what is no tensor."""
-    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+    """Bring a parameter to a device without waiting for it; leave what is no tensor.
+
+    It is detached: where a sampling range learns, targets must not pull at it.
+    """
+    if not isinstance(value, Tensor):
+        return value
+    return (value.detach() if value.requires_grad else value).to(device, non_blocking=True)
 
 
 def size_of(params: Mapping[str, Any]) -> tuple[int, int]:
@@ -34,30 +44,58 @@ def size_of(params: Mapping[str, Any]) -> tuple[int, int]:
     return height, width
 
 
+def check_canvas(name: str, config: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    """Refuse a RandomCrop that resamples more than the padded image, which Kornia mis-scales.
+
+    Raises:
+        PipelineError: the crop is larger than its canvas.
+    """
+    if config.get("cropping_mode") != "resample" or "padding_size" not in params:
+        return
+    canvas, size = params["forward_input_shape"].tolist()[-2:], tuple(config["size"])
+    if size[0] > canvas[0] or size[1] > canvas[1]:
+        raise PipelineError(
+            f"'{name}' with cropping_mode='resample' expected a size within the padded image, "
+            f"{tuple(canvas)}, found {size}: Kornia then shows another part of the image than it "
+            "says. Set pad_if_needed=True, or cropping_mode='slice'."
+        )
+
+
+def samplers_of(generator: Any) -> dict[str, Any]:
+    """List the distributions that a parameter generator draws from, by name."""
+    if generator is None:
+        return {}
+    samplers = dict(getattr(generator, "sampler_dict", ()))
+    for name, sampler in vars(generator).items():
+        if name.endswith("_sampler") and hasattr(sampler, "low"):
+            samplers[name.removesuffix("_sampler")] = sampler
+    return samplers
+
+
 def config_of(module: nn.Module) -> dict[str, Any]:
     """List how an augmentation was built: sampling ranges by name, flags, fixed order."""
     generator = getattr(module, "_param_generator", None)
-    samplers = dict(getattr(generator, "sampler_dict", {}))
-    for name, sampler in (vars(generator) if generator is not None else {}).items():
-        if name.endswith("_sampler") and hasattr(sampler, "low"):
-            samplers[name.removesuffix("_sampler")] = sampler
     ranges = {
         name: (_number(sampler.low), _number(sampler.high))
-        for name, sampler in samplers.items()
+        for name, sampler in samplers_of(generator).items()
         if hasattr(sampler, "low") and sampler.low.numel() == 1
     }
-    plain = {"value", "distortion_scale"} & set(vars(generator) if generator is not None else ())
+    plain = [name for name in ("value", "distortion_scale") if hasattr(generator, name)]
     return {
         **getattr(module, "flags", {}),
-        **{name: getattr(generator, name) for name in plain},
+        **{name: _detached(getattr(generator, name)) for name in plain},
         **ranges,
         "fixed_order": getattr(module, "_fixed_order", None),
     }
 
 
+def _detached(value: Any) -> Any:
+    return value.detach() if isinstance(value, Tensor) else value
+
+
 def _number(limit: Tensor) -> float:
     """Read a float32 limit the way its user wrote it: 0.6 and not 0.6000000238."""
-    return float(f"{float(limit):.6g}")
+    return float(f"{float(limit.detach()):.6g}")
 
 
 def all_rows(columns: Columns, gate: Tensor) -> Columns:

@@ -3,71 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import kornia
 import torch
 from kornia.augmentation import ImageSequential
 from kornia.augmentation.container.params import ParamItem
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import PipelineError, RecordError
 from augself_loss.parameters import Layout, Record
-from augself_loss.recording.catalogue import Catalogue
 from augself_loss.recording.frame import Frame
 from augself_loss.recording.journal import FLIPS
-
-ONLY_APPLIED_ROWS = tuple(int(part) for part in kornia.__version__.split(".")[:2]) < (0, 9)
-
-
-def replay(
-    pipeline: nn.Module,
-    images: Tensor,
-    record: Record,
-    layout: Layout,
-    catalogue: Catalogue,
-    config: Mapping[nn.Module, Mapping[str, Any]],
-) -> Tensor:
-    """Run ``pipeline`` on ``images`` with the parameters of ``record``."""
-    _check_record(record, layout, images)
-    writer = _Writer(pipeline, record, layout, catalogue, config)
-    try:
-        return writer.run(pipeline, images)
-    finally:
-        for module in writer.gated:
-            module.p = 1.0  # type: ignore[assignment]
+from augself_loss.recording.kornia_params import ONLY_APPLIED_ROWS
+from augself_loss.recording.kornia_wiring import Wiring
 
 
-def _check_record(record: Record, layout: Layout, images: Tensor) -> None:
+class Replayed(NamedTuple):
+    """What is replayed.
+
+    Args:
+        pipeline: the pipeline's outermost module.
+        record: what its recorder said.
+        layout: the record's entries.
+        wiring: what was found in the pipeline.
+    """
+
+    pipeline: nn.Module
+    record: Record
+    layout: Layout
+    wiring: Wiring
+
+
+def replay(given: Replayed, images: Tensor) -> Tensor:
+    """Run a pipeline on images with the parameters of its record."""
+    writer = Writer(given, len(images))
+    with writer:
+        return writer.run(given.pipeline, images)
+
+
+def _check_record(record: Record, layout: Layout, count: int) -> None:
     for name in layout:
         if name not in record:
             raise RecordError(f"Replay expected the entry '{name}', found {sorted(record)}.")
-        if len(record[name]) != len(images):
+        if len(record[name]) != count:
             raise RecordError(
-                f"Replay expected as many images as samples in the record, found {len(images)} "
+                f"Replay expected as many images as samples in the record, found {count} "
                 f"images and {len(record[name])} samples."
             )
 
 
-class _Writer:
-    """Turns a record back, step by step, into what each step was given."""
+class Writer:
+    """Turns a record back, step by step, into what each step was given.
 
-    def __init__(
-        self,
-        pipeline: nn.Module,
-        record: Record,
-        layout: Layout,
-        catalogue: Catalogue,
-        config: Mapping[nn.Module, Mapping[str, Any]],
-    ) -> None:
-        self.record = record
-        self.layout = layout
-        self.catalogue = catalogue
-        self.config = config
+    In a ``with`` block, since some steps are made to look at their gate, and are set back then.
+
+    Args:
+        given: the pipeline and its record.
+        count: how many samples there are to replay.
+
+    Raises:
+        RecordError: the record lacks an entry, or has another number of samples.
+        PipelineError: several steps are recorded as one.
+    """
+
+    def __init__(self, given: Replayed, count: int) -> None:
+        _check_record(given.record, given.layout, count)
+        self.record, self.layout = given.record, given.layout
+        self.wiring, self.config = given.wiring, given.wiring.config
+        self.catalogue = given.wiring.catalogue
         self.frame = Frame()
         self.gated: list[nn.Module] = []
-        self.left = [self._type(module) for module in _modules(pipeline) if module in config]
+        self.left = [self._type(m) for m in _modules(given.pipeline) if m in self.config]
         repeated = {name for name in self.left if self.left.count(name) > 1}
         if repeated:
             raise PipelineError(
@@ -75,32 +83,35 @@ class _Writer:
                 "holds what they amount to together."
             )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for module in self.gated:
+            module.p = 1.0  # type: ignore[assignment]
+
     def run(self, module: nn.Module, images: Tensor) -> Tensor:
         """Run one module with the record's parameters."""
-        if not self._recorded(module):
+        if not self.is_recorded(module):
             return module(images)  # type: ignore[no-any-return]
         if isinstance(module, nn.Sequential) and not isinstance(module, ImageSequential):
             for child in module.children():
                 images = self.run(child, images)
             return images
         if module in self.config:
-            return module(images, params=self._params(module, _drawn(module, images)))  # type: ignore[no-any-return]
-        drawn = _drawn(module, images)
+            return module(images, params=self.params(module, drawn_by(module, images)))  # type: ignore[no-any-return]
+        drawn = drawn_by(module, images)
         return module(images, params=self._items(module, drawn))  # type: ignore[no-any-return]
 
     def _items(self, container: ImageSequential, drawn: list[ParamItem]) -> list[ParamItem]:
-        if container.random_apply:
-            raise PipelineError(
-                "A container with random_apply cannot be replayed: which children it chose, in "
-                "which order, is not in the record."
-            )
+        check_fixed_order(container)
         children = dict(container.named_children())
         return [self._item(children[item.name], item) for item in drawn]
 
     def _item(self, module: nn.Module, item: ParamItem) -> ParamItem:
         if module in self.config:
-            return ParamItem(item.name, self._params(module, item.data))
-        if not self._recorded(module):
+            return ParamItem(item.name, self.params(module, item.data))
+        if not self.is_recorded(module):
             return item
         if isinstance(module, ImageSequential):
             return ParamItem(item.name, self._items(module, item.data))
@@ -109,7 +120,7 @@ class _Writer:
             "passes it no parameters. Make it a kornia ImageSequential."
         )
 
-    def _recorded(self, module: nn.Module) -> bool:
+    def is_recorded(self, module: nn.Module) -> bool:
         """Whether the record says something of this module or one inside it."""
         return any(child in self.config for child in module.modules())
 
@@ -117,17 +128,25 @@ class _Writer:
         step = Step(type(module).__name__, {}, self.config[module], (0, 0))
         return self.catalogue.type_of(step)
 
-    def _params(self, module: nn.Module, drawn: Mapping[str, Any]) -> dict[str, Any]:
-        """Overwrite what was drawn for one augmentation by what the record says."""
+    def next(self, module: nn.Module) -> tuple[str, dict[str, Columns], Tensor]:
+        """Say what the next step did: its type, its entries in its own frame, its gate."""
         name = self.left.pop(0)
         if name == "crop" and module.p_batch != 1:
             raise PipelineError(
                 f"A {type(module).__name__} with p={module.p_batch} cannot be replayed: whether it "
                 "was applied is not in the record. Build it with p=1."
             )
-        height, width = drawn["forward_input_shape"].tolist()[-2:]
         entries = self._as_given(name)
-        gate = self._gate(name, entries)
+        if name in FLIPS:
+            self.frame.flip(*(axis * entries[name][0] for axis in FLIPS[name]))
+        elif name == "rotation":
+            self.frame.turn(entries[name][0])
+        return name, entries, self._gate(name, entries)
+
+    def params(self, module: nn.Module, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """Overwrite what was drawn for one augmentation by what the record says."""
+        _, entries, gate = self.next(module)
+        height, width = drawn["forward_input_shape"].tolist()[-2:]
         step = Step(type(module).__name__, {"applied": gate}, self.config[module], (height, width))
         rows = gate.cpu() > 0.5
         if module.p == 1 and not bool(rows.all()):
@@ -138,10 +157,6 @@ class _Writer:
             key: _as_kornia_keeps(key, value.to(drawn[key].device), drawn[key], rows)
             for key, value in self.catalogue.write(entries, step).items()
         }
-        if name in FLIPS:
-            self.frame.flip(*(axis * entries[name][0] for axis in FLIPS[name]))
-        elif name == "rotation":
-            self.frame.turn(entries[name][0])
         return {**drawn, **written, "batch_prob": rows.to(drawn["batch_prob"])}
 
     def _as_given(self, name: str) -> dict[str, Columns]:
@@ -184,6 +199,19 @@ def _as_kornia_keeps(key: str, written: Tensor, drawn: Tensor, applied: Tensor) 
     return torch.where(mask, written.to(drawn.dtype), drawn)
 
 
+def check_fixed_order(container: nn.Module) -> None:
+    """Refuse a container that draws which children to run.
+
+    Raises:
+        PipelineError: it has ``random_apply``.
+    """
+    if getattr(container, "random_apply", False):
+        raise PipelineError(
+            "A container with random_apply cannot be replayed: which children it chose, in "
+            "which order, is not in the record."
+        )
+
+
 def _modules(module: nn.Module) -> Iterator[nn.Module]:
     """List a pipeline's modules in the order in which they run."""
     yield module
@@ -192,7 +220,7 @@ def _modules(module: nn.Module) -> Iterator[nn.Module]:
             yield from _modules(child)
 
 
-def _drawn(module: nn.Module, images: Tensor) -> Any:
+def drawn_by(module: nn.Module, images: Tensor) -> Any:
     """Let Kornia draw parameters of the right form, without touching anybody's random state."""
     if not hasattr(module, "forward_parameters"):
         raise PipelineError(

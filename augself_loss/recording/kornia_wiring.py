@@ -1,0 +1,215 @@
+"""Walks a Kornia pipeline before the first image: what it holds, and what no record can tell."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from types import FunctionType, MethodType
+from typing import Any, Literal, NamedTuple
+
+from kornia.augmentation import AugmentationSequential, ImageSequential, MixAugmentationBaseV2
+from torch import nn
+
+from augself_loss.encoders.base import Step
+from augself_loss.errors import PipelineError
+from augself_loss.recording.catalogue import Catalogue
+from augself_loss.recording.kornia_params import config_of
+from augself_loss.recording.plan import Branch, Leaf, Node, is_listed, leaves
+
+CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
+"""Containers whose children are read, the most special first."""
+FIXED = frozenset(
+    {"Normalize", "Denormalize", "Resize", "LongestMaxSize", "SmallestMaxSize", "Identity"}
+)
+"""Class names of modules without randomness that keep a view's fractional frame."""
+CALLED = frozenset({"__call__", "__iter__", "__len__", "__getitem__", "__getattr__"})
+"""Special methods through which a container finds and runs its children."""
+HARMLESS = frozenset({"extra_repr", "train", "eval", "to", "state_dict", "load_state_dict"})
+"""What a container's subclass may override without running its children otherwise."""
+
+
+class Place(NamedTuple):
+    """Where in a pipeline a module stands.
+
+    Args:
+        drawn: some container around it draws which children to run, or in which order.
+        again: some Kornia container around it may run it twice in one call.
+    """
+
+    drawn: bool = False
+    again: bool = False
+
+
+class Wiring:
+    """Finds the modules of a pipeline that are recorded, and refuses what is not known.
+
+    Args:
+        catalogue: the encoders that read Kornia's augmentations.
+        ignore: modules or classes whose randomness shall not be recorded.
+
+    Attributes:
+        config: recorded module → how it is built.
+        inert: modules that can never change a view, as they are built.
+        fixed: modules without randomness.
+        containers: containers whose children are read.
+    """
+
+    def __init__(self, catalogue: Catalogue, ignore: tuple[Any, ...]) -> None:
+        self.catalogue = catalogue
+        self.ignore = ignore
+        self.config: dict[nn.Module, Mapping[str, Any]] = {}
+        self.inert: list[nn.Module] = []
+        self.fixed: list[nn.Module] = []
+        self.containers: list[nn.Module] = []
+
+    def ignored(self, module: nn.Module) -> bool:
+        """Whether the user wants a module's randomness left out."""
+        return is_listed(module, self.ignore)
+
+    def wire(self, module: nn.Module, place: Place = Place()) -> Node:  # noqa: B008 - immutable
+        """Walk a module and its children.
+
+        Raises:
+            PipelineError: no record can tell what a module does.
+        """
+        name = type(module).__name__
+        if self.ignored(module):
+            return Branch("sequence", ())
+        _check_patches(module)
+        # A user's class may bear Kornia's name: only the user's own encoders read it.
+        own = self.catalogue.knows(name, own=True)
+        if is_host(module) and name in FIXED and not own:
+            return self._wire_fixed(module, place)
+        if isinstance(module, CONTAINERS) and not own:
+            return self._wire_container(module, place)
+        if not (own or (is_host(module) and self.catalogue.knows(name))):
+            raise PipelineError(
+                f"KorniaRecorder does not know '{name}' and cannot say what it did to a view. Pass "
+                "an encoder that reads it (encoders=[MyEncoder()]), or leave its randomness out of "
+                f"the record on purpose (ignore=[{name}])."
+            )
+        return self._wire_leaf(module, place)
+
+    def _wire_fixed(self, module: nn.Module, place: Place) -> Node:
+        odds = odds_of(module)
+        if not isinstance(module, nn.Identity) and (place.drawn or not odds <= {0.0, 1.0}):
+            name = type(module).__name__
+            found = "under random_apply" if place.drawn else f"p={min(odds):g}"
+            raise PipelineError(
+                f"'{name}' expected to be applied always, found {found}: no encoder records when "
+                "it was. Put it outside of the container with random_apply, with p=1, or leave it "
+                f"out of the record on purpose (ignore=[{name}])."
+            )
+        self.fixed.append(module)
+        return Branch("sequence", ())
+
+    def _wire_container(self, module: Any, place: Place) -> Node:
+        name, other = type(module).__name__, overridden(module)
+        if other:
+            raise PipelineError(
+                f"'{name}' runs its children in a way of its own ({', '.join(other)}), so "
+                "KorniaRecorder cannot say which of them it applied. Use what Kornia brings (an "
+                "augmentation's p, ImageSequential(..., random_apply=1)), pass an encoder that "
+                "reads it (encoders=[MyEncoder()]), or leave its randomness out of the record on "
+                f"purpose (ignore=[{name}])."
+            )
+        repeats = may_repeat(module)
+        tracked = isinstance(module, ImageSequential)
+        inside = Place(
+            drawn=place.drawn or bool(getattr(module, "random_apply", False)),
+            again=(place.again or repeats) if tracked else False,
+        )
+        self.containers.append(module)
+        children = [self.wire(child, inside) for child in module._modules.values()]
+        if place.again and not tracked and any(leaves(child) for child in children):
+            raise _run_twice(name)
+        return Branch(_kind(module), children * 2 if repeats else children)
+
+    def _wire_leaf(self, module: nn.Module, place: Place) -> Node:
+        name = type(module).__name__
+        if module in self.config:
+            raise PipelineError(
+                f"The same '{name}' object stands in the pipeline twice; it keeps the parameters "
+                "of its last call only. Put a second object there: copy.deepcopy(...)."
+            )
+        config = config_of(module)
+        encoder = self.catalogue.encoder(Step(name, {}, config, (0, 0)))
+        if encoder is None:
+            self.inert.append(module)
+            return Branch("sequence", ())
+        if place.again and not hasattr(module, "forward_parameters"):
+            raise _run_twice(name)
+        self.config[module] = config
+        return Leaf(name, encoder)
+
+
+def _kind(container: Any) -> Literal["sequence", "one_of", "order"]:
+    """Say how a container runs its children."""
+    chosen = getattr(container, "random_apply", False)
+    if not chosen:
+        return "sequence"
+    return "one_of" if chosen == (1, 2) else "order"
+
+
+def _run_twice(name: str) -> PipelineError:
+    return PipelineError(
+        f"'{name}' may be run twice in one call, since random_apply around it draws more children "
+        "than there are, or than their weights sum to; it keeps the parameters of its last run "
+        "only. Make it a kornia ImageSequential, or draw fewer."
+    )
+
+
+def is_host(module: nn.Module) -> bool:
+    """Whether a module is of Kornia or PyTorch itself."""
+    return type(module).__module__.split(".")[0] in {"kornia", "torch"}
+
+
+def odds_of(module: nn.Module) -> set[float]:
+    """List the probabilities with which a module is applied, per sample and per batch."""
+    return {float(getattr(module, "p", 1.0)), float(getattr(module, "p_batch", 1.0))}
+
+
+def overridden(container: nn.Module) -> list[str]:
+    """List what a container's class does otherwise than Kornia's or PyTorch's own."""
+    base = next(kind for kind in CONTAINERS if isinstance(container, kind))
+    names = {
+        name
+        for kind in type(container).__mro__
+        if kind not in base.__mro__
+        for name in vars(kind)
+        if hasattr(base, name) and name not in HARMLESS
+    }
+    return sorted(name for name in names if not name.startswith("__") or name in CALLED)
+
+
+def may_repeat(container: Any) -> bool:
+    """Whether ``random_apply`` may choose a child twice: it draws more than there are weights."""
+    chosen: Any = getattr(container, "random_apply", False)
+    if not chosen:
+        return False
+    # Mixing augmentations take the place of another child, and are not drawn by weight.
+    weights = [
+        0.0 if isinstance(child, MixAugmentationBaseV2) else float(weight)
+        for child, weight in zip(
+            container._modules.values(), container.random_apply_weights.tolist(), strict=False
+        )
+    ]
+    return bool(chosen[1] - 1 > min(sum(weights), sum(weight > 0 for weight in weights)))
+
+
+def _check_patches(module: nn.Module) -> None:
+    """Refuse a module of which this one object was made to run otherwise than its class."""
+    functions = (FunctionType, MethodType, functools.partial)
+    found = [
+        f"its own {name}"
+        for name, value in vars(module).items()
+        if isinstance(value, functions) and hasattr(type(module), name)
+        if name != "_compiled_call_impl"
+    ]
+    if module._forward_hooks or module._forward_pre_hooks:
+        found.append("forward hooks")
+    if found:
+        raise PipelineError(
+            f"A '{type(module).__name__}' has {' and '.join(found)}, which may change views "
+            "unseen. Make what it does a module of the pipeline, with an encoder that reads it."
+        )
