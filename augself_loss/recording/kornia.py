@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step, Value
+from augself_loss.errors import ImageError
 from augself_loss.parameters import Layout, Record, unpack
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
@@ -24,7 +25,8 @@ from augself_loss.recording.kornia_params import all_rows, check_canvas, device_
 from augself_loss.recording.kornia_sizes import check_sizes, keeps_size
 from augself_loss.recording.kornia_wiring import Wiring
 from augself_loss.recording.plan import check_plan, leaves
-from augself_loss.recording.replay import Replayed, replay
+from augself_loss.recording.replay import Replayed, ReplayKind, replay
+from augself_loss.recording.replay_moved import replay_boxes, replay_masks
 
 GEOMETRY = frozenset(
     {"crop", "flip", "vertical_flip", "rotation", "angle", "affine", "perspective", "erasing"}
@@ -135,23 +137,49 @@ class KorniaRecorder:
             for hook in hooks:
                 hook.remove()
 
-    def replay(self, images: Tensor, record: Record) -> Tensor:
-        """Apply a record again, bit for bit, to these or other images.
+    def replay(
+        self,
+        images: Tensor,
+        record: Record,
+        *,
+        kind: ReplayKind = "image",
+        size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """Apply a record again: bit for bit to these or other images, or to their masks or boxes.
+
+        Masks and boxes are moved as the pixels are, and nothing else: a mask keeps its class ids
+        (nearest neighbour; 0 comes in from outside), erased pixels keep theirs. All images are
+        looked at, which waits for the device.
 
         Args:
-            images: float images ``(B, C, H, W)``, as many and as large as those recorded.
+            images: what to replay on, as many and as large as the images recorded. By ``kind``:
+                float images ``(B, C, H, W)``; masks ``(B, H, W)`` or ``(B, C, H, W)`` of any
+                dtype; boxes ``(B, N, 4)``, x and y of the top-left and the bottom-right corner in
+                pixels, where an image reaches from 0 to its width and height.
             record: what this recorder returned, or a part of one exchanged for another's.
+            kind: ``"image"``, ``"mask"`` or ``"boxes"``.
+            size: height and width of the images that boxes lie in; for boxes only.
 
         Returns:
-            Views ``(B, C, h, w)``.
+            Views ``(B, C, h, w)``; masks of the views, in the form and dtype given; or boxes
+            ``(B, N, 4)`` in the views, enclosing what they held and clipped to the view. A box
+            that left the view has no area.
 
         Raises:
             PipelineError: the pipeline draws which children to apply, or holds a type whose
                 record does not say all (affine, perspective).
             RecordError: the record lacks an entry of this pipeline.
+            ImageError: images, masks or boxes of another form; images that are masks.
         """
-        self._check(images)
-        return replay(Replayed(self.pipeline, record, self.layout, self._wiring), images)
+        given = Replayed(self.pipeline, record, self.layout, self._wiring)
+        if kind == "mask":
+            return replay_masks(given, images)
+        if kind == "boxes":
+            return replay_boxes(given, images, size)
+        if kind != "image":
+            raise ImageError(f"kind expected 'image', 'mask' or 'boxes', found {kind!r}.")
+        self._check.replayed(images)
+        return replay(given, images)
 
     def _is_sized(self, module: nn.Module) -> bool:
         """Whether a module is recorded by the size of its image, as far as is known."""

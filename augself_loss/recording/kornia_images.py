@@ -13,6 +13,8 @@ from augself_loss.encoders.color import FACTORS, active_factors
 from augself_loss.errors import ImageError
 from augself_loss.recording.kornia_params import ONLY_APPLIED_ROWS
 
+MASK_HINT = " For masks of class ids use replay(masks, record, kind='mask')."
+
 
 class ImageCheck:
     """Refuses images of another dtype, shape or range.
@@ -20,14 +22,14 @@ class ImageCheck:
     Args:
         photometric: whether the pipeline changes values, not only where they lie.
         coloured: names of the augmentations that work on three channels only.
-        look: whether to look at the first batch's values.
+        look: whether to look at values at all: at the first batch's, and at all that are replayed.
     """
 
     def __init__(self, photometric: bool, coloured: Iterable[str], look: bool) -> None:
         self.coloured = list(coloured)
         # Normalized images may pass a pipeline that only moves pixels; Kornia clamps all others.
         self.limits = (0.0, 1.0) if photometric else (-10.0, 10.0)
-        self.first = look
+        self.look = self.first = look
 
     def __call__(self, images: Tensor) -> None:
         """Check a batch that is to be augmented; its values only until a batch was right."""
@@ -36,20 +38,33 @@ class ImageCheck:
             self._check_range(*_limits(images))
             self.first = False
 
-    def _check_form(self, images: Tensor) -> None:
+    def replayed(self, images: Tensor) -> None:
+        """Check a batch that a record is replayed on; its values each time, which is a sync."""
+        self._check_form(images, MASK_HINT)
+        if not self.look or images.is_meta:
+            return
+        low, high = _limits(images)
+        if high > 1 and bool((images == images.round()).all()):
+            raise ImageError(
+                f"Replay expected images in [0, 1], found whole numbers from {low:g} to {high:g}: "
+                f"interpolation would mix class ids.{MASK_HINT}"
+            )
+        self._check_range(low, high)
+
+    def _check_form(self, images: Tensor, hint: str = "") -> None:
         if not isinstance(images, Tensor) or images.ndim != 4 or 0 in images.shape:
             found = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
-            raise ImageError(f"KorniaRecorder expected images (B, C, H, W), found {found}.")
+            raise ImageError(f"KorniaRecorder expected images (B, C, H, W), found {found}.{hint}")
         if not images.is_floating_point():
             raise ImageError(
                 f"KorniaRecorder expected floating-point images in [0, 1], found {images.dtype}. "
-                f"Convert them: images.float() / 255."
+                f"Convert them: images.float() / 255.{hint}"
             )
         if self.coloured and images.shape[1] != 3:
             raise ImageError(
                 f"KorniaRecorder expected images of three channels, which '{self.coloured[0]}' "
                 f"works on, found {images.shape[1]}. Repeat a grey channel: images.expand(-1, 3, "
-                f"-1, -1), or take saturation and hue out of the pipeline."
+                f"-1, -1), or take saturation and hue out of the pipeline.{hint}"
             )
 
     def _check_range(self, low: float, high: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
 from kornia.augmentation import ImageSequential
@@ -18,6 +18,8 @@ from augself_loss.recording.frame import Frame
 from augself_loss.recording.journal import FLIPS
 from augself_loss.recording.kornia_params import ONLY_APPLIED_ROWS
 from augself_loss.recording.kornia_wiring import Wiring
+
+ReplayKind: TypeAlias = Literal["image", "mask", "boxes"]
 
 
 class Replayed(NamedTuple):
