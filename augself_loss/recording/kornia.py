@@ -23,6 +23,7 @@ from augself_loss.recording.journal import Journal
 from augself_loss.recording.kornia_images import ImageCheck, needs_colour
 from augself_loss.recording.kornia_params import all_rows, check_canvas, device_of, on, size_of
 from augself_loss.recording.kornia_sizes import check_sizes, keeps_size
+from augself_loss.recording.kornia_watch import Watch
 from augself_loss.recording.kornia_wiring import Wiring
 from augself_loss.recording.plan import check_plan, leaves
 from augself_loss.recording.replay import Replayed, ReplayKind, replay
@@ -42,6 +43,12 @@ class KorniaRecorder:
     The views are bit for bit those of the pipeline alone under the same seed, and recording adds
     no device-to-host sync after the first call. One recorder serves one thread.
 
+    What a later change of the pipeline leaves true is followed: probabilities, narrower ranges.
+    All else is refused at the next call, which reads settings again where they were written to:
+    of a range that learns on an accelerator that is a sync per optimizer step.
+
+    Images of one channel have no saturation and hue: none are recorded, and ``grayscale`` is 1.
+
     Args:
         pipeline: ``AugmentationSequential``, ``ImageSequential``, ``nn.Sequential``, nested as
             you like, or a single augmentation.
@@ -56,7 +63,8 @@ class KorniaRecorder:
         encoders: encoders of the recorded types, with this pipeline's ranges.
 
     Raises:
-        PipelineError: a random transform that is not known, or an order that no record can tell.
+        PipelineError: a random transform that is not known, a container that runs its children in
+            a way of its own, or an order that no record can tell.
 
     Example:
         >>> import kornia.augmentation as K
@@ -86,6 +94,7 @@ class KorniaRecorder:
         found = unite(leaf.encoder for leaf in leaves(plan))
         self.layout: Layout = layout_of(found, self._catalogue, list(types))
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
+        self._watch = Watch(pipeline, self._wiring, found)
         coloured = [type(m).__name__ for m, c in self._config.items() if needs_colour(m, c)]
         self._check = ImageCheck(not GEOMETRY.issuperset(found), coloured, check_images)
 
@@ -102,14 +111,16 @@ class KorniaRecorder:
             ImageError: images of another dtype, shape or range.
         """
         self._check(images)
+        self._watch.check(self.pipeline)
         views = self._run(images)
         if not self.layout:
             return views, {}
-        packed = _packed(self._settled(images), len(images))
+        channels = min(images.shape[1], views.shape[1])
+        packed = _packed(self._settled(channels), len(images))
         return views, unpack(packed.to(images.device, non_blocking=True), self.layout)
 
-    def _settled(self, images: Tensor) -> Mapping[str, Sequence[Value]]:
-        """Read what the pipeline has just done to images, entry by entry."""
+    def _settled(self, channels: int) -> Mapping[str, Sequence[Value]]:
+        """Read what the pipeline has just done to images of so many channels, entry by entry."""
         journal = Journal(self.layout, self._catalogue.encoders)
         applied = list(self._applied(self.pipeline))
         device = device_of(params for _, params in applied)
@@ -118,13 +129,13 @@ class KorniaRecorder:
             check_canvas(name, config, drawn)
             params = {k: on(device, value) for k, value in drawn.items()}
             gate = params["batch_prob"] > 0.5
-            params["image_channels"] = images.shape[1]
+            params["image_channels"] = channels
             step = Step(name, params, config, size_of(drawn))
             entries = self._catalogue.read(step)
             rows = {name: all_rows(columns, gate) for name, columns in entries.items()}
             journal.add(step, rows, gate)
         settled = journal.settle()
-        if images.shape[1] == 1 and "grayscale" in settled:
+        if channels == 1 and "grayscale" in settled:
             settled["grayscale"] = [1.0]  # whatever was drawn, the views are grey
         return settled
 
@@ -171,6 +182,7 @@ class KorniaRecorder:
             RecordError: the record lacks an entry of this pipeline.
             ImageError: images, masks or boxes of another form; images that are masks.
         """
+        self._watch.check(self.pipeline)
         given = Replayed(self.pipeline, record, self.layout, self._wiring)
         if kind == "mask":
             return replay_masks(given, images)

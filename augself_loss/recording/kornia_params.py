@@ -65,8 +65,9 @@ def samplers_of(generator: Any) -> dict[str, Any]:
     """List the distributions that a parameter generator draws from, by name."""
     if generator is None:
         return {}
-    samplers = dict(getattr(generator, "sampler_dict", ()))
-    for name, sampler in vars(generator).items():
+    held = vars(generator)  # a module is slow to say that it lacks an attribute
+    samplers = dict(held.get("sampler_dict", ()))
+    for name, sampler in held.items():
         if name.endswith("_sampler") and hasattr(sampler, "low"):
             samplers[name.removesuffix("_sampler")] = sampler
     return samplers

@@ -107,7 +107,7 @@ class Wiring:
         name, other = type(module).__name__, overridden(module)
         if other:
             raise PipelineError(
-                f"'{name}' runs its children in a way of its own ({', '.join(other)}), so "
+                f"'{name}' runs its children in a way of its own ({', '.join(other[:3])}), so "
                 "KorniaRecorder cannot say which of them it applied. Use what Kornia brings (an "
                 "augmentation's p, ImageSequential(..., random_apply=1)), pass an encoder that "
                 "reads it (encoders=[MyEncoder()]), or leave its randomness out of the record on "
@@ -179,7 +179,8 @@ def overridden(container: nn.Module) -> list[str]:
         for name in vars(kind)
         if hasattr(base, name) and name not in HARMLESS
     }
-    return sorted(name for name in names if not name.startswith("__") or name in CALLED)
+    found = [name for name in names if not name.startswith("__") or name in CALLED]
+    return sorted(found, key=lambda name: (name.strip("_") not in {"forward", "call"}, name))
 
 
 def may_repeat(container: Any) -> bool:

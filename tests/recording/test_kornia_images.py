@@ -45,6 +45,21 @@ def test_views_of_one_channel_are_grey_whatever_was_drawn(smooth: Images) -> Non
     assert torch.equal(recorder.replay(images, one), view)
 
 
+class ToGrey(nn.Module):
+    """Takes the colour out of all images, as modules outside of kornia.augmentation do."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean(dim=1, keepdim=True)
+
+
+def test_views_that_end_with_one_channel_are_grey(smooth: Images) -> None:
+    pipeline = nn.Sequential(K.ColorJitter(0.4, 0.4, 0.4, 0.1, p=1.0), ToGrey())
+    recorder = KorniaRecorder(pipeline, ignore=[ToGrey], types=["grayscale"])
+    _, record = recorder(smooth(8, 8, 8))
+    assert record["grayscale"].tolist() == [[1.0]] * 8
+    assert torch.equal(record["color"][:, 2:], torch.tensor([[1.0, 0.0]] * 8))
+
+
 THREE: dict[str, Build] = {
     "ColorJitter": lambda: K.ColorJitter(0.4, 0.4, 0.4, 0.1),
     "ColorJiggle": lambda: K.ColorJiggle(0.4, 0.4, 0.4),
