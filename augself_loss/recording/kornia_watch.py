@@ -92,7 +92,7 @@ class Watch:
             if not _within(new, old):
                 raise _changed(
                     module,
-                    f"its {column} varies within {new}, its encoder's within {old}",
+                    f"its {column} varies within {_shown(new)}, its encoder's within {_shown(old)}",
                     f", with the widest range it will have: encoders=[{type(known).__name__}(...)]",
                 )
 
@@ -111,6 +111,10 @@ def _changed(module: nn.Module, how: str, more: str = "") -> PipelineError:
 def _builds_nothing(encoder: Encoder) -> bool:
     """Whether an encoder knows no ranges of Kornia's: those of a user's own are the user's."""
     return type(encoder).from_kornia.__func__ is Encoder.from_kornia.__func__  # type: ignore[attr-defined]
+
+
+def _shown(limits: Range | None) -> str:
+    return "nothing" if limits is None else f"({limits[0]:.4g}, {limits[1]:.4g})"
 
 
 def _within(new: Range | None, old: Range | None) -> bool:

@@ -75,7 +75,6 @@ class Wiring:
         name = type(module).__name__
         if self.ignored(module):
             return Branch("sequence", ())
-        _check_patches(module)
         # A user's class may bear Kornia's name: only the user's own encoders read it.
         own = self.catalogue.knows(name, own=True)
         if is_host(module) and name in FIXED and not own:
@@ -91,6 +90,7 @@ class Wiring:
         return self._wire_leaf(module, place)
 
     def _wire_fixed(self, module: nn.Module, place: Place) -> Node:
+        _check_patches(module)
         odds = odds_of(module)
         if not isinstance(module, nn.Identity) and (place.drawn or not odds <= {0.0, 1.0}):
             name = type(module).__name__
@@ -104,6 +104,7 @@ class Wiring:
         return Branch("sequence", ())
 
     def _wire_container(self, module: Any, place: Place) -> Node:
+        _check_patches(module)
         name, other = type(module).__name__, overridden(module)
         if other:
             raise PipelineError(
@@ -126,6 +127,7 @@ class Wiring:
         return Branch(_kind(module), children * 2 if repeats else children)
 
     def _wire_leaf(self, module: nn.Module, place: Place) -> Node:
+        _check_patches(module)
         name = type(module).__name__
         if module in self.config:
             raise PipelineError(
@@ -186,7 +188,7 @@ def overridden(container: nn.Module) -> list[str]:
 def may_repeat(container: Any) -> bool:
     """Whether ``random_apply`` may choose a child twice: it draws more than there are weights."""
     chosen: Any = getattr(container, "random_apply", False)
-    if not chosen:
+    if not chosen or chosen[1] <= 2:  # one child at most
         return False
     # Mixing augmentations take the place of another child, and are not drawn by weight.
     weights = [

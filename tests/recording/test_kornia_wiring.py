@@ -283,6 +283,15 @@ def test_kornias_containers_that_run_twice_are_recorded(
         assert misplaced(view, record).max() < 0.08
 
 
+def test_one_child_drawn_by_small_weights_never_runs_twice(smooth: Images) -> None:
+    steps = (nn.Sequential(flip(1.0)), nn.Identity())
+    pipeline = K.ImageSequential(*steps, random_apply=1, random_apply_weights=[0.2, 0.2])
+    recorder, images = KorniaRecorder(pipeline), smooth(2, 8, 8)
+    for _ in range(8):
+        view, record = recorder(images)
+        assert torch.equal(view, images.flip(-1) if record["flip"][0, 0] else images)
+
+
 def test_a_mixing_child_leaves_fewer_to_draw_from() -> None:
     blur = K.RandomGaussianBlur((3, 3), (0.1, 2.0))
     mix = K.RandomMixUpV2(p=1.0)
