@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kornia.augmentation import ImageSequential
+from kornia.augmentation import ImageSequential, Resize
 from torch import Tensor, nn
 
 from augself_loss.errors import PipelineError
@@ -102,8 +102,13 @@ def _steps(
         elif not hasattr(child, "forward_parameters") or _is_lost(child):
             if not isinstance(child, nn.Identity):
                 yield child, container
-        elif not ignored(child) and sized(child):
+        elif not ignored(child) and (sized(child) or _cuts(child)):
             yield child, None
+
+
+def _cuts(module: nn.Module) -> bool:
+    """Whether a change of size takes a part of the image, if that is not of the size it expects."""
+    return ONLY_APPLIED_ROWS and isinstance(module, Resize)
 
 
 def _is_lost(module: nn.Module) -> bool:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from augself_loss import PipelineError
 from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.kornia_params import ONLY_APPLIED_ROWS
 
 Build = Callable[..., nn.Module]
 Images = Callable[..., Tensor]
@@ -62,6 +63,12 @@ def test_the_refusal_names_the_module_and_the_cure(sizer: str) -> None:
     with pytest.raises(PipelineError, match=r"changes the image's size.*plain nn.Sequential") as e:
         KorniaRecorder(K.AugmentationSequential(module, crop()))
     assert f"'{type(module).__name__}' inside AugmentationSequential" in str(e.value)
+
+
+@pytest.mark.skipif(not ONLY_APPLIED_ROWS, reason="since Kornia 0.9 Resize takes any image whole")
+def test_an_old_resize_after_an_unseen_one_is_refused() -> None:
+    with pytest.raises(PipelineError, match="changes the image's size"):
+        KorniaRecorder(K.ImageSequential(warp.Resize((40, 40)), K.Resize((24, 24))))
 
 
 CURED: dict[str, Build] = {
