@@ -44,9 +44,12 @@ class PosterizeEncoder(RegressionEncoder):
 
     @classmethod
     def check_step(cls, step: Step) -> None:
-        """Refuse 8 bits alone: float images may be rounded, which would read as not applied."""
-        limits = as_fixed(step.config["bit" if "bit" in step.config else "bits"])
-        if min(limits) >= 8:
+        """Refuse Kornia's 8 bits alone: they round its float images, and stand for not applied.
+
+        Of torchvision the image decides, see its reader: of most, 8 bits are all that there is.
+        """
+        limits = step.config.get("bit")
+        if limits is not None and min(limits) >= 8:
             raise PipelineError(
                 f"'{step.name}' expected fewer than 8 bits, found {limits}: floating-point images "
                 "may be rounded, which a record cannot tell from not applied. Take it out of the "

@@ -100,14 +100,6 @@ UNTOLD: dict[str, tuple[Build, str]] = {
         lambda: KorniaRecorder(K.RandomPosterize((8, 8))),
         "'RandomPosterize' expected fewer than 8 bits.*ignore=",
     ),
-    "v1 posterize to 8 bits": (
-        lambda: TorchvisionRecorder(v1.RandomPosterize(8)),
-        "'RandomPosterize' expected fewer than 8 bits",
-    ),
-    "v2 posterize to 8 bits": (
-        lambda: TorchvisionRecorder(v2.RandomPosterize(8)),
-        "'RandomPosterize' expected fewer than 8 bits",
-    ),
     "jitter too narrow to be told": (
         lambda: KorniaRecorder(K.ColorJitter(NARROW, 0.0)),
         "'ColorJitter', as it is built.*zero width.*ignore=",
