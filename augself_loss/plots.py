@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from augself_loss.diagnostics import Readout
 from augself_loss.encoders import CropEncoder
 from augself_loss.errors import missing_extra
 from augself_loss.parameters import Record
+
+if TYPE_CHECKING:  # which needs scikit-learn
+    from augself_loss.diagnostics import Readout
 
 try:
     from matplotlib.lines import Line2D
