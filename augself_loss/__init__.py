@@ -41,6 +41,7 @@ from augself_loss.errors import (
     PipelineError,
     RecordError,
 )
+from augself_loss.lambdas import LoadedWeightsWarning
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Field, Layout, Record, identity_record, pack, unpack
 from augself_loss.wrapper import HeadsUnchangedWarning, WithAugSelf, with_augself
@@ -71,6 +72,7 @@ __all__ = [
     "ImageError",
     "InvertEncoder",
     "Layout",
+    "LoadedWeightsWarning",
     "LossError",
     "Output",
     "PerspectiveEncoder",

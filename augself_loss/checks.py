@@ -7,16 +7,18 @@ devices only: no sync.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from augself_loss.encoders import BUILT_IN, Encoder
 from augself_loss.errors import EncoderError, FeatureError, LossError, RecordError
 from augself_loss.parameters import Layout, Record, identity_record, is_dense_float
+from augself_loss.untouched import first_as_built
 
 READ = {kind.name: kind() for kind in BUILT_IN}
 """Entry name → an encoder that knows its range, for entries that a target only reads."""
@@ -59,10 +61,16 @@ def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
             )
 
 
-def check_whole(name: str, size: object) -> None:
-    """Refuse an argument that is not a whole number of at least 1."""
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+def check_whole(name: str, size: Any) -> int:
+    """Return an argument as an int; refuse what is not a whole number of at least 1."""
+    scalar = not isinstance(size, bool) and getattr(size, "ndim", 0) == 0
+    try:
+        whole = operator.index(size) if scalar and getattr(size, "dtype", 0) != torch.bool else 0
+    except (TypeError, RuntimeError):  # no integer; or a tensor without a value
+        whole = 0
+    if whole < 1:
         raise LossError(f"{name} expected a whole number >= 1, found {size!r}.")
+    return whole
 
 
 def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> None:
@@ -79,27 +87,6 @@ def check_types(types: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]
     return wanted
 
 
-def check_optimizers(
-    optimizers: Sequence[torch.optim.Optimizer], parameters: Mapping[str, Tensor]
-) -> None:
-    """Refuse optimizers that do not hold all of these parameters."""
-    for optimizer in optimizers:
-        if not hasattr(optimizer, "param_groups"):
-            raise LossError(
-                f"check_optimizer expected optimizers, found {type(optimizer).__name__}. Pass "
-                "several one by one: check_optimizer(first, second)."
-            )
-    held = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
-    missing = [name for name, p in parameters.items() if id(p) not in held]
-    if missing:
-        raise LossError(
-            f"The optimizer holds {len(held)} parameters, but not {len(missing)} of AugSelf's "
-            f"heads (first: {missing[0]}): they would never learn. Pass them when you build "
-            "it, [*model.parameters(), *augself.parameters()], or call "
-            "optimizer.add_param_group({'params': augself.parameters()})."
-        )
-
-
 def check_features(features: Sequence[Tensor], feature_dim: int, *, training: bool) -> None:
     """Refuse features of the wrong rank, width, dtype, batch size or device."""
     for number, view in enumerate(features, start=1):
@@ -111,7 +98,8 @@ def check_features(features: Sequence[Tensor], feature_dim: int, *, training: bo
         if view.ndim != 2:
             raise FeatureError(
                 f"{where} expected (B, {feature_dim}), found {tuple(view.shape)}. For feature maps "
-                "(B, D, H, W) or tokens (B, N, D) set pool='mean' (or 'cls' for the first token)."
+                "(B, D, H, W) or tokens (B, N, D) set pool='mean' (or 'cls' for the first token), "
+                "for maps (B, H, W, D) pool='mean_channels_last'."
             )
         if view.shape[1] != feature_dim:
             raise FeatureError(
@@ -139,13 +127,17 @@ def check_features(features: Sequence[Tensor], feature_dim: int, *, training: bo
         )
 
 
-def check_device(features: Tensor, parameter: Tensor) -> None:
+def check_device(features: Tensor, heads: nn.ModuleDict) -> None:
     """Refuse features that do not lie where the heads are."""
-    if features.device != parameter.device:
-        raise FeatureError(
-            f"The features lie on {features.device}, AugSelf's heads on {parameter.device}; "
-            f"expected one device. Call augself.to('{features.device}')."
-        )
+    for head in heads.values():
+        if not first_as_built(head):
+            continue  # a wrapper may bring it when it is called
+        device = head[0].weight.device  # type: ignore[index]
+        if features.device != device:
+            raise FeatureError(
+                f"The features lie on {features.device}, AugSelf's heads on {device}; expected "
+                f"one device. Call augself.to('{features.device}')."
+            )
 
 
 def entries_read(encoders: Mapping[str, Encoder]) -> list[str]:
@@ -247,9 +239,11 @@ def check_values(
                 encoder.check(record)
 
 
-def check_predictions(predictions: Mapping[str, Tensor]) -> None:
+def check_predictions(predictions: Sequence[Tensor]) -> None:
     """Refuse heads that give NaN or infinity for finite features. Reads them: a sync."""
-    outputs = torch.cat([prediction.detach().flatten() for prediction in predictions.values()])
+    if not predictions:
+        return
+    outputs = torch.cat([prediction.detach().flatten() for prediction in predictions])
     if not outputs.is_meta and not bool(torch.isfinite(outputs).all()):
         raise FeatureError(
             "AugSelf's heads give NaN or infinite values for finite features; expected features "

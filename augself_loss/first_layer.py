@@ -43,9 +43,28 @@ class FirstLayer:
             ``(pairs · B, outputs)``.
         """
         if self.both is not None:
-            return functional.linear(self.both, weight)
+            return functional.linear(fitted(self.both, weight.dtype), weight)
         left, right = weight.chunk(2, dim=-1)
-        ofs = functional.linear(self.left, left).chunk(len(self.place_left))
-        tos = functional.linear(self.right, right).chunk(len(self.place_right))
+        of = functional.linear(fitted(self.left, weight.dtype), left)
+        to = functional.linear(fitted(self.right, weight.dtype), right)
+        ofs, tos = of.chunk(len(self.place_left)), to.chunk(len(self.place_right))
         first = torch.cat([ofs[self.place_left[i]] for i in self.lefts])
         return first + torch.cat([tos[self.place_right[j]] for j in self.rights])
+
+    def concatenated(self) -> Tensor:
+        """Return ``[y_i, y_j]`` of all pairs, ``(pairs · B, 2D)``: what a head is called with."""
+        if self.both is not None:
+            return self.both
+        left, right = self.left.chunk(len(self.place_left)), self.right.chunk(len(self.place_right))
+        lefts = torch.cat([left[self.place_left[i]] for i in self.lefts])
+        rights = torch.cat([right[self.place_right[j]] for j in self.rights])
+        return torch.cat([lefts, rights], dim=-1)
+
+
+def fitted(features: Tensor, dtype: torch.dtype) -> Tensor:
+    """Bring features to a dtype, unless autocast will choose it."""
+    device = features.device.type
+    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    if autocast and features.dtype in (torch.float32, torch.get_autocast_dtype(device)):
+        return features  # on other dtypes it fails: float64, and the CPU's other half precision
+    return features.to(dtype)

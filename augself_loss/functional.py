@@ -155,7 +155,7 @@ def term_losses(
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Tensor) -> Tensor:
-    """Sum the terms, Σ_a λ_a · L_a.
+    """Sum the terms, Σ_a λ_a · L_a; one of weight 0 adds nothing, also where it is not finite.
 
     Args:
         terms: type name → scalar.
@@ -165,4 +165,5 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Tensor) -> Tensor:
         Scalar.
     """
     losses = torch.stack(list(terms.values()))
-    return (weights.to(losses.dtype) * losses).sum()
+    weights = weights.to(losses.dtype)
+    return torch.where(weights == 0, 0, weights * losses).sum()

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
+
+from augself_loss.untouched import all_as_built, watched
 
 Head: TypeAlias = Any
 """One of :func:`augself_loss.heads.mlp`; its layers are read by their places."""
@@ -16,11 +18,20 @@ FIRST_NORM, SECOND, SECOND_NORM, LAST = 1, 3, 4, 6
 
 
 def alike(heads: Sequence[Head]) -> bool:
-    """Whether several heads can be evaluated as one: plain batch norm, set up alike."""
+    """Whether several heads can be evaluated as one: as they were built, and set up alike."""
+    if len(heads) < 2 or watched() or not all(all_as_built(head) for head in heads):
+        return False
     norms: list[Any] = [head[place] for head in heads for place in (FIRST_NORM, SECOND_NORM)]
-    plain = all(type(norm) is nn.BatchNorm1d and norm.running_mean is not None for norm in norms)
-    settings = {(n.training, n.momentum, n.eps) for n in norms} if plain else {None, 0}
-    return len(heads) > 1 and len(settings) == 1 and norms[0].momentum is not None
+    settings = {(n.training, n.momentum, n.eps, n.running_mean is None) for n in norms}
+    shapes = {_shapes(head) for head in heads}
+    tracked = norms[0].momentum is not None and norms[0].running_mean is not None
+    return len(settings) == len(shapes) == 1 and tracked
+
+
+def _shapes(head: Head) -> tuple[Any, ...]:
+    first, second, last = head[0].weight, head[SECOND].weight, head[LAST].weight
+    dtypes = (first.dtype, second.dtype, last.dtype, head[FIRST_NORM].weight.dtype)
+    return first.shape, second.shape, last.shape[1], first.device, *dtypes
 
 
 def grouped(heads: Sequence[Head], first: Callable[[Tensor], Tensor]) -> list[Tensor]:

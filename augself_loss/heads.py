@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from augself_loss.errors import LossError
-from augself_loss.first_layer import FirstLayer
+from augself_loss.first_layer import FirstLayer, fitted
 from augself_loss.grouped import alike, grouped
+from augself_loss.silence import cut
+from augself_loss.untouched import (
+    all_as_built,
+    as_built,
+    dtype_of,
+    first_as_built,
+    tensors,
+    watched,
+)
 
 RELEASED_NAMES = {"rot": "rotation", "sol": "solarize"}
 """Names of the released code's heads that differ from ours."""
@@ -46,16 +57,38 @@ def launches_cost(features: Tensor) -> bool:
     return features.device.type != "cpu"
 
 
-def check_gathered(heads: Sequence[nn.Sequential], features: Tensor) -> None:
-    """Refuse heads that FSDP2 holds in shards (DTensors) and has not gathered for this call."""
-    sharded = [h for h in heads if hasattr(h[0].weight, "device_mesh")]
-    if sharded and not hasattr(features, "device_mesh"):
+def check_gathered(weight: Tensor, features: Tensor) -> None:
+    """Refuse a head that FSDP2 holds in shards (DTensors) and has not gathered for this call."""
+    if hasattr(weight, "device_mesh") and not hasattr(features, "device_mesh"):
         raise LossError(
             "Expected AugSelf's heads whole, found FSDP's shards, which it gathers when the module "
             "that fully_shard was given is called. Give it all heads at once, "
-            "fully_shard(augself.heads), not one by one; or, of a sharded loss, call "
+            "fully_shard(augself.heads); or, of a sharded loss, call "
             "register_fsdp_forward_method(augself, 'predict')."
         )
+
+
+def linear(layer: nn.Module, x: Tensor) -> Tensor:
+    """Run a linear layer; in a replica of DataParallel a bias of None may lack its name."""
+    weight: Any = layer.weight
+    return functional.linear(x, weight, getattr(layer, "bias", None))
+
+
+def out_of_place(head: nn.Module) -> None:
+    """Let no ReLU write over what a hook was shown, or what a layer before it needs."""
+    for module in head.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+
+
+def call(head: nn.Module, pairs: Tensor) -> Any:
+    """Call a head that something was done to, on concatenated features ``(rows, 2D)``."""
+    weight = next(head.parameters(), None)
+    gathers = any(hasattr(module, "unshard") for module in head.modules())
+    if weight is not None and not gathers:
+        check_gathered(weight, pairs)
+    dtype = dtype_of(head)
+    return head(pairs if dtype is None else fitted(pairs, dtype))
 
 
 class Heads(nn.ModuleDict):
@@ -84,35 +117,97 @@ class Heads(nn.ModuleDict):
             super().__init__(
                 {name: mlp(feature_dim, hidden_dim, width) for name, width in widths.items()}
             )
+        self._widths = dict(widths)
 
     def forward(
         self,
         features: Sequence[Tensor],
         pairs: Sequence[tuple[int, int]],
         types: Sequence[str] | None = None,
+        silent: Collection[str] = (),
     ) -> dict[str, Tensor]:
         """Predict every type's difference i→j, for all ordered pairs of views at once.
+
+        A head that something was done to (hooks, other layers, a wrapper) is called; the others
+        are computed from their weights, which is faster and gives the same.
 
         Args:
             features: per view, ``(B, D)``.
             pairs: ordered pairs (i, j) of views, stacked along the batch.
             types: the types to predict; default all.
+            silent: types that pass back a gradient of exactly 0, whatever their numbers are.
 
         Returns:
             Type name → raw output ``(pairs · B, width)``.
 
         Raises:
-            LossError: FSDP holds the heads in shards, and does not gather them for this call.
+            LossError: FSDP holds the heads in shards, and does not gather them for this call; or
+                a head of the user's own gives another shape.
         """
         names = tuple(self if types is None else types)
-        heads: list[Any] = [self[name] for name in names]
-        check_gathered(heads, features[0])
+        dtype = dtype_of(self[names[0]])
+        features = [view if dtype is None else fitted(view, dtype) for view in features]
+        heard = [name for name in names if name not in silent]
+        outputs = self._evaluated(heard, features, pairs) if heard else {}
+        if len(heard) < len(names):
+            unheard = [name for name in names if name in silent]
+            outputs.update(self._silenced(unheard, features, pairs))
+        return {name: outputs[name] for name in names}
+
+    def _evaluated(
+        self, names: Sequence[str], features: Sequence[Tensor], pairs: Sequence[tuple[int, int]]
+    ) -> dict[str, Tensor]:
         first = FirstLayer(features, pairs)
-        if launches_cost(features[0]) and alike(heads):
-            outputs = grouped(heads, first)
+        together: Sequence[str] = ()
+        if launches_cost(features[0]):
+            built = [name for name in names if all_as_built(self[name])]
+            together = built if alike([self[name] for name in built]) else ()
+        outputs: dict[str, Tensor] = {}
+        if together:
+            heads: list[Any] = [self[name] for name in together]
+            for head in heads:
+                check_gathered(head[0].weight, features[0])
+            outputs = dict(zip(together, grouped(heads, first), strict=True))
+        called = watched()
+        for name in names:
+            if name not in outputs:
+                outputs[name] = self._one(name, first, called)
+        return outputs
+
+    def _one(self, name: str, first: FirstLayer, called: bool) -> Tensor:
+        head: Any = self[name]
+        if called or not all_as_built(head):
+            out_of_place(head)
+        if first_as_built(head) and not called:
+            check_gathered(head[0].weight, first.left)
+            x = first(head[0].weight)
+            for layer in islice(head, 1, None):
+                x = linear(layer, x) if as_built(layer, nn.Linear) else layer(x)
         else:
-            outputs = [head[1:](first(head[0].weight)) for head in heads]
-        return dict(zip(names, outputs, strict=True))
+            x = call(head, first.concatenated())
+        expected = (len(first.lefts) * len(first.left) // len(first.place_left), self._widths[name])
+        if not isinstance(x, Tensor) or x.shape != expected:
+            found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise LossError(
+                f"AugSelf's head of '{name}' expected to return {expected}, found {found}. A head "
+                f"of your own takes (rows, 2 · feature_dim) and returns (rows, {expected[1]})."
+            )
+        return x
+
+    def _silenced(
+        self, names: Sequence[str], features: Sequence[Tensor], pairs: Sequence[tuple[int, int]]
+    ) -> dict[str, Tensor]:
+        """Predict without a graph, but keep features and heads in it: DDP waits for all of them."""
+        built = [name for name in names if all_as_built(self[name])]
+        called = [name for name in names if name not in built]
+        with torch.no_grad():
+            outputs = self._evaluated(built, features, pairs) if built else {}
+        for name, output in outputs.items():
+            own = [t for layer in self[name].children() for t in tensors(layer)]
+            outputs[name] = cut(output, *features, *own)
+        for name, output in (self._evaluated(called, features, pairs) if called else {}).items():
+            outputs[name] = cut(output.detach(), output)
+        return outputs
 
     def load_released(self, state_dicts: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Load heads that the released AugSelf code saved.

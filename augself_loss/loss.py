@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,6 @@ from augself_loss.checks import (
     check_choice,
     check_device,
     check_features,
-    check_optimizers,
     check_predictions,
     check_recorder,
     check_records,
@@ -33,8 +32,11 @@ from augself_loss.functional import (
     weighted_sum,
 )
 from augself_loss.heads import Heads
+from augself_loss.lambdas import Lambdas, rename_old
+from augself_loss.optimizers import check_optimizers
 from augself_loss.parameters import Record
-from augself_loss.views import Pool, as_views, pooled
+from augself_loss.silence import gated
+from augself_loss.views import POOLS, Pool, all_pooled, as_views, with_detached
 
 CheckValues: TypeAlias = Literal["first", "always", "never"]
 
@@ -59,8 +61,8 @@ class AugSelfLoss(nn.Module):
 
     Args:
         feature_dim: width D of the backbone's output, before the projector.
-        weights: type name → λ ≥ 0. The types are those of the encoders: crop, flip, color, blur,
-            rotation, solarize, grayscale, vertical_flip, … Default: crop and color at 1.
+        weights: type name → λ ≥ 0; at 0 a type adds nothing, not even a NaN. The types are those
+            of the encoders: crop, flip, color, blur, rotation, … Default: crop and color at 1.
         hidden_dim: width of the heads' hidden layers.
         preset: ``paper`` gives the released code's targets; ``default`` differs where those are
             defective (see the README's "Where it differs from the released code").
@@ -70,8 +72,9 @@ class AugSelfLoss(nn.Module):
         symmetric: compare both orders of every pair and average.
         pairs: with more than two views, ``all`` pairs, the ``first`` with every other, or a list.
         detach_second: no gradient into the second features of a pair (momentum encoders).
-        pool: for feature maps ``(B, D, H, W)`` and tokens ``(B, N, D)``: ``mean`` over places, or
-            ``cls``, the first token. ``None`` accepts ``(B, D)`` only.
+        pool: for feature maps ``(B, D, H, W)``, ``(B, D, T, H, W)`` and tokens ``(B, N, D)``:
+            ``mean`` over places, or ``cls``, the first token; for maps ``(B, H, W, D)``, as Swin's,
+            ``mean_channels_last``. ``None`` accepts ``(B, D)`` only.
         check_values: when to look at the values of features and records (one device sync each):
             on the ``first`` batch, ``always``, or ``never``. Not done while compiling.
 
@@ -89,8 +92,6 @@ class AugSelfLoss(nn.Module):
         Lee et al., NeurIPS 2021, equation 1.
     """
 
-    weight: Tensor
-
     def __init__(
         self,
         feature_dim: int,
@@ -106,24 +107,22 @@ class AugSelfLoss(nn.Module):
         check_values: CheckValues = "first",
     ) -> None:
         super().__init__()
-        check_whole("feature_dim", feature_dim)
-        check_whole("hidden_dim", hidden_dim)
+        feature_dim = check_whole("feature_dim", feature_dim)
+        hidden_dim = check_whole("hidden_dim", hidden_dim)
         check_choice("preset", preset, ("default", "paper"))
-        check_choice("pool", pool, (None, "mean", "cls"))
+        check_choice("pool", pool, POOLS)
         check_choice("check_values", check_values, ("first", "always", "never"))
         check_pairs(pairs)
         weights = {"crop": 1.0, "color": 1.0} if weights is None else weights
         known = default_encoders(encoders)
         check_weights(weights, known)
-        # In the library's order, not the dict's: a checkpoint keeps the weights by position.
         self.encoders = {name: e.under(preset) for name, e in known.items() if name in weights}
         self.feature_dim = feature_dim
         self.symmetric, self.pairs, self.detach_second = symmetric, pairs, detach_second
         self.pool, self.check_values = pool, check_values
         widths = {name: encoder.width for name, encoder in self.encoders.items()}
         self.heads = Heads(feature_dim, widths, hidden_dim)
-        chosen = [float(weights[name]) for name in self.encoders]
-        self.register_buffer("weight", torch.tensor(chosen, dtype=torch.float32))
+        self.lambdas = Lambdas({name: weights[name] for name in self.encoders})
         self._values_checked = False
 
     @property
@@ -134,12 +133,13 @@ class AugSelfLoss(nn.Module):
     @property
     def weights(self) -> dict[str, float]:
         """Type name → λ. Change them with :meth:`set_weights`."""
-        return dict(zip(self.types, self.weight.tolist(), strict=True))
+        return self.lambdas.read()
 
     def set_weights(self, weights: Mapping[str, float]) -> None:
-        """Change some weights during training (schedules); no recompilation, kept in the state.
+        """Change some weights during training (schedules): no recompilation, no sync.
 
-        Between steps: what was computed before cannot be run backward any more.
+        On every process, and between steps: what was computed before cannot be run backward any
+        more. A run that is resumed with the weights that it was built with goes on with these.
 
         Args:
             weights: type name → new λ ≥ 0; types left out keep theirs.
@@ -148,8 +148,11 @@ class AugSelfLoss(nn.Module):
             LossError: a type that this loss was not built with, or a weight that is no weight.
         """
         check_weights(weights, self.types)
-        merged = {**self.weights, **weights}
-        self.weight.copy_(torch.tensor([float(merged[name]) for name in self.types]))
+        self.lambdas.set(weights)
+
+    def reset_parameters(self) -> None:
+        """Put the weights into force that it was built with; the heads' layers have their own."""
+        self.lambdas.reset_parameters()
 
     def forward(
         self,
@@ -185,16 +188,18 @@ class AugSelfLoss(nn.Module):
         """
         features, records = as_views(features1, features2, record1, record2)
         encoders = self._chosen(types)
-        views = [pooled(view, self.pool) for view in features]
+        views = all_pooled(features, self.feature_dim, self.pool)
         order = ordered_pairs(len(views), self.pairs if pairs is None else pairs, symmetric=False)
         looking = self._check(encoders, views, records)
         predictions, order = self._predict(views, order, encoders)
         if looking:
-            check_predictions(predictions)
+            silent = self.lambdas.silent()
+            check_predictions([raw for name, raw in predictions.items() if name not in silent])
             self._values_checked = True
         record_a, record_b = pair_records(records, order, entries_read(encoders))
         terms = term_losses(encoders, predictions, record_a, record_b)
-        return Output(weighted_sum(terms, self._weights_of(encoders)), terms)
+        weights = self.lambdas.on(views[0].device, tuple(encoders))
+        return Output(weighted_sum(terms, weights), terms)
 
     def predict(self, features1: Tensor, features2: Tensor) -> dict[str, Tensor]:
         """Predict every type's difference 1→2 in the target's units (plots, metrics).
@@ -206,9 +211,9 @@ class AugSelfLoss(nn.Module):
         Returns:
             Type name → ``(B, width)``: values in [−1, 1], or probabilities.
         """
-        views = [pooled(features1, self.pool), pooled(features2, self.pool)]
+        views = all_pooled([features1, features2], self.feature_dim, self.pool)
         self._check_features(views)
-        raw = self.heads([self._cast(view) for view in views], [(0, 1)])
+        raw = self.heads(views, [(0, 1)])
         return {name: encoder.readout(raw[name]) for name, encoder in self.encoders.items()}
 
     def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
@@ -220,7 +225,7 @@ class AugSelfLoss(nn.Module):
         Raises:
             LossError: some head parameter is in none of them.
         """
-        check_optimizers(optimizers, dict(self.named_parameters()))
+        check_optimizers(optimizers, self.heads)
 
     def check_recorder(self, recorder: Recorded) -> None:
         """Refuse a recorder that cannot serve this loss.
@@ -256,14 +261,9 @@ class AugSelfLoss(nn.Module):
         chosen = check_types(types, self.types)
         return {name: self.encoders[name] for name in self.types if name in chosen}
 
-    def _weights_of(self, encoders: Mapping[str, Encoder]) -> Tensor:
-        if len(encoders) == len(self.encoders):
-            return self.weight
-        return torch.stack([self.weight[self.types.index(name)] for name in encoders])
-
     def _check_features(self, views: Sequence[Tensor]) -> None:
         check_features(views, self.feature_dim, training=self.training)
-        check_device(views[0], next(self.heads.parameters()))
+        check_device(views[0], self.heads)
 
     def _check(
         self, encoders: Mapping[str, Encoder], views: Sequence[Tensor], records: Sequence[Record]
@@ -278,14 +278,6 @@ class AugSelfLoss(nn.Module):
             check_values(encoders, views, records)
         return looking
 
-    def _cast(self, features: Tensor) -> Tensor:
-        """Bring features to the heads' dtype, unless autocast will choose it."""
-        device = features.device.type
-        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-        if autocast and features.dtype in (torch.float32, torch.get_autocast_dtype(device)):
-            return features  # on other dtypes it fails: float64, and the CPU's other half precision
-        return features.to(next(self.heads.parameters()).dtype)
-
     def _predict(
         self,
         views: Sequence[Tensor],
@@ -293,12 +285,15 @@ class AugSelfLoss(nn.Module):
         encoders: Mapping[str, Encoder],
     ) -> tuple[dict[str, Tensor], list[tuple[int, int]]]:
         """Run the heads on all ordered pairs, stacked along the batch as batch norm sees them."""
-        cast = [self._cast(view) for view in views]
-        order = [*pairs, *((j, i) for i, j in pairs)] if self.symmetric else list(pairs)
-        if not self.detach_second:
-            return self.heads(cast, order, tuple(encoders)), order
-        # The second views of the pairs stand for themselves, whichever way a pair is read.
-        seconds = [(i, j + len(cast)) for i, j in pairs]
-        both = [*seconds, *((j, i) for i, j in seconds)] if self.symmetric else seconds
-        cast += [view.detach() for view in cast]
-        return self.heads(cast, both, tuple(encoders)), order
+        read = order = [*pairs, *((j, i) for i, j in pairs)] if self.symmetric else list(pairs)
+        if self.detach_second:
+            views, read = with_detached(views, pairs, symmetric=self.symmetric)
+        if not torch.compiler.is_compiling():
+            return self.heads(views, read, tuple(encoders), self.lambdas.silent()), order
+        # Compiled, what is silent must not be a constant: a schedule would compile again.
+        weights = self.lambdas.on(views[0].device, tuple(encoders))
+        return gated(self.heads(views, read, tuple(encoders)), weights), order
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        rename_old(state_dict, prefix, self.types)
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -8,11 +8,13 @@ from typing import Literal, TypeAlias
 from einops import reduce
 from torch import Tensor
 
-from augself_loss.errors import LossError
+from augself_loss.errors import FeatureError, LossError
 from augself_loss.parameters import Record, is_dense_float
 
-Pool: TypeAlias = Literal["mean", "cls"]
-"""How feature maps and tokens become one vector: mean over places, or the first token."""
+Pool: TypeAlias = Literal["mean", "mean_channels_last", "cls"]
+"""How feature maps and tokens become one vector: mean over places, wherever the channels are, or
+the first token."""
+POOLS: tuple[Pool | None, ...] = (None, "mean", "mean_channels_last", "cls")
 
 FORMS = (
     "AugSelfLoss expected (features1, features2, record1, record2), or a list of features and a "
@@ -61,28 +63,112 @@ def as_views(
     return features, records
 
 
+def all_pooled(views: Sequence[Tensor], feature_dim: int, pool: Pool | None) -> list[Tensor]:
+    """Average or pick every view's features over places, see :func:`pooled`.
+
+    Raises:
+        FeatureError: the channels lie where ``pool`` does not look for them.
+    """
+    for number, view in enumerate(views, start=1):
+        check_places(view, feature_dim, pool, f"features{number}")
+    return [pooled(view, pool) for view in views]
+
+
 def pooled(features: Tensor, pool: Pool | None) -> Tensor:
     """Average or pick features over places; what cannot be pooled is returned as it is.
 
     Args:
-        features: ``(B, D)``, maps ``(B, D, H, W)`` or tokens ``(B, N, D)``; maps of one place,
-            ``(B, D, 1, 1)``, need no pooling.
-        pool: ``mean``, ``cls`` (tokens only), or ``None`` to leave all as they are.
+        features: ``(B, D)``, maps ``(B, D, H, W)`` or ``(B, D, T, H, W)``, tokens ``(B, N, D)``;
+            maps of one place, ``(B, D, 1, 1)``, need no pooling.
+        pool: ``mean``; ``mean_channels_last`` for maps ``(B, H, W, D)`` as Swin's; ``cls`` (tokens
+            only); or ``None`` to leave all as they are.
 
     Returns:
         Features ``(B, D)``.
     """
     if not isinstance(features, Tensor) or not is_dense_float(features):
         return features
-    if features.ndim == 4 and features.shape[2:] == (1, 1):
+    if pool == "mean_channels_last":
+        return reduce(features, "b ... d -> b d", "mean") if features.ndim > 2 else features
+    if features.ndim > 3 and all(side == 1 for side in features.shape[2:]):
         return features.flatten(1)
-    if pool is None:
-        return features
-    if features.ndim == 4 and pool == "mean":
-        return reduce(features, "b d h w -> b d", "mean")
-    if features.ndim == 3 and features.shape[1] > 0:
+    if features.ndim > 3 and pool == "mean":
+        return reduce(features, "b d ... -> b d", "mean")
+    if features.ndim == 3 and features.shape[1] > 0 and pool is not None:
         return features[:, 0] if pool == "cls" else reduce(features, "b n d -> b d", "mean")
     return features
+
+
+def with_detached(
+    views: Sequence[Tensor], pairs: Sequence[tuple[int, int]], *, symmetric: bool
+) -> tuple[list[Tensor], list[tuple[int, int]]]:
+    """Let the second views of the pairs stand for themselves without a gradient.
+
+    Args:
+        views: per view, its features.
+        pairs: pairs (i, j) of views.
+        symmetric: read every pair in both orders.
+
+    Returns:
+        Twice as many features, those without a gradient last, and the ordered pairs of them.
+    """
+    seconds = [(i, j + len(views)) for i, j in pairs]
+    order = [*seconds, *((j, i) for i, j in seconds)] if symmetric else seconds
+    return [*views, *(view.detach() for view in views)], order
+
+
+def check_places(features: Tensor, feature_dim: int, pool: Pool | None, where: str) -> None:
+    """Refuse maps and tokens whose channels lie where ``pool`` does not look for them.
+
+    Args:
+        features: before pooling.
+        feature_dim: width D.
+        pool: how they are pooled.
+        where: what to call them.
+
+    Raises:
+        FeatureError: the channels are elsewhere, or look as if they were.
+    """
+    if pool is None or not isinstance(features, Tensor) or features.ndim < 3:
+        return
+    last = pool == "mean_channels_last" or features.ndim == 3
+    shape = tuple(features.shape)
+    width = shape[-1] if last else shape[1]
+    expected = f"(B, ..., {feature_dim})" if last else f"(B, {feature_dim}, ...)"
+    if width != feature_dim:
+        raise FeatureError(
+            f"{where} expected {expected} for pool='{pool}', found {shape}. "
+            + _elsewhere(shape, feature_dim)
+        )
+    if not last and _looks_channels_last(shape):
+        raise FeatureError(
+            f"{where} expected {expected} for pool='{pool}', found {shape}, which looks as if the "
+            f"channels came last. Then build the loss with feature_dim={shape[-1]} and "
+            "pool='mean_channels_last'; if they do not, average over the places yourself."
+        )
+
+
+def _elsewhere(shape: tuple[int, ...], feature_dim: int) -> str:
+    """Say what to do with features whose channels are not where they were expected."""
+    if len(shape) == 3 and shape[1] == feature_dim:
+        return "The channels are in the middle: pass features.mean(-1), without pool."
+    if len(shape) > 3 and shape[1] == feature_dim:
+        return "The channels come second: use pool='mean'."
+    if len(shape) > 3 and (shape[-1] == feature_dim or _looks_channels_last(shape)):
+        return f"The channels come last: use pool='mean_channels_last', feature_dim={shape[-1]}."
+    return (
+        "feature_dim is the number of channels of the backbone's output before the projector: "
+        "look at which side of its features they are (pool='mean' for (B, D, H, W) and (B, N, D), "
+        "'mean_channels_last' for (B, H, W, D))."
+    )
+
+
+def _looks_channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether maps are square only if their channels come last: (B, 7, 7, 768), as Swin's."""
+    if len(shape) not in (4, 5):
+        return False
+    one, other, last = shape[-3:]
+    return one == other != last and last > shape[1]
 
 
 def _is_list(value: object) -> bool:

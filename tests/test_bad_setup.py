@@ -57,7 +57,7 @@ SETUP: dict[str, tuple[dict[str, Any], type[AugSelfError], str]] = {
     "text weight": ({"weights": {"crop": "1"}}, LossError, r"finite number .*found '1'"),
     "no weight": ({"weights": {"crop": None}}, LossError, r"finite number .*found None"),
     "preset": ({"preset": "papr"}, LossError, r"preset expected one of .*'paper'.*found 'papr'"),
-    "pool": ({"pool": "max"}, LossError, r"pool expected one of .*'mean', 'cls'.*found 'max'"),
+    "pool": ({"pool": "max"}, LossError, r"pool expected one of .*'mean_channels_last'.*'max'"),
     "check_values": ({"check_values": True}, LossError, r"'first', 'always', 'never'.*found True"),
     "pairs": ({"pairs": "last"}, LossError, r"'all', 'first' or a list .*found 'last'"),
     "encoder class": ({"encoders": [BlurEncoder]}, EncoderError, r"list of encoders.*instances"),

@@ -22,8 +22,9 @@ LAYERS: list[tuple[str, ...]] = [
     ("encoders.*",),
     ("encoders",),
     ("functional",),
+    ("untouched", "silence", "lambdas"),
     ("first_layer", "grouped"),
-    ("heads",),
+    ("heads", "optimizers"),
     ("checks",),
     ("views",),
     ("loss",),
@@ -118,6 +119,23 @@ def test_importing_loads_no_host() -> None:
     assert "augself_loss.loss" in loaded
     assert not loaded & OPTIONAL
     assert not any(name.startswith("augself_loss.recording") for name in loaded)
+
+
+NEEDS: dict[str, set[str]] = {
+    "plots": {"matplotlib"},
+    "diagnostics": {"sklearn"},
+    "recording.torchvision": {"torchvision"},
+    "recording.kornia": set(),
+    "recording.multiview": set(),
+}
+
+
+@pytest.mark.parametrize(("module", "needs"), NEEDS.items())
+def test_an_extra_brings_what_its_module_needs(module: str, needs: set[str]) -> None:
+    others = OPTIONAL - needs - {"kornia"}  # which the library brings itself
+    blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in sorted(others))
+    code = f"import sys; {blocked}; import augself_loss.{module}"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
 
 
 def test_every_public_name_is_there() -> None:

@@ -65,9 +65,9 @@ def test_copies_go_on_alike(
 
 def test_state_has_the_released_codes_keys() -> None:
     keys = list(build().state_dict())
-    assert keys[0] == "weight"
-    assert keys[1] == "heads.crop.0.weight"
-    assert keys[-1] == "heads.color.6.bias"
+    assert keys[0] == "heads.crop.0.weight"
+    assert keys[-5] == "heads.color.6.bias"
+    assert keys[-4:] == ["lambdas.crop", "lambdas.flip", "lambdas.rotation", "lambdas.color"]
     assert {name.split(".")[0] for name, _ in build().named_parameters()} == {"heads"}
 
 

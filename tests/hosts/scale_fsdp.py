@@ -50,7 +50,7 @@ def root(model: Model) -> None:
 
 
 def single_heads(model: Model) -> None:
-    """Every head for itself: the loss never calls a head as a module."""
+    """Every head for itself, which is called then."""
     for head in model.augself.heads.values():
         fully_shard(head)
     fully_shard(model)
@@ -58,14 +58,13 @@ def single_heads(model: Model) -> None:
 
 def sharded() -> dict[str, Any]:
     """Run all of it."""
-    ways: tuple[Callable[[Model], None], ...] = (heads, loss, root)
+    ways: tuple[Callable[[Model], None], ...] = (heads, single_heads, loss, root)
     return {
-        "ddp": _in_ddp(),
+        "ddp": in_ddp(),
         "ways": {way.__name__: trained_in_fsdp(way) for way in ways},
         "checked": _checked(),
         "predicted": _predicted(),
         "warned": {forgotten: _warned(forgotten) for forgotten in (False, True)},
-        "single heads": _error(lambda: _call(single_heads)),
         "record dtypes": {cast: _record_dtype(cast) for cast in (True, False)},
     }
 
@@ -74,7 +73,7 @@ def _mine(seed: int, **options: Any) -> Any:
     return share(batch(seed, **options), dist.get_rank(), dist.get_world_size())
 
 
-def _steps(module: nn.Module, first: int = 0) -> None:
+def steps(module: nn.Module, first: int = 0) -> None:
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     for step in range(first, first + 3):
         optimizer.zero_grad()
@@ -82,10 +81,10 @@ def _steps(module: nn.Module, first: int = 0) -> None:
         optimizer.step()
 
 
-def _in_ddp() -> State:
+def in_ddp() -> State:
     model = build()
     model.augself.set_weights({"crop": 0.5})
-    _steps(DistributedDataParallel(model, broadcast_buffers=False))
+    steps(DistributedDataParallel(model, broadcast_buffers=False))
     return model.state_dict()
 
 
@@ -95,13 +94,13 @@ def trained_in_fsdp(way: Callable[[Model], None]) -> dict[str, Any]:
     for each in (model, other):
         way(each)
     model.augself.set_weights({"crop": 0.5})
-    _steps(model)
+    steps(model)
     state = get_model_state_dict(model, options=FULL)
     state = {name: tensor.clone() for name, tensor in state.items()}
     set_model_state_dict(other, dict(state), options=FULL)  # which it fills with shards
     resumed = []
     for each in (model, other):
-        _steps(each, first=3)
+        steps(each, first=3)
         resumed.append(get_model_state_dict(each, options=FULL))
     return {"state": state, "resumed": resumed, "weights": other.augself.weights}
 
@@ -113,7 +112,7 @@ def _checked() -> dict[str, str]:
     heads(model)
     after = torch.optim.SGD(model.parameters(), lr=0.1)
     return {
-        name: _error(lambda o=optimizer: model.augself.check_optimizer(o))
+        name: error(lambda o=optimizer: model.augself.check_optimizer(o))
         for name, optimizer in {"before": before, "after": after}.items()
     }
 
@@ -124,7 +123,7 @@ def _predicted() -> dict[str, Any]:
     plain, by_heads, by_loss = build().eval(), build().eval(), build().eval()
     heads(by_heads)
     loss(by_loss)
-    refused = _error(lambda: by_loss.augself.predict(*features))
+    refused = error(lambda: by_loss.augself.predict(*features))
     register_fsdp_forward_method(by_loss.augself, "predict")
     with torch.no_grad():
         models = {"plain": plain, "heads": by_heads, "loss": by_loss}
@@ -158,13 +157,7 @@ def _record_dtype(cast: bool) -> torch.dtype:
     return seen[0]
 
 
-def _call(way: Callable[[Model], None]) -> None:
-    model = build()
-    way(model)
-    model(*_mine(0))
-
-
-def _error(call: Callable[[], Any]) -> str:
+def error(call: Callable[[], Any]) -> str:
     try:
         call()
     except LossError as error:

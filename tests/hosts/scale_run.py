@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from scale_fsdp import heads, sharded, trained_in_fsdp
+from scale_fsdp1 import flattened
 from scale_parts import (
     ONE,
     ROWS,
@@ -190,6 +191,7 @@ CASES: tuple[Callable[[], Any], ...] = (
     weight_of_zero,
     collectives_by_types,
     sharded,
+    flattened,
     grouped_heads,
 )
 

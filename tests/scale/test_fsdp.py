@@ -9,7 +9,7 @@ import torch
 from scale_parts import build, distance
 
 Ranks: TypeAlias = list[dict[str, Any]]
-WAYS = ("heads", "loss", "root")
+WAYS = ("heads", "single_heads", "loss", "root")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -65,11 +65,6 @@ def test_predictions_outside_of_forward(two: Ranks) -> None:
         assert "register_fsdp_forward_method(augself, 'predict')" in found["refused"]
         for way in ("heads", "loss"):
             torch.testing.assert_close(found[way], found["plain"])
-
-
-def test_single_heads_cannot_be_sharded(two: Ranks) -> None:
-    for rank in two:
-        assert "fully_shard(augself.heads)" in rank["sharded"]["single heads"]
 
 
 def test_mixed_precision_casts_the_records_unless_told_not_to(two: Ranks) -> None:
