@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import torch
 from torch import nn
 
 from augself_loss.adapters.lightning.host import host_classes
@@ -20,6 +19,7 @@ from augself_loss.adapters.lightning.step import Step, loss_in, plus
 from augself_loss.adapters.pairing import Views, check_views
 from augself_loss.errors import LossError
 from augself_loss.loss import AugSelfLoss
+from augself_loss.optimizers import join, optimizers_in
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.taps import FeatureTaps
 
@@ -49,8 +49,9 @@ def add_augself(
     features from the named submodules while that step runs, and adds the term to the loss that it
     returns (or, in manual optimization, to the first loss given to ``manual_backward``). The heads
     become the submodule ``augself``: they are moved, wrapped by DDP, averaged and checkpointed with
-    the module, and join the optimizer group of the tapped submodule if the module's own
-    ``configure_optimizers`` did not take them.
+    the module. If the module's own ``configure_optimizers`` did not take them, they join the
+    optimizer group of the tapped submodule's last weights that has a learning rate, and the log
+    (``augself_loss.optimizers``, at INFO) says which.
 
     Call it on an instance, or with ``self`` at the end of the module's ``__init__`` (then
     ``load_from_checkpoint`` works too).
@@ -102,7 +103,10 @@ def add_augself(
     """
     _check_module(module)
     if not isinstance(augself, AugSelfLoss):
-        raise LossError(f"add_augself expected an AugSelfLoss, found {type(augself).__name__}.")
+        raise LossError(
+            f"add_augself expected an AugSelfLoss, found {type(augself).__name__}. Pass the loss "
+            "itself, before it is compiled or wrapped."
+        )
     if not isinstance(recorder, MultiViewRecorder):
         raise LossError(
             "add_augself expected the MultiViewRecorder (or LightlyRecorder) that makes the views, "
@@ -228,37 +232,11 @@ def _configure_optimizers(host: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(host)
     def configure_optimizers(self: Any) -> Any:
         configured = host(self)
-        optimizers = list(_optimizers(configured))
+        optimizers = list(optimizers_in(configured))
         if optimizers:
-            _join(optimizers, self)
+            names = self.augself_step.taps.names
+            join(optimizers, self.augself, {name: self.get_submodule(name) for name in names})
             self.augself.check_optimizer(*optimizers)
         return configured
 
     return configure_optimizers
-
-
-def _optimizers(configured: Any) -> Iterator[torch.optim.Optimizer]:
-    """List the optimizers in whatever form ``configure_optimizers`` returns them."""
-    if isinstance(configured, torch.optim.Optimizer):
-        yield configured
-    elif isinstance(configured, dict):
-        yield from _optimizers(configured.get("optimizer"))
-    elif isinstance(configured, (list, tuple)):
-        for entry in configured:
-            yield from _optimizers(entry)
-
-
-def _join(optimizers: Sequence[torch.optim.Optimizer], module: Any) -> None:
-    """Put forgotten heads where the tapped submodule's parameters are: the paper's recipe.
-
-    They join its group rather than form one, since schedulers count the groups.
-    """
-    held = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
-    forgotten = [p for p in module.augself.parameters() if id(p) not in held]
-    tapped = {id(p) for name in module.augself_step.taps.names
-              for p in module.get_submodule(name).parameters()}  # fmt: skip
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            if forgotten and any(id(p) in tapped for p in group["params"]):
-                group["params"].extend(forgotten)
-                return

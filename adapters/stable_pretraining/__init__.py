@@ -172,7 +172,10 @@ def _check(module: Any, augself: object, recorder: object) -> None:
             "any other LightningModule use augself_loss.adapters.lightning."
         )
     if not isinstance(augself, AugSelfLoss):
-        raise LossError(f"add_augself expected an AugSelfLoss, found {type(augself).__name__}.")
+        raise LossError(
+            f"add_augself expected an AugSelfLoss, found {type(augself).__name__}. Pass the loss "
+            "itself, before it is compiled or wrapped."
+        )
     if hasattr(module, NAME):
         raise LossError(
             "The module has an 'augself' already; add_augself expected one without. Several types "

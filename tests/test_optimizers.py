@@ -1,0 +1,275 @@
+"""Forgotten heads: found in every kind of optimizer, joined where they learn, or refused."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from lightning.fabric import Fabric
+from torch import nn
+from torch.distributed.optim import ZeroRedundancyOptimizer
+
+from augself_loss import AugSelfLoss, LossError
+from augself_loss.optimizers import join, optimizers_in
+
+DIM, BATCH = 8, 6
+
+
+class Model(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm, self.top = nn.Linear(4, 6), nn.LayerNorm(6), nn.Linear(6, DIM)
+        self.projector = nn.Linear(DIM, 2)
+        self.backbone = nn.Sequential(self.stem, self.norm, self.top)
+
+
+def built() -> tuple[Model, AugSelfLoss]:
+    torch.manual_seed(0)
+    return Model(), AugSelfLoss(DIM, {"flip": 1.0}, hidden_dim=4)
+
+
+def joined(model: Model, augself: AugSelfLoss, *optimizers: Any) -> None:
+    join(optimizers, augself, {"backbone": model.backbone})
+    augself.check_optimizer(*optimizers)
+
+
+def place(augself: AugSelfLoss, optimizer: Any) -> int:
+    """Say which group holds the heads."""
+    own = {id(p) for p in augself.parameters()}
+    (number,) = (
+        number
+        for number, group in enumerate(optimizer.param_groups)
+        if own <= {id(p) for p in group["params"]}
+    )
+    return number
+
+
+def moved(model: Model, augself: AugSelfLoss, optimizer: Any) -> bool:
+    """Train one step, and say whether all of the heads moved."""
+    before = [p.detach().clone() for p in augself.parameters()]
+    record = {"flip": torch.tensor([[0.0], [1.0]] * (BATCH // 2))}
+    generator = torch.Generator().manual_seed(0)
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        x1, x2 = (torch.randn(BATCH, 4, generator=generator) for _ in range(2))
+        other = {"flip": record["flip"].flip(0)}
+        total = augself(model.backbone(x1), model.backbone(x2), record, other).total
+        total.backward()
+        return total.detach()
+
+    for _ in range(2):
+        optimizer.step(closure)
+    return all(not a.equal(b) for a, b in zip(before, augself.parameters(), strict=True))
+
+
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "SGD": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=0.1),
+    "Adagrad": lambda p: torch.optim.Adagrad(p, lr=0.1),
+    "RMSprop": lambda p: torch.optim.RMSprop(p, lr=0.1),
+    "Adafactor": lambda p: torch.optim.Adafactor(p, lr=0.1),
+    "Rprop": lambda p: torch.optim.Rprop(p, lr=0.1),
+    "ASGD": lambda p: torch.optim.ASGD(p, lr=0.1),
+    "LBFGS": lambda p: torch.optim.LBFGS(p, lr=0.1),
+    "Fabric": lambda p: Fabric(accelerator="cpu").setup_optimizers(torch.optim.SGD(p, lr=0.1)),
+}
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=list(OPTIMIZERS))
+def test_forgotten_heads_train(make: Callable[[Any], Any]) -> None:
+    model, augself = built()
+    optimizer = make(model.backbone.parameters())
+    joined(model, augself, optimizer)
+    assert moved(model, augself, optimizer)
+
+
+class StateFromTheStart(torch.optim.SGD):
+    """Makes its state when it is built, as Adagrad did, and needs it."""
+
+    def __init__(self, params: Any, lr: float = 0.1, **_more: Any) -> None:
+        super().__init__(params, lr=lr)
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.state[p]["sum"] = torch.full_like(p, group["lr"])
+
+    def step(self, closure: Any = None) -> Any:
+        sums = [self.state[p]["sum"] for group in self.param_groups for p in group["params"]]
+        assert all(bool((each == 0.5).all()) for each in sums)
+        return super().step(closure)
+
+
+def test_state_that_is_made_at_the_start() -> None:
+    model, augself = built()
+    optimizer = StateFromTheStart([{"params": list(model.backbone.parameters()), "lr": 0.5}])
+    joined(model, augself, optimizer)
+    assert moved(model, augself, optimizer)
+
+
+def test_state_that_cannot_be_made_is_refused() -> None:
+    class Picky(StateFromTheStart):
+        def __init__(self, params: Any) -> None:
+            super().__init__(params)
+
+    model, augself = built()
+    with pytest.raises(LossError, match=r"Picky made its state .*configure_optimizers"):
+        joined(model, augself, Picky(model.backbone.parameters()))
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[None]:
+    dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "s"), 1), rank=0,
+                            world_size=1)  # fmt: skip
+    yield
+    dist.destroy_process_group()
+
+
+def zero(parameters: Any) -> Any:
+    return ZeroRedundancyOptimizer(list(parameters), optimizer_class=torch.optim.SGD, lr=0.1)
+
+
+@pytest.mark.usefixtures("group")
+def test_zero_redundancy_takes_a_group_more() -> None:
+    model, augself = built()
+    optimizer = zero(model.backbone.parameters())
+    joined(model, augself, optimizer)
+    assert place(augself, optimizer) == 1
+    assert optimizer.param_groups[1]["lr"] == 0.1
+    assert moved(model, augself, optimizer)
+
+
+@pytest.mark.usefixtures("group")
+def test_zero_redundancy_whose_groups_were_counted_is_refused() -> None:
+    model, augself = built()
+    optimizer = zero(model.backbone.parameters())
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+    with pytest.raises(LossError, match=r"ZeroRedundancyOptimizer .*scheduler.*never learn|never"):
+        joined(model, augself, optimizer)
+
+
+@pytest.mark.usefixtures("group")
+def test_heads_put_into_a_copied_group_are_missing() -> None:
+    model, augself = built()
+    optimizer = zero(model.backbone.parameters())
+    optimizer.param_groups[0]["params"].extend(augself.parameters())
+    with pytest.raises(LossError, match="not 8 of AugSelf's heads"):
+        augself.check_optimizer(optimizer)
+    augself.check_optimizer(zero([*model.parameters(), *augself.parameters()]))
+
+
+GROUPS: dict[str, tuple[Callable[[Model], list[Any]], int]] = {
+    "rates by layer": (
+        lambda m: [
+            {"params": m.stem.parameters(), "lr": 1e-4},
+            {"params": m.norm.parameters(), "lr": 1e-3},
+            {"params": m.top.parameters(), "lr": 1e-1},
+            {"params": m.projector.parameters(), "lr": 1.0},
+        ],
+        2,
+    ),
+    "from the top": (
+        lambda m: [
+            {"params": m.top.parameters(), "lr": 1e-1},
+            {"params": m.stem.parameters(), "lr": 1e-4},
+        ],
+        0,
+    ),
+    "decay and none": (
+        lambda m: [
+            {"params": [p for p in m.backbone.parameters() if p.ndim > 1], "weight_decay": 0.1},
+            {"params": [p for p in m.backbone.parameters() if p.ndim < 2]},
+        ],
+        0,
+    ),
+    "stem of rate 0": (
+        lambda m: [
+            {"params": m.stem.parameters(), "lr": 0.0},
+            {"params": m.top.parameters()},
+        ],
+        1,
+    ),
+    "top of rate 0": (
+        lambda m: [
+            {"params": m.stem.parameters()},
+            {"params": m.top.parameters(), "lr": torch.tensor(0.0)},
+        ],
+        0,
+    ),
+    "backbone of rate 0": (
+        lambda m: [
+            {"params": m.backbone.parameters(), "lr": 0.0},
+            {"params": m.projector.parameters()},
+        ],
+        1,
+    ),
+    "all of rate 0": (lambda m: [{"params": m.backbone.parameters(), "lr": 0.0}], 0),
+    "warm-up": (
+        lambda m: [
+            {"params": m.stem.parameters(), "lr": 0.1},
+            {"params": m.top.parameters(), "lr": 0.0, "initial_lr": 0.1},
+        ],
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_the_group_that_they_join(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    make, expected = GROUPS[name]
+    model, augself = built()
+    optimizer = torch.optim.SGD(make(model), lr=0.1)
+    with caplog.at_level(logging.INFO, "augself_loss.optimizers"):
+        joined(model, augself, optimizer)
+    assert place(augself, optimizer) == expected
+    assert f"in group {expected} of SGD" in caplog.text
+
+
+def test_the_optimizer_that_trains_the_tapped_module() -> None:
+    model, augself = built()
+    first = torch.optim.SGD(model.projector.parameters(), lr=0.1)
+    second = torch.optim.Adam(model.backbone.parameters(), lr=0.1)
+    joined(model, augself, first, second)
+    assert place(augself, second) == 0
+    assert len(first.param_groups[0]["params"]) == 2
+
+
+def test_names_of_parameters_are_kept() -> None:
+    model, augself = built()
+    optimizer = torch.optim.SGD(model.backbone.named_parameters(), lr=0.1)
+    joined(model, augself, optimizer)
+    group = optimizer.state_dict()["param_groups"][0]
+    if "param_names" in group:
+        assert group["param_names"][-1] == "augself.heads.flip.6.bias"
+        assert len(group["param_names"]) == len(group["params"])
+
+
+def test_heads_that_are_held_stay_where_they_are(caplog: pytest.LogCaptureFixture) -> None:
+    model, augself = built()
+    own = torch.optim.SGD(augself.parameters(), lr=0.1)
+    other = torch.optim.SGD(model.backbone.parameters(), lr=0.1)
+    with caplog.at_level(logging.INFO, "augself_loss.optimizers"):
+        joined(model, augself, other, own)
+    assert place(augself, own) == 0
+    assert not caplog.text
+
+
+def test_a_frozen_backbone_is_refused_by_name() -> None:
+    model, augself = built()
+    optimizer = torch.optim.SGD(model.projector.parameters(), lr=0.1)
+    with pytest.raises(LossError, match=r"never learn.*\['backbone'\].*frozen.*augself.parameters"):
+        joined(model, augself, optimizer)
+
+
+def test_optimizers_in_every_form() -> None:
+    one, two = (torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1) for _ in range(2))
+    schedule = torch.optim.lr_scheduler.ConstantLR(one)
+    entry = {"optimizer": one, "lr_scheduler": {"scheduler": schedule}}
+    for form in (one, [one], (one,), ([one], [schedule]), entry, ({"optimizer": one},)):
+        assert list(optimizers_in(form)) == [one]
+    assert list(optimizers_in([one, {"optimizer": two}])) == [one, two]
+    assert list(optimizers_in(None)) == []
