@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import check_whole
-from augself_loss.errors import LossError
+from augself_loss.errors import FeatureError, LossError
+from augself_loss.keywords import Keywords, innermost
 from augself_loss.loss import AugSelfLoss, Output
-from augself_loss.parameters import Record
 
 
 class HeadsUnchangedWarning(UserWarning):
     """The heads received gradients again and again, and never changed."""
 
 
+class FrozenFeaturesWarning(UserWarning):
+    """Nothing but the heads has a gradient in a step of training."""
+
+
 class WithAugSelf(nn.Module):
     """A loss with the AugSelf term added; made by :func:`with_augself`.
 
     Attributes:
+        augself: the term as it was given, which is what a call runs.
         base: the loss of the last call, before the term was added, detached.
         augself_output: the term's :class:`~augself_loss.loss.Output` of the last call, detached.
     """
@@ -31,87 +36,164 @@ class WithAugSelf(nn.Module):
     augself_output: Output | None
 
     def __init__(
-        self, loss: Callable[..., Tensor], augself: AugSelfLoss, *, patience: int = 32
+        self,
+        loss: Callable[..., Tensor],
+        augself: nn.Module,
+        *,
+        patience: int = 32,
+        frozen_backbone: bool = False,
     ) -> None:
         super().__init__()
         self.loss = loss
         self.augself = augself
+        self.frozen_backbone = frozen_backbone
         self.base = self.augself_output = None
-        self._watch = _HeadWatch(augself, patience)
+        self._keywords = Keywords(loss)
+        self._gradients = _GradientCheck()
+        self._watch = _HeadWatch(_unwrapped(augself), patience)
 
-    def forward(
-        self,
-        *args: Any,
-        features: Sequence[Tensor],
-        records: Sequence[Record],
-        **kwargs: Any,
-    ) -> Tensor:
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Compute ``loss(*args, **kwargs)`` plus the AugSelf term.
 
         Args:
             *args: what the wrapped loss takes.
-            features: per view, the backbone's features ``(B, D)``.
-            records: per view, its record.
-            **kwargs: what the wrapped loss takes.
+            **kwargs: what the wrapped loss takes; and for the term ``features``, per view the
+                backbone's ``(B, D)``, and ``records``, per view its record. Where the wrapped loss
+                takes arguments of these names itself, call the term's ``augself_features`` and
+                ``augself_records``.
 
         Returns:
             The sum, a scalar.
 
         Raises:
-            LossError: the wrapped loss does not return a scalar tensor.
+            LossError: the wrapped loss does not return a scalar tensor, or it cannot be told whose
+                ``features`` or ``records`` are meant.
+            FeatureError: no features have a gradient, though the wrapped loss has one.
         """
-        base = self.loss(*args, **kwargs)
+        features, records, own = self._keywords.sorted_out(args, kwargs)
+        base = self.loss(*args, **own)
         if not isinstance(base, Tensor) or base.numel() != 1:
             found = tuple(base.shape) if isinstance(base, Tensor) else type(base).__name__
             raise LossError(
                 f"with_augself expected a loss that returns a scalar tensor, found {found}. Wrap "
                 "a function that picks or reduces it."
             )
-        out: Output = self.augself(features, records)
+        trains = self.training and torch.is_grad_enabled()
+        if trains and not self.frozen_backbone and self._watch.parameter.requires_grad:
+            self._gradients.look(base, features)
+        out = _averaged(self.augself(features, records))
         self.base = base.detach()
         self.augself_output = Output(
             out.total.detach(), {name: term.detach() for name, term in out.terms.items()}
         )
-        if self.training and torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        if trains and not torch.compiler.is_compiling():
             self._watch.look()
         return base + out.total
 
+    def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
+        """Refuse optimizers that forgot the heads, see :meth:`AugSelfLoss.check_optimizer`."""
+        _unwrapped(self.augself).check_optimizer(*optimizers)
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """Change some weights, see :meth:`AugSelfLoss.set_weights`."""
+        _unwrapped(self.augself).set_weights(weights)
+
 
 def with_augself(
-    loss: Callable[..., Tensor], augself: AugSelfLoss, *, patience: int = 32
+    loss: Callable[..., Tensor],
+    augself: nn.Module,
+    *,
+    patience: int = 32,
+    frozen_backbone: bool = False,
 ) -> WithAugSelf:
     """Add the AugSelf term to a loss.
 
     Args:
         loss: the host's loss: a module or any callable that returns a scalar tensor.
-        augself: the term.
+        augself: the term, an :class:`~augself_loss.loss.AugSelfLoss`, or one that is wrapped:
+            compiled, in DDP, DataParallel, FSDP, Fabric, or averaged. Calls go through the wrapper.
         patience: warn once when the heads got gradients this many times and never changed. Raise
             it above your number of gradient-accumulation steps.
+        frozen_backbone: features without a gradient are meant: only the heads, and what the loss
+            trains, are to learn.
 
     Returns:
         Module whose call ``wrapped(*loss_args, features=[f1, f2], records=[r1, r2])`` returns the
-        sum; ``wrapped.base`` and ``wrapped.augself_output`` keep both parts for logging.
+        sum; ``wrapped.base`` and ``wrapped.augself_output`` keep both parts for logging. If the
+        loss takes ``features`` or ``records`` itself, the term's are ``augself_features`` and
+        ``augself_records``.
 
     Raises:
-        LossError: ``augself`` is no AugSelfLoss, ``loss`` cannot be called, or ``patience`` is
-            no whole number of at least 1.
+        LossError: ``augself`` is no AugSelfLoss, ``loss`` cannot be called or has the term already,
+            or ``patience`` is no whole number of at least 1.
 
     Example:
         >>> augself = AugSelfLoss(feature_dim=8, weights={"flip": 1.0}, hidden_dim=16)
         >>> wrapped = with_augself(nn.MSELoss(), augself)
-        >>> z, f = torch.randn(4, 3), torch.randn(4, 8)
+        >>> z, f = torch.randn(4, 3), torch.randn(4, 8, requires_grad=True)
         >>> record = {"flip": torch.zeros(4, 1)}
         >>> wrapped(z, z, features=[f, f], records=[record, record]).shape
         torch.Size([])
         >>> wrapped.base
         tensor(0.)
     """
-    if not isinstance(augself, AugSelfLoss):
-        raise LossError(f"with_augself expected an AugSelfLoss, found {type(augself).__name__}.")
+    _unwrapped(augself)
     if not callable(loss):
         raise LossError(f"with_augself expected a loss to call, found {type(loss).__name__}.")
-    check_whole("patience", patience)
-    return WithAugSelf(loss, augself, patience=patience)
+    if isinstance(innermost(loss), WithAugSelf):
+        raise LossError(
+            "with_augself expected a loss without the term, found one that has it. Several types "
+            "and pairs go into one AugSelfLoss."
+        )
+    patience = check_whole("patience", patience)
+    return WithAugSelf(loss, augself, patience=patience, frozen_backbone=frozen_backbone)
+
+
+def _unwrapped(augself: Any) -> AugSelfLoss:
+    """Find the AugSelfLoss in its wrappers."""
+    inner = innermost(augself)
+    if not isinstance(inner, AugSelfLoss):
+        raise LossError(
+            f"with_augself expected an AugSelfLoss, found {type(inner).__name__}. Of a model that "
+            "holds one pass the AugSelfLoss itself."
+        )
+    return inner
+
+
+def _averaged(out: Output) -> Output:
+    """Average what DataParallel gathered from its devices; else there is nothing to do."""
+    if out.total.ndim == 0:
+        return out
+    return Output(out.total.mean(), {name: term.mean() for name, term in out.terms.items()})
+
+
+class _GradientCheck:
+    """Refuses features without a gradient beside a loss that has one; warns where neither has."""
+
+    def __init__(self) -> None:
+        self.warned = False
+
+    def look(self, base: Tensor, features: Any) -> None:
+        """Look at one training step."""
+        listed = features if isinstance(features, (list, tuple)) else ()
+        given = [view for view in listed if isinstance(view, Tensor)]
+        if self.warned or not given or any(view.requires_grad for view in given):
+            return  # a momentum encoder's features need none
+        found = (
+            "features with a gradient, of one view at least, found none: the term would train its "
+            "heads and never the backbone. They were computed under torch.no_grad(), detached, or "
+            "taken inside of a reentrant checkpoint (use_reentrant=False keeps the gradient). Is "
+            "the backbone frozen on purpose? Then with_augself(..., frozen_backbone=True)."
+        )
+        if base.requires_grad:
+            raise FeatureError(f"with_augself expected {found}")
+        if not torch.compiler.is_compiling():
+            self.warned = True
+            warnings.warn(
+                f"Nothing but the heads has a gradient. with_augself expected {found}",
+                FrozenFeaturesWarning,
+                stacklevel=5,
+            )
 
 
 class _HeadWatch:

@@ -28,6 +28,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("checks",),
     ("views",),
     ("loss",),
+    ("keywords",),
     ("wrapper", "balance"),
     ("matching",),
     ("tap_calls",),

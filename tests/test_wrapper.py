@@ -3,14 +3,28 @@
 import copy
 import io
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
+from lightning.fabric import Fabric
 from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.checkpoint import checkpoint
 
-from augself_loss import AugSelfLoss, HeadsUnchangedWarning, WithAugSelf, with_augself
+from augself_loss import (
+    AugSelfLoss,
+    FeatureError,
+    FrozenFeaturesWarning,
+    HeadsUnchangedWarning,
+    LossError,
+    WithAugSelf,
+    with_augself,
+)
 
 BATCH, DIM, PATIENCE = 4, 6, 3
 Step = Callable[[], None]
@@ -175,3 +189,156 @@ def test_copies_and_files() -> None:
     assert call(twin).equal(call(wrapped))
     assert call(loaded).equal(call(wrapped))
     assert len(train(wrapped, nothing, calls=4 * PATIENCE)) == 1
+
+
+@pytest.fixture
+def _group(tmp_path: Path) -> Iterator[None]:
+    store = dist.FileStore(str(tmp_path / "store"), 1)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+class Counted(nn.Module):
+    """Any wrapper that keeps what it wraps as ``module``, and sees its calls."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module, self.calls = module, 0
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
+        return self.module(*args, **kwargs)
+
+
+WRAPPERS: dict[str, Callable[[nn.Module], Any]] = {
+    "compiled": lambda m: torch.compile(m, backend="eager"),
+    "DDP": DistributedDataParallel,
+    "compiled DDP": lambda m: torch.compile(DistributedDataParallel(m), backend="eager"),
+    "DataParallel": DataParallel,
+    "Fabric": lambda m: Fabric(accelerator="cpu", devices=1).setup_module(m),
+    "average": AveragedModel,
+    "another": Counted,
+}
+
+
+@pytest.mark.usefixtures("_group")
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=list(WRAPPERS))
+def test_a_wrapped_term_works_and_is_called_through_its_wrapper(
+    wrap: Callable[[nn.Module], Any],
+) -> None:
+    torch._dynamo.reset()
+    plain = build()
+    torch.manual_seed(0)
+    outer = wrap(AugSelfLoss(DIM, {"flip": 0.5}, hidden_dim=4))
+    wrapped, calls = with_augself(nn.MSELoss(), outer), []
+    outer.register_forward_hook(lambda *_: calls.append(1))
+    torch.testing.assert_close(call(wrapped), call(plain))
+    assert calls == [1]
+    optimizer = torch.optim.SGD(wrapped.parameters(), lr=0.1)
+    wrapped.check_optimizer(optimizer)
+    with pytest.raises(LossError, match="of AugSelf's heads"):
+        wrapped.check_optimizer(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1))
+    wrapped.set_weights({"flip": 0.0})
+    torch.testing.assert_close(call(wrapped), nn.functional.mse_loss(*features()))
+
+
+def test_what_wraps_no_term_is_refused() -> None:
+    with pytest.raises(LossError, match="expected an AugSelfLoss, found MSELoss"):
+        with_augself(nn.MSELoss(), Counted(nn.MSELoss()))
+
+
+class Gathered(nn.Module):
+    """Gives what DataParallel gathers from two devices."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *args: Any) -> Any:
+        out = self.module(*args)
+        pair = torch.stack([out.total, 3 * out.total])
+        return type(out)(pair, {name: torch.stack([t, 3 * t]) for name, t in out.terms.items()})
+
+
+def test_what_data_parallel_gathered_is_averaged() -> None:
+    plain, wrapped = build(), with_augself(nn.MSELoss(), Gathered(build().augself))
+    expected = call(plain)
+    total = call(wrapped)
+    assert plain.base is not None
+    torch.testing.assert_close(total, plain.base + 2 * (expected - plain.base))
+    assert wrapped.augself_output is not None
+    assert wrapped.augself_output.terms["flip"].ndim == 0
+
+
+class Encoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.backbone, self.projector = nn.Linear(3, DIM), nn.Linear(DIM, 2)
+        self.kept: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept.append(self.backbone(x))
+        return self.projector(self.kept[-1])  # type: ignore[no-any-return]
+
+    def views(self) -> list[Tensor]:
+        return [torch.randn(BATCH, 3) for _ in range(2)]
+
+
+def reentrant(encoder: Encoder) -> list[Tensor]:
+    return [checkpoint(encoder, x.requires_grad_(), use_reentrant=True) for x in encoder.views()]
+
+
+def detached(encoder: Encoder) -> list[Tensor]:
+    outputs = [encoder(x) for x in encoder.views()]
+    encoder.kept = [f.detach() for f in encoder.kept]
+    return outputs
+
+
+def no_grad(encoder: Encoder) -> list[Tensor]:
+    for x in encoder.views():
+        with torch.no_grad():
+            encoder.kept.append(encoder.backbone(x))
+    return [encoder.projector(f) for f in encoder.kept]
+
+
+@pytest.mark.parametrize("run", [reentrant, detached, no_grad])
+def test_features_without_a_gradient_are_refused_at_the_first_step(
+    run: Callable[[Encoder], list[Tensor]],
+) -> None:
+    encoder, wrapped = Encoder(), build()
+    outputs, kept = run(encoder), encoder.kept[:2]  # the backward pass recomputes some
+    reasons = r"no_grad.*detached.*reentrant checkpoint.*frozen_backbone=True"
+    with pytest.raises(FeatureError, match=reasons):
+        wrapped(*outputs, features=kept, records=RECORDS)
+    frozen = build(frozen_backbone=True)
+    frozen(*outputs, features=kept, records=RECORDS).backward()
+    wrapped.eval()(*outputs, features=kept, records=RECORDS)
+    heads_frozen = build()
+    heads_frozen.augself.requires_grad_(False)
+    heads_frozen(*outputs, features=kept, records=RECORDS)
+
+
+def test_a_momentum_encoders_features_need_no_gradient() -> None:
+    one, two = features()
+    total = build()(one, two, features=[one, two.detach()], records=RECORDS)
+    total.backward()
+    assert one.grad is not None
+
+
+def test_checkpointed_without_reentrance_is_fine() -> None:
+    encoder = Encoder()
+    outputs = [checkpoint(encoder, x, use_reentrant=False) for x in encoder.views()]
+    build()(*outputs, features=encoder.kept, records=RECORDS).backward()
+    assert encoder.backbone.weight.grad is not None
+
+
+def test_a_step_that_trains_the_heads_alone_is_said_once() -> None:
+    wrapped, (one, two) = build(), [f.detach() for f in features()]
+    with pytest.warns(FrozenFeaturesWarning, match="Nothing but the heads") as caught:
+        wrapped(one, two, features=[one, two], records=RECORDS)
+    wrapped(one, two, features=[one, two], records=RECORDS)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    build(frozen_backbone=True)(one, two, features=[one, two], records=RECORDS)
