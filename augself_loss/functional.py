@@ -154,16 +154,18 @@ def term_losses(
     return terms
 
 
-def weighted_sum(terms: Mapping[str, Tensor], weights: Tensor) -> Tensor:
+def weighted_sum(terms: Mapping[str, Tensor], weights: Tensor, *, zeros: bool = True) -> Tensor:
     """Sum the terms, Σ_a λ_a · L_a; one of weight 0 adds nothing, also where it is not finite.
 
     Args:
         terms: type name → scalar.
         weights: λ, ``(number of terms,)``, in the terms' order.
+        zeros: whether a weight may be 0; if not, nothing is spent on it.
 
     Returns:
         Scalar.
     """
     losses = torch.stack(list(terms.values()))
     weights = weights.to(losses.dtype)
-    return torch.where(weights == 0, 0, weights * losses).sum()
+    weighted = weights * losses
+    return (torch.where(weights == 0, 0, weighted) if zeros else weighted).sum()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from augself_loss.untouched import all_as_built, watched
+from augself_loss.untouched import all_as_built, held, watched
 
 Head: TypeAlias = Any
 """One of :func:`augself_loss.heads.mlp`; its layers are read by their places."""
@@ -21,17 +21,24 @@ def alike(heads: Sequence[Head]) -> bool:
     """Whether several heads can be evaluated as one: as they were built, and set up alike."""
     if len(heads) < 2 or watched() or not all(all_as_built(head) for head in heads):
         return False
-    norms: list[Any] = [head[place] for head in heads for place in (FIRST_NORM, SECOND_NORM)]
+    if len({_settings(head) for head in heads}) > 1:
+        return False
+    norms = (heads[0][FIRST_NORM], heads[0][SECOND_NORM])
+    first = norms[0]
     settings = {(n.training, n.momentum, n.eps, n.running_mean is None) for n in norms}
-    shapes = {_shapes(head) for head in heads}
-    tracked = norms[0].momentum is not None and norms[0].running_mean is not None
-    return len(settings) == len(shapes) == 1 and tracked
+    return len(settings) == 1 and first.momentum is not None and first.running_mean is not None
 
 
-def _shapes(head: Head) -> tuple[Any, ...]:
-    first, second, last = head[0].weight, head[SECOND].weight, head[LAST].weight
-    dtypes = (first.dtype, second.dtype, last.dtype, head[FIRST_NORM].weight.dtype)
-    return first.shape, second.shape, last.shape[1], first.device, *dtypes
+def _settings(head: Head) -> tuple[Any, ...]:
+    """List what heads must share to be evaluated as one."""
+    layers: Any = head._modules.values()
+    first, norm1, _, second, norm2, _, last = layers
+    norms = [(n.training, n.momentum, n.eps, n._buffers["running_mean"] is None) for n in
+             (norm1, norm2)]  # fmt: skip
+    weights: list[Any] = [held(layer, "weight") for layer in (first, second, norm1, last)]
+    dtypes = [weight.dtype for weight in weights]
+    wide, deep, _, out = weights
+    return (*norms, *dtypes, wide.shape, deep.shape, out.shape[1], wide.device)
 
 
 def grouped(heads: Sequence[Head], first: Callable[[Tensor], Tensor]) -> list[Tensor]:

@@ -16,7 +16,6 @@ from augself_loss.grouped import alike, grouped
 from augself_loss.silence import cut
 from augself_loss.untouched import (
     all_as_built,
-    as_built,
     dtype_of,
     first_as_built,
     tensors,
@@ -158,35 +157,41 @@ class Heads(nn.ModuleDict):
         self, names: Sequence[str], features: Sequence[Tensor], pairs: Sequence[tuple[int, int]]
     ) -> dict[str, Tensor]:
         first = FirstLayer(features, pairs)
-        together: Sequence[str] = ()
-        if launches_cost(features[0]):
-            built = [name for name in names if all_as_built(self[name])]
-            together = built if alike([self[name] for name in built]) else ()
         outputs: dict[str, Tensor] = {}
-        if together:
+        if launches_cost(features[0]):
+            together = self._together(names)
             heads: list[Any] = [self[name] for name in together]
             for head in heads:
                 check_gathered(head[0].weight, features[0])
-            outputs = dict(zip(together, grouped(heads, first), strict=True))
+            outputs = dict(zip(together, grouped(heads, first) if heads else (), strict=True))
         called = watched()
         for name in names:
             if name not in outputs:
                 outputs[name] = self._one(name, first, called)
         return outputs
 
+    def _together(self, names: Sequence[str]) -> Sequence[str]:
+        """Choose the heads that are evaluated as one."""
+        if alike([self[name] for name in names]):
+            return names
+        built = [name for name in names if all_as_built(self[name])]
+        return built if len(built) < len(names) and alike([self[n] for n in built]) else ()
+
     def _one(self, name: str, first: FirstLayer, called: bool) -> Tensor:
         head: Any = self[name]
-        if called or not all_as_built(head):
+        built = not called and all_as_built(head)
+        if not built:
             out_of_place(head)
-        if first_as_built(head) and not called:
+        if built or (not called and first_as_built(head)):
             check_gathered(head[0].weight, first.left)
             x = first(head[0].weight)
             for layer in islice(head, 1, None):
-                x = linear(layer, x) if as_built(layer, nn.Linear) else layer(x)
+                bare = built and isinstance(layer, nn.Linear)
+                x = linear(layer, x) if bare else layer(x)
         else:
             x = call(head, first.concatenated())
         expected = (len(first.lefts) * len(first.left) // len(first.place_left), self._widths[name])
-        if not isinstance(x, Tensor) or x.shape != expected:
+        if not built and (not isinstance(x, Tensor) or x.shape != expected):
             found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise LossError(
                 f"AugSelf's head of '{name}' expected to return {expected}, found {found}. A head "

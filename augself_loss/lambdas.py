@@ -57,8 +57,10 @@ class Lambdas(nn.Module):
         places = list(self._now)
         return torch.stack([self._copy[places.index(name)] for name in names])
 
-    def silent(self) -> frozenset[str]:
-        """Return the types whose λ is 0."""
+    def silent(self) -> frozenset[str] | None:
+        """Return the types whose λ is 0; ``None`` while compiling, lest they be constants."""
+        if torch.compiler.is_compiling():
+            return None
         return frozenset(name for name, weight in self._now.items() if weight == 0)
 
     def reset_parameters(self) -> None:

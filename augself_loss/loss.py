@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
@@ -191,15 +191,17 @@ class AugSelfLoss(nn.Module):
         views = all_pooled(features, self.feature_dim, self.pool)
         order = ordered_pairs(len(views), self.pairs if pairs is None else pairs, symmetric=False)
         looking = self._check(encoders, views, records)
-        predictions, order = self._predict(views, order, encoders)
+        zeros, weights = self.lambdas.silent(), self.lambdas.on(views[0].device, tuple(encoders))
+        silent = zeros or ()
+        predictions, order = self._predict(views, order, encoders, silent)
+        if zeros is None:
+            predictions = gated(predictions, weights)
         if looking:
-            silent = self.lambdas.silent()
             check_predictions([raw for name, raw in predictions.items() if name not in silent])
             self._values_checked = True
         record_a, record_b = pair_records(records, order, entries_read(encoders))
         terms = term_losses(encoders, predictions, record_a, record_b)
-        weights = self.lambdas.on(views[0].device, tuple(encoders))
-        return Output(weighted_sum(terms, weights), terms)
+        return Output(weighted_sum(terms, weights, zeros=zeros is None or bool(zeros)), terms)
 
     def predict(self, features1: Tensor, features2: Tensor) -> dict[str, Tensor]:
         """Predict every type's difference 1→2 in the target's units (plots, metrics).
@@ -283,16 +285,13 @@ class AugSelfLoss(nn.Module):
         views: Sequence[Tensor],
         pairs: Sequence[tuple[int, int]],
         encoders: Mapping[str, Encoder],
+        silent: Collection[str],
     ) -> tuple[dict[str, Tensor], list[tuple[int, int]]]:
         """Run the heads on all ordered pairs, stacked along the batch as batch norm sees them."""
         read = order = [*pairs, *((j, i) for i, j in pairs)] if self.symmetric else list(pairs)
         if self.detach_second:
             views, read = with_detached(views, pairs, symmetric=self.symmetric)
-        if not torch.compiler.is_compiling():
-            return self.heads(views, read, tuple(encoders), self.lambdas.silent()), order
-        # Compiled, what is silent must not be a constant: a schedule would compile again.
-        weights = self.lambdas.on(views[0].device, tuple(encoders))
-        return gated(self.heads(views, read, tuple(encoders)), weights), order
+        return self.heads(views, read, tuple(encoders), silent), order
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         rename_old(state_dict, prefix, self.types)

@@ -42,24 +42,30 @@ def as_built(module: nn.Module, kind: type[nn.Module]) -> bool:
     )
 
 
+def held(layer: nn.Module, name: str) -> Tensor | None:
+    """Look up a layer's weight or bias; DataParallel and FSDP1 keep them as plain attributes."""
+    parameters = layer._parameters
+    found: Tensor | None = parameters[name] if name in parameters else layer.__dict__.get(name)
+    return found
+
+
 def first_as_built(head: nn.Module) -> bool:
     """Whether a head's first product may be computed from its weight."""
-    return (
-        as_built(head, nn.Sequential)
-        and len(head) > 0  # type: ignore[arg-type]
-        and as_built(head[0], nn.Linear)  # type: ignore[index]
-        and getattr(head[0], "bias", None) is None  # type: ignore[index]
-    )
-
-
-def all_as_built(head: Any) -> bool:
-    """Whether a head may be computed from its weights alone."""
-    if not as_built(head, nn.Sequential) or len(head) != len(LAYERS):
+    if not as_built(head, nn.Sequential) or not head._modules:
         return False
-    for layer, kind, biased in zip(head, LAYERS, BIASED, strict=True):
+    first: Any = next(iter(head._modules.values()))
+    return as_built(first, nn.Linear) and held(first, "bias") is None
+
+
+def all_as_built(head: nn.Module) -> bool:
+    """Whether a head may be computed from its weights alone."""
+    layers: Any = head._modules.values()
+    if not as_built(head, nn.Sequential) or len(layers) != len(LAYERS):
+        return False
+    for layer, kind, biased in zip(layers, LAYERS, BIASED, strict=True):
         if not as_built(layer, kind):
             return False
-        if biased is not None and (getattr(layer, "bias", None) is not None) != biased:
+        if biased is not None and (held(layer, "bias") is not None) != biased:
             return False
     return True
 
