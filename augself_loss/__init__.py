@@ -44,12 +44,7 @@ from augself_loss.errors import (
 from augself_loss.lambdas import LoadedWeightsWarning
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Field, Layout, Record, identity_record, pack, unpack
-from augself_loss.wrapper import (
-    FrozenFeaturesWarning,
-    HeadsUnchangedWarning,
-    WithAugSelf,
-    with_augself,
-)
+from augself_loss.wrapper import HeadsUnchangedWarning, WithAugSelf, with_augself
 
 __version__ = "0.1.0"
 
@@ -71,7 +66,6 @@ __all__ = [
     "FeatureError",
     "Field",
     "FlipEncoder",
-    "FrozenFeaturesWarning",
     "GammaEncoder",
     "GrayscaleEncoder",
     "HeadsUnchangedWarning",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,13 +15,11 @@ from augself_loss.errors import FeatureError, LossError
 from augself_loss.keywords import Keywords, innermost
 from augself_loss.loss import AugSelfLoss, Output
 
+logger = logging.getLogger(__name__)
+
 
 class HeadsUnchangedWarning(UserWarning):
     """The heads received gradients again and again, and never changed."""
-
-
-class FrozenFeaturesWarning(UserWarning):
-    """Nothing but the heads has a gradient in a step of training."""
 
 
 class WithAugSelf(nn.Module):
@@ -79,7 +78,7 @@ class WithAugSelf(nn.Module):
                 "a function that picks or reduces it."
             )
         trains = self.training and torch.is_grad_enabled()
-        if trains and not self.frozen_backbone and self._watch.parameter.requires_grad:
+        if trains and not self.frozen_backbone and self._watch.trained:
             self._gradients.look(base, features)
         out = _averaged(self.augself(features, records))
         self.base = base.detach()
@@ -168,16 +167,16 @@ def _averaged(out: Output) -> Output:
 
 
 class _GradientCheck:
-    """Refuses features without a gradient beside a loss that has one; warns where neither has."""
+    """Refuses features without a gradient beside a loss that has one; logs where neither has."""
 
     def __init__(self) -> None:
-        self.warned = False
+        self.said = False
 
     def look(self, base: Tensor, features: Any) -> None:
         """Look at one training step."""
         listed = features if isinstance(features, (list, tuple)) else ()
         given = [view for view in listed if isinstance(view, Tensor)]
-        if self.warned or not given or any(view.requires_grad for view in given):
+        if self.said or not given or any(view.requires_grad for view in given):
             return  # a momentum encoder's features need none
         found = (
             "features with a gradient, of one view at least, found none: the term would train its "
@@ -188,28 +187,30 @@ class _GradientCheck:
         if base.requires_grad:
             raise FeatureError(f"with_augself expected {found}")
         if not torch.compiler.is_compiling():
-            self.warned = True
-            warnings.warn(
-                f"Nothing but the heads has a gradient. with_augself expected {found}",
-                FrozenFeaturesWarning,
-                stacklevel=5,
-            )
+            self.said = True
+            logger.warning("Only AugSelf's heads have a gradient. with_augself expected %s", found)
 
 
 class _HeadWatch:
     """Warns once when a head parameter gets gradients and an optimizer never changes it."""
 
     def __init__(self, augself: AugSelfLoss, patience: int) -> None:
-        self.parameter = list(augself.heads.parameters())[-1]
+        # FSDP1 without use_orig_params keeps none: its flat parameter is not watched.
+        self.parameter = next(reversed(list(augself.heads.parameters())), None)
         self.patience = patience
         self.done = False
         self.seen = 0
         self.before: Tensor | None = None
         self.version = 0
 
+    @property
+    def trained(self) -> bool:
+        """Whether the heads are to learn."""
+        return self.parameter is None or self.parameter.requires_grad
+
     def look(self) -> None:
         """Count a call whose last backward left a gradient; decide after ``patience`` of them."""
-        if self.done or not self.parameter.requires_grad:  # frozen on purpose
+        if self.done or self.parameter is None or not self.trained:  # frozen on purpose
             return
         if self.before is None:
             self.before, self.version = self.parameter.detach().clone(), self.parameter._version
