@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -14,25 +15,36 @@ TERMS = ("features", "records")
 """Names of the term's arguments."""
 
 
+@dataclass(frozen=True)
 class Keywords:
-    """Sorts keyword arguments.
+    """Sorts the keyword arguments of a call.
+
+    A wrapped loss that takes arguments of the term's names needs the term's own as
+    ``augself_features`` and ``augself_records``, unless its are given by position.
 
     Args:
-        loss: the wrapped loss; one that takes arguments of the term's names needs the term's own
-            as ``augself_features`` and ``augself_records``, unless its are given by position.
+        taken: name that the wrapped loss takes too → its position, ``None`` if it has none.
     """
 
-    def __init__(self, loss: Callable[..., Any]) -> None:
+    taken: dict[str, int | None]
+
+    @classmethod
+    def of(cls, loss: Callable[..., Any]) -> Keywords:
+        """Read the arguments of a wrapped loss."""
         called = innermost(loss)
         try:
-            self.signature = inspect.signature(
+            signature = inspect.signature(
                 called.forward if isinstance(called, nn.Module) else called
             )
         except (TypeError, ValueError):  # a callable of C
-            self.signature = inspect.Signature()
-        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        listed = self.signature.parameters
-        self.taken = tuple(n for n in TERMS if n in listed and listed[n].kind in kinds)
+            return cls({})
+        taken: dict[str, int | None] = {}
+        for position, (name, parameter) in enumerate(signature.parameters.items()):
+            if name in TERMS and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+                taken[name] = position
+            elif name in TERMS and parameter.kind is parameter.KEYWORD_ONLY:
+                taken[name] = None
+        return cls(taken)
 
     def sorted_out(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -46,18 +58,18 @@ class Keywords:
         for name in TERMS:
             if f"augself_{name}" in own:
                 found.append(own.pop(f"augself_{name}"))
-            elif name in own and not (name in self.taken and self._open(name, args)):
+            elif name in own and self._clear(name, args):
                 found.append(own.pop(name))
             else:
                 raise LossError(self._message(name, list(kwargs)))
         return found[0], found[1], own
 
-    def _open(self, name: str, args: tuple[Any, ...]) -> bool:
-        """Whether the wrapped loss's argument of this name is not filled by position."""
-        try:
-            return name not in self.signature.bind_partial(*args).arguments
-        except TypeError:
+    def _clear(self, name: str, args: tuple[Any, ...]) -> bool:
+        """Whether a keyword can only be the term's: the wrapped loss has its own by position."""
+        if name not in self.taken:
             return True
+        position = self.taken[name]
+        return position is not None and len(args) > position
 
     def _message(self, name: str, given: list[str]) -> str:
         if name in self.taken:

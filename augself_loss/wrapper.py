@@ -47,8 +47,7 @@ class WithAugSelf(nn.Module):
         self.augself = augself
         self.frozen_backbone = frozen_backbone
         self.base = self.augself_output = None
-        self._keywords = Keywords(loss)
-        self._gradients = _GradientCheck()
+        self._keywords = Keywords.of(loss)
         self._watch = _HeadWatch(_unwrapped(augself), patience)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -79,7 +78,7 @@ class WithAugSelf(nn.Module):
             )
         trains = self.training and torch.is_grad_enabled()
         if trains and not self.frozen_backbone and self._watch.trained:
-            self._gradients.look(base, features)
+            self._watch.check_gradients(base, features)
         out = _averaged(self.augself(features, records))
         self.base = base.detach()
         self.augself_output = Output(
@@ -166,39 +165,14 @@ def _averaged(out: Output) -> Output:
     return Output(out.total.mean(), {name: term.mean() for name, term in out.terms.items()})
 
 
-class _GradientCheck:
-    """Refuses features without a gradient beside a loss that has one; logs where neither has."""
-
-    def __init__(self) -> None:
-        self.said = False
-
-    def look(self, base: Tensor, features: Any) -> None:
-        """Look at one training step."""
-        listed = features if isinstance(features, (list, tuple)) else ()
-        given = [view for view in listed if isinstance(view, Tensor)]
-        if self.said or not given or any(view.requires_grad for view in given):
-            return  # a momentum encoder's features need none
-        found = (
-            "features with a gradient, of one view at least, found none: the term would train its "
-            "heads and never the backbone. They were computed under torch.no_grad(), detached, or "
-            "taken inside of a reentrant checkpoint (use_reentrant=False keeps the gradient). Is "
-            "the backbone frozen on purpose? Then with_augself(..., frozen_backbone=True)."
-        )
-        if base.requires_grad:
-            raise FeatureError(f"with_augself expected {found}")
-        if not torch.compiler.is_compiling():
-            self.said = True
-            logger.warning("Only AugSelf's heads have a gradient. with_augself expected %s", found)
-
-
 class _HeadWatch:
-    """Warns once when a head parameter gets gradients and an optimizer never changes it."""
+    """Tells steps that train the heads alone, and heads that no optimizer changes."""
 
     def __init__(self, augself: AugSelfLoss, patience: int) -> None:
         # FSDP1 without use_orig_params keeps none: its flat parameter is not watched.
         self.parameter = next(reversed(list(augself.heads.parameters())), None)
         self.patience = patience
-        self.done = False
+        self.done = self.said = False
         self.seen = 0
         self.before: Tensor | None = None
         self.version = 0
@@ -227,6 +201,24 @@ class _HeadWatch:
                     HeadsUnchangedWarning,
                     stacklevel=5,
                 )
+
+    def check_gradients(self, base: Tensor, features: Any) -> None:
+        """Refuse features without a gradient beside a loss that has one; log where none has."""
+        listed = features if isinstance(features, (list, tuple)) else ()
+        given = [view for view in listed if isinstance(view, Tensor)]
+        if not given or any(view.requires_grad for view in given):
+            return  # a momentum encoder's features need none
+        found = (
+            "features with a gradient, of one view at least, found none: the term would train its "
+            "heads and never the backbone. They were computed under torch.no_grad(), detached, or "
+            "taken inside of a reentrant checkpoint (use_reentrant=False keeps the gradient). Is "
+            "the backbone frozen on purpose? Then with_augself(..., frozen_backbone=True)."
+        )
+        if base.requires_grad:
+            raise FeatureError(f"with_augself expected {found}")
+        if not self.said and not torch.compiler.is_compiling():
+            self.said = True
+            logger.warning("Only AugSelf's heads have a gradient. with_augself expected %s", found)
 
     def _count(self, _parameter: Tensor) -> None:
         self.seen += 1

@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from lightning.fabric import Fabric
 from torch import Tensor, nn
-from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
+from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.checkpoint import checkpoint
@@ -211,6 +211,10 @@ class Counted(nn.Module):
         return self.module(*args, **kwargs)
 
 
+def sharded(module: nn.Module, **options: Any) -> FullyShardedDataParallel:
+    return FullyShardedDataParallel(module, device_id=torch.device("cpu"), **options)
+
+
 WRAPPERS: dict[str, Callable[[nn.Module], Any]] = {
     "compiled": lambda m: torch.compile(m, backend="eager"),
     "DDP": DistributedDataParallel,
@@ -218,8 +222,10 @@ WRAPPERS: dict[str, Callable[[nn.Module], Any]] = {
     "DataParallel": DataParallel,
     "Fabric": lambda m: Fabric(accelerator="cpu", devices=1).setup_module(m),
     "average": AveragedModel,
-    "FSDP1": lambda m: FSDP(m, device_id=torch.device("cpu"), use_orig_params=True),
-    "FSDP1, flat": lambda m: FSDP(m, device_id=torch.device("cpu")),
+    "FSDP1": lambda m: FullyShardedDataParallel(
+        m, device_id=torch.device("cpu"), use_orig_params=True
+    ),
+    "FSDP1, flat": sharded,
     "another": Counted,
 }
 
