@@ -38,6 +38,9 @@ class Chain(nn.Sequential):
         source: key of the images in the dict that the chain takes.
     """
 
+    runs_children_in_order = True
+    """For ``KorniaRecorder``, which refuses containers with a ``forward`` of their own."""
+
     def __init__(self, chain: nn.Module, operations: Iterable[nn.Module], source: str) -> None:
         super().__init__(*operations)
         self.held = (chain,)  # no child: the children are the operations alone

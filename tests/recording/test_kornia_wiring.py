@@ -121,6 +121,22 @@ def test_subclasses_that_only_build_are_read(build: Build, smooth: Images) -> No
     assert record["flip"].tolist() == [[1.0]] * 3
 
 
+class Chain(nn.Sequential):
+    """Runs its children by another way than their list, and says that it runs them as listed."""
+
+    runs_children_in_order = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        for child in self._modules.values():
+            x = child(x)  # type: ignore[misc]
+        return x
+
+
+def test_a_container_may_say_that_it_runs_its_children_in_order(smooth: Images) -> None:
+    _, record = KorniaRecorder(Chain(flip(1.0), crop()))(smooth(3, 8, 8))
+    assert record["flip"].tolist() == [[1.0]] * 3
+
+
 class SometimesEncoder(RegressionEncoder):
     name = "sometimes"
     columns = ("ran",)
