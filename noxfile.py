@@ -99,7 +99,8 @@ def types(session: nox.Session) -> None:
     for folder in (ROOT / "examples", ROOT / "benchmarks"):
         scripts = sorted(map(str, folder.glob("*.py")))
         python(session, "-m", "mypy", *config, *scripts, MYPYPATH=str(folder))
-    python(session, "-m", "mypy", *config, "-p", "transfer", MYPYPATH=str(ROOT / "examples"))
+    search = os.pathsep.join(str(ROOT / folder) for folder in ("benchmarks", "examples"))
+    python(session, "-m", "mypy", *config, "-p", "transfer", MYPYPATH=search)
 
 
 @nox.session

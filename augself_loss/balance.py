@@ -17,7 +17,7 @@ def gradient_ratios(
     """Compare each term's gradient at the features with that of the base loss.
 
     One λ does not weigh the same beside every method: the ratio at λ = 1 was 0.9 for colour beside
-    SimSiam's loss and 0.1 beside SimCLR's (``examples/transfer/REPORT.md``). Ask on a few batches
+    SimSiam's loss and 0.1 beside SimCLR's (``benchmarks/transfer/REPORT.md``). Ask on a few batches
     after some training, before ``backward``: λ_a · ratio is what a weight amounts to.
 
     Args:

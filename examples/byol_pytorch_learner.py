@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import Any
 
 import byol_pytorch
-import hosting
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
-from means import Means
-from models import SmallResNet
+from _shared import hosting
+from _shared.means import Means
+from _shared.models import SmallResNet
 from torch.utils.data import TensorDataset
 from tqdm import tqdm
 

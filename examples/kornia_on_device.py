@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import hosting
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import lightning.pytorch as pl
 import torch
+from _shared import hosting
+from _shared.models import SmallResNet
 from lightly.loss import NTXentLoss
 from lightly.models.modules import SimCLRProjectionHead
 from lightly.transforms.multi_view_transform import MultiViewTransform
-from models import SmallResNet
 from torch import Tensor
 from torch.utils.data import TensorDataset
 

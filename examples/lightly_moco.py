@@ -12,16 +12,16 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import hosting
 import lightning.pytorch as pl
 import torch
+from _shared import hosting
+from _shared.models import SmallResNet
 from lightly.data import LightlyDataset
 from lightly.loss import NTXentLoss
 from lightly.models.modules import MoCoProjectionHead
 from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.transforms import MoCoV2Transform
 from lightly.utils.scheduler import cosine_schedule
-from models import SmallResNet
 from torch import Tensor
 
 from augself_loss import AugSelfLoss  # + AugSelf

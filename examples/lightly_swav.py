@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import hosting
 import lightning.pytorch as pl
 import torch
+from _shared import hosting
+from _shared.models import SmallResNet
 from lightly.data import LightlyDataset
 from lightly.loss import SwaVLoss
 from lightly.models.modules import SwaVProjectionHead, SwaVPrototypes
 from lightly.transforms import SwaVTransform
-from models import SmallResNet
 from torch import Tensor
 from torch.nn import functional
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import hosting
 import lightning.pytorch as pl
 import torch
+from _shared import hosting
+from _shared.models import SmallResNet
 from lightly.data import LightlyDataset
 from lightly.loss import NegativeCosineSimilarity
 from lightly.models.modules import SimSiamPredictionHead, SimSiamProjectionHead
 from lightly.transforms.multi_view_transform import MultiViewTransform
-from models import SmallResNet
 from torch import Tensor
 from torchvision.transforms import v2
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import hosting
 import torch
-from means import Means
-from models import SmallResNet
+from _shared import hosting
+from _shared.means import Means
+from _shared.models import SmallResNet
 from pytorch_metric_learning.losses import NTXentLoss, SelfSupervisedLoss
 from torch import nn
 from torchvision.transforms import v2

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import kornia.augmentation as K  # noqa: N812
-import pack
 import torch
+from _shared import pack
 from kornia.augmentation import random_generator
 from torch import Tensor, nn
 from torchvision.transforms import v2

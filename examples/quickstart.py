@@ -20,13 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import figure
-import images
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import numpy as np
 import torch
 import torch.multiprocessing
-from models import SimCLR, SimSiam, SmallResNet
+from _shared import figure, images
+from _shared.models import SimCLR, SimSiam, SmallResNet
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import hosting
 import pytorch_lightning as pl
-from means import Means
+from _shared import hosting
+from _shared.means import Means
 from pytorch_lightning.loggers import CSVLogger
 from solo.methods import METHODS
 from solo.utils.pretrain_dataloader import (

@@ -10,9 +10,9 @@ Without them it still runs.
 
 from __future__ import annotations
 
-import hosting
 import stable_pretraining as spt
-from models import SmallResNet
+from _shared import hosting
+from _shared.models import SmallResNet
 from stable_pretraining import forward
 from stable_pretraining.data import transforms
 from torch import nn

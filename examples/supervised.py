@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import hosting
 import lightning.pytorch as pl
 import torch
+from _shared import hosting
+from _shared.models import SmallResNet
 from lightly.transforms.multi_view_transform import MultiViewTransform
-from models import SmallResNet
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy

@@ -14,12 +14,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import images
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
 import torch.distributed as dist
-from means import Means
-from models import SimSiam, SmallResNet
+from _shared import images
+from _shared.means import Means
+from _shared.models import SimSiam, SmallResNet
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import pack
+from _shared import pack
 from torchvision.io import write_png
 
 

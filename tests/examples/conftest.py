@@ -2,37 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def run_script(*args: str | Path, cwd: Path) -> str:
-    # A changed copy of a script still finds the modules beside the original.
-    path = os.pathsep.join(filter(None, [str(EXAMPLES), os.environ.get("PYTHONPATH")]))
-    env = {
-        **os.environ,
-        "COLUMNS": "120",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": path,
-    }
-    done = subprocess.run(
-        [sys.executable, *map(str, args)],
-        cwd=cwd,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from running import run_script
 
 
 @pytest.fixture(scope="session")

@@ -14,15 +14,15 @@ import torch
 pytest.importorskip("numpy")
 pytest.importorskip("PIL")
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-DATA = EXAMPLES / "data"
+SHARED = Path(__file__).resolve().parents[2] / "examples" / "_shared"
+DATA = SHARED / "data"
 LABELLED = ("skintone", "flags", "locate", "category")
 UNLABELLED = ("pretrain", "gallery")
 
 
 @pytest.fixture(scope="module")
 def pack() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("_pack_under_test", EXAMPLES / "pack.py")
+    spec = importlib.util.spec_from_file_location("_pack_under_test", SHARED / "pack.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

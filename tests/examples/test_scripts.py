@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,27 @@ def test_quickstart_runs_on_a_folder_of_pictures(tmp_path: Path, run: Run) -> No
     assert "pets: linear" in printed
 
 
+def test_a_plain_loop_needs_the_library_alone(tmp_path: Path, run: Run) -> None:
+    script = EXAMPLES / "plain.py"
+    source = script.read_text()
+    imported = {
+        (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0]
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    }
+    assert imported == {"torch", "kornia", "augself_loss"}
+    assert len(source.splitlines()) <= 40
+    printed = run(script, cwd=tmp_path)
+    assert len(printed.splitlines()) == 5
+    assert "crop" in printed
+
+
+def test_every_script_is_in_the_index() -> None:
+    index = (EXAMPLES / "README.md").read_text()
+    scripts = [path.name for path in EXAMPLES.glob("*.py")]
+    assert [name for name in scripts if f"({name})" not in index] == []
+
+
 def test_an_augmentation_of_your_own(tmp_path: Path, run: Run) -> None:
     assert "vignette" in run(EXAMPLES / "own_augmentation.py", cwd=tmp_path)
 
@@ -45,7 +67,7 @@ def test_downloaded_sets_become_tensors(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    images = importlib.import_module("images")
+    images = importlib.import_module("_shared.images")
 
     def small(_root: Path, **_options: Any) -> datasets.FakeData:
         return datasets.FakeData(12, (3, 16, 20), num_classes=3)
@@ -61,6 +83,6 @@ def test_downloaded_sets_become_tensors(
 
 def test_a_set_without_its_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    images = importlib.import_module("images")
+    images = importlib.import_module("_shared.images")
     with pytest.raises(SystemExit, match="needs the folder"):
         images.load("cifar10", None, 8)

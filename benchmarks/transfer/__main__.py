@@ -1,0 +1,268 @@
+"""The comparison's command line; ``python -m transfer COMMAND --help`` says what each takes."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import functools
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from transfer import recipes
+from transfer.config import METHODS, Config
+from transfer.data import bundle
+from transfer.data import settings as data
+from transfer.data.errors import DataError
+from transfer.data.sets import Setting
+from transfer.errors import TransferError
+from transfer.evaluation.settings import EvaluationSettings
+from transfer.gradients import trained_ratios
+from transfer.grid import work
+from transfer.one import finish
+from transfer.published import Line, lines, publish
+from transfer.reporting.report import report
+from transfer.runs import Run
+
+ARMS = ("plain", "augself")
+
+
+def main() -> None:
+    """Read the command line and do what it says."""
+    args = _arguments()
+    try:
+        args.do(args)
+    except TransferError as error:
+        raise SystemExit(str(error)) from error
+
+
+def one(args: argparse.Namespace) -> None:
+    """Finish one run."""
+    config = _config(args, args.method, args.arm, args.variant, args.seed)
+    _finish(args, Run(args.runs, config), functools.partial(_load, args))
+
+
+def grid(args: argparse.Namespace) -> None:
+    """Finish all runs that are asked for, then report."""
+    chosen = [
+        (method, arm, variant, seed)
+        for seed in args.seeds
+        for variant in args.variants
+        for method in args.methods
+        for arm in args.arms
+        if arm == "augself" or variant not in recipes.ONLY_AUGSELF
+    ]
+    if not chosen:
+        raise recipes.RecipeError("These variants have no plain runs: ask for --arms augself.")
+    known = {} if args.published is None else {r["name"]: r for r in lines(args.published)}
+    chosen = [each for each in chosen if not _is_published(_config(args, *each), known)]
+    if not chosen:
+        print(f"All of these runs are in {args.published}.")
+        return
+    runs = [Run(args.runs, _config(args, *each)) for each in chosen]
+    load = functools.cache(functools.partial(_load, args))
+    if args.jobs == 0:
+        for run in runs:
+            _finish(args, run, load)
+    else:
+        if not all(run.finished for run in runs):
+            # Fetched and checked once, before any run needs it.
+            load(runs[0].config.picture, runs[0].config.view)
+        failed = work(
+            [(run, _command(args, *each)) for run, each in zip(runs, chosen, strict=True)],
+            args.jobs,
+            minutes=args.minutes,
+        )
+        if failed:
+            raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}")
+    make_report(args)
+
+
+def gradients(args: argparse.Namespace) -> None:
+    """Print how much the term weighs beside each method's own loss."""
+    rows = Table("‖∇ term‖ / ‖∇ base loss‖ at the features", *args.methods)
+    columns, load = [], functools.cache(functools.partial(_load, args))
+    for method in args.methods:
+        config = _config(args, method, "augself", "", args.seed)
+        setting = load(config.picture, config.view)
+        columns.append(trained_ratios(config, setting, quiet=args.quiet))
+    for name in columns[0]:
+        rows.add_row(name, *(f"{column[name]:.2f}" for column in columns))
+    Console().print(rows)
+
+
+def _is_published(config: Config, known: Mapping[str, Line]) -> bool:
+    if config.name not in known:
+        return False
+    expected, found = json.loads(json.dumps(config.as_dict())), known[config.name]["config"]
+    if found != expected:
+        differ = sorted(k for k in {*found, *expected} if found.get(k) != expected.get(k))
+        raise recipes.RecipeError(
+            f"{config.name} was published with other settings: {', '.join(differ)}. Leave "
+            "--published away, or ask for the same."
+        )
+    return True
+
+
+def to_publish(args: argparse.Namespace) -> None:
+    """Add finished runs to a file of published ones."""
+    added = publish(args.runs / args.data, args.out)
+    print(f"{args.out}: {len(added)} runs added{': ' * bool(added)}{', '.join(added)}")
+
+
+def write_bundle(args: argparse.Namespace) -> None:
+    """Write the offline set as one file."""
+    config = _config(args, "simsiam", "plain", "", 0)
+    if args.path is None or args.data != "offline":
+        raise DataError("--data offline and --path FOLDER", "neither", "Give both.")
+    _load(args, config.picture, config.view)
+    size = bundle.write(args.path, config.picture, args.out)
+    print(f"{args.out}: {size / 1e6:.1f} MB, pictures of {config.picture} pixels")
+
+
+def make_report(args: argparse.Namespace) -> None:
+    """Print and draw what the finished runs say."""
+    tasks = None
+    if args.path is not None or args.data == "pack":
+        known = _load(args, None, 64).tasks
+        tasks = {name: task for name, task in known.items() if name in (args.show or known)}
+    beside = args.runs.parent if args.runs.is_file() else args.runs / args.data
+    report(args.runs, args.data, args.out or beside / "report", tasks, args.notes)
+
+
+def _finish(args: argparse.Namespace, run: Run, load: Callable[[int, int], Setting]) -> None:
+    load_its = functools.partial(load, run.config.picture, run.config.view)
+    finish(run, load_its, _evaluation(args), workers=args.workers, quiet=args.quiet)
+
+
+def _load(args: argparse.Namespace, picture: int | None, view: int) -> Setting:
+    return data.load(
+        args.data,
+        args.path,
+        picture,
+        view,
+        download=args.download,
+        classes=args.classes,
+        smoke=args.smoke,
+    )
+
+
+def _config(args: argparse.Namespace, method: str, arm: str, variant: str, seed: int) -> Config:
+    return recipes.configure(
+        args.data,
+        method,
+        seed,
+        augself=arm == "augself",
+        variant=variant,
+        smoke=args.smoke,
+        overrides=dict(args.set),
+    )
+
+
+def _command(args: argparse.Namespace, method: str, arm: str, variant: str, seed: int) -> list[str]:
+    """Write the command line that does one run of a grid."""
+    words: list[Any] = ["run", "--method", method, "--arm", arm, "--variant", variant]
+    words += ["--seed", seed, "--data", args.data, "--runs", args.runs, "--workers", args.workers]
+    for name in ("path", "classes"):
+        words += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
+    for name in ("download", "smoke"):
+        words += [f"--{name}"] if getattr(args, name) else []
+    for name, value in args.set:
+        words += ["--set", f"{name}={value!r}"]
+    return [*map(str, words), "--quiet"]
+
+
+def _evaluation(args: argparse.Namespace) -> EvaluationSettings:
+    if args.smoke:
+        return EvaluationSettings.smoke()
+    small = args.data in data.SMALL
+    return EvaluationSettings.small() if small else EvaluationSettings.paper()
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m transfer", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data", choices=data.NAMES, default="offline")
+    common.add_argument("--path", type=Path, help="folder of the pictures; the pack needs none")
+    common.add_argument("--classes", type=Path, help="file with the 100 classes of ImageNet")
+    common.add_argument("--download", action="store_true", help="let torchvision download sets")
+    common.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        help="folder of all runs; to report on, also a file of published ones",
+    )
+    common.add_argument("--workers", type=int, default=0, help="of every DataLoader")
+    common.add_argument("--quiet", action="store_true", help="no progress bars")
+    common.add_argument("--smoke", action="store_true", help="tiny runs, to test the chain")
+    common.add_argument(
+        "--set", type=_setting, action="append", default=[], metavar="FIELD=VALUE",
+        help="a setting that shall differ from the recipe; may be repeated",
+    )  # fmt: skip
+    reported = argparse.ArgumentParser(add_help=False)
+    reported.add_argument("--out", type=Path, help="folder of the report")
+    reported.add_argument(
+        "--show", nargs="+", metavar="TASK", help="sets of which pictures may be shown; default all"
+    )
+    reported.add_argument("--notes", type=Path, help="Markdown that the report shall hold")
+
+    run = commands.add_parser("run", parents=[common], help="finish one run")
+    run.add_argument("--method", choices=METHODS, required=True)
+    run.add_argument("--arm", choices=ARMS, default="augself")
+    run.add_argument("--variant", choices=("", *recipes.VARIANTS), default="")
+    run.add_argument("--seed", type=int, default=0)
+    run.set_defaults(do=one)
+
+    many = commands.add_parser("grid", parents=[common, reported], help="finish many, and report")
+    many.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    many.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    many.add_argument("--variants", nargs="+", choices=("", *recipes.VARIANTS), default=[""])
+    many.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    many.add_argument(
+        "--jobs", type=int, default=1, help="runs at a time, each a process; 0: all in this one"
+    )
+    many.add_argument(
+        "--minutes", type=float, help="stop then, where it is, to go on with the same command later"
+    )
+    many.add_argument(
+        "--published", type=Path, metavar="FILE", help="runs in this file are not run again"
+    )
+    many.set_defaults(do=grid)
+
+    published = commands.add_parser(
+        "publish", parents=[common], help="add finished runs to a file, a line each"
+    )
+    published.add_argument("--out", type=Path, required=True, help="the file, ….jsonl")
+    published.set_defaults(do=to_publish)
+
+    one_file = commands.add_parser(
+        "bundle", parents=[common], help="write the offline set as one file, to be carried away"
+    )
+    one_file.add_argument("--out", type=Path, default=Path("offline.zip"), help="file to write")
+    one_file.set_defaults(do=write_bundle)
+
+    weigh = commands.add_parser("gradients", parents=[common], help="weigh the term, to choose λ")
+    weigh.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    weigh.add_argument("--seed", type=int, default=0)
+    weigh.set_defaults(do=gradients)
+
+    last = commands.add_parser("report", parents=[common, reported], help="report what there is")
+    last.set_defaults(do=make_report)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

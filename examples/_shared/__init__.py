@@ -1,0 +1,1 @@
+"""What several examples share: pictures, small networks, command lines, plots."""

@@ -1,0 +1,101 @@
+"""Where the examples' pictures come from: the pack in this repository, or the user's own."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision import datasets
+from torchvision.transforms.v2 import functional
+
+from _shared import pack
+
+SOURCES = ("pack", "cifar10", "stl10", "imagefolder")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures to test features on: uint8 N x 3 x S x S, labels, and 0 train / 1 test."""
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    split: Tensor
+
+    def first(self, count: int) -> Labelled:
+        """Every k-th picture, ``count`` of them, for a quick test."""
+        rows = torch.linspace(0, len(self.labels) - 1, min(count, len(self.labels))).long()
+        return Labelled(self.name, self.images[rows], self.labels[rows], self.split[rows])
+
+
+def load(
+    source: str, path: Path | None, size: int, limit: int | None = None
+) -> tuple[Tensor, list[Labelled]]:
+    """Load pictures to train on and labelled tasks to test on.
+
+    Args:
+        source: one of SOURCES.
+        path: where cifar10 and stl10 are (or are downloaded to); the folder of class folders.
+        size: side of the pictures in pixels.
+        limit: read no more than this many of each kind.
+
+    Returns:
+        Pictures, uint8 (N, 3, size, size), and labelled tasks of the same size.
+    """
+    if source == "pack":
+        tasks = [_task(name, size) for name in ("skintone", "flags", "locate", "category")]
+        return resized(pack.load("pretrain").images[:limit], size), tasks
+    if path is None:
+        raise SystemExit(f"--data {source} needs the folder: --data {source} --path FOLDER")
+    if source == "cifar10":
+        train = _read(datasets.CIFAR10(path, train=True, download=True), size, limit)
+        test = _read(datasets.CIFAR10(path, train=False, download=True), size, limit)
+        return train[0], [_joined(source, train, test)]
+    if source == "stl10":
+        unlabelled = _read(datasets.STL10(path, split="unlabeled", download=True), size, limit)
+        train = _read(datasets.STL10(path, split="train", download=True), size, limit)
+        test = _read(datasets.STL10(path, split="test", download=True), size, limit)
+        return unlabelled[0], [_joined(source, train, test)]
+    pictures, labels = _read(datasets.ImageFolder(path), size, limit)
+    split = (torch.arange(len(labels)) % 5 == 4).long()
+    return pictures[split == 0], [Labelled(path.name, pictures, labels, split)]
+
+
+def resized(pictures: Tensor, size: int) -> Tensor:
+    """Resize uint8 pictures (N, 3, S, S)."""
+    if pictures.shape[-1] == size:
+        return pictures
+    return torch.cat(
+        [
+            functional.resize(part, [size, size], antialias=True)
+            for part in torch.split(pictures, 512)
+        ]
+    )
+
+
+def _task(name: str, size: int) -> Labelled:
+    task = pack.load(name)
+    if task.labels is None or task.split is None:
+        raise ValueError(f"The pack's '{name}' has no labels.")
+    return Labelled(name, resized(task.images, size), task.labels, task.split)
+
+
+def _joined(name: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Labelled:
+    split = torch.cat([torch.zeros(len(train[1])), torch.ones(len(test[1]))]).long()
+    pictures, labels = (torch.cat(pair) for pair in zip(train, test, strict=True))
+    return Labelled(name, pictures, labels, split)
+
+
+def _read(dataset: Any, size: int, limit: int | None) -> tuple[Tensor, Tensor]:
+    """Read a torchvision data set into memory: centred squares, uint8."""
+    pictures, labels = [], []
+    for picture, label in itertools.islice(dataset, limit):
+        image = functional.pil_to_tensor(picture.convert("RGB"))
+        square = functional.center_crop(image, [min(image.shape[-2:])] * 2)
+        pictures.append(functional.resize(square, [size, size], antialias=True))
+        labels.append(label)
+    return torch.stack(pictures), torch.tensor(labels)
