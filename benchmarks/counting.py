@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -13,11 +17,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+import augself_loss
+import augself_loss.adapters
+
 Mode: Any = TorchDispatchMode
 FREE = ("empty", "new_empty", "detach", "promote_types", "_unsafe_view", "resize")
 """Operations that launch nothing."""
 SYNCS = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "unique")
 """Operations whose result the host waits for."""
+OURS = tuple(
+    str(Path(str(package.__file__)).parent) for package in (augself_loss, augself_loss.adapters)
+)
+"""Folders of the library: what Python runs elsewhere is the host's."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,44 @@ def cost(run: Callable[[], object]) -> Cost:
     with FlopCounterMode(display=False) as flops:
         run()
     return Cost(counter.kernels, counter.syncs, flops.get_total_flops(), counter.bytes)
+
+
+class _Operations(Mode):  # type: ignore[misc]
+    seen: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operations(run: Callable[[], object]) -> int:
+    """Count the tensor operations of one call, views and casts too: each costs the host time."""
+    run()
+    counter = _Operations()
+    with counter:
+        run()
+    return counter.seen
+
+
+def frames(run: Callable[[], object]) -> int:
+    """Count the Python frames of the library's own files that one call opens."""
+    run()
+    seen: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(OURS):
+            seen[frame.f_code.co_filename] += 1
+
+    sys.setprofile(note)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return seen.total()
 
 
 def peak_memory(run: Callable[[], object], *modules: nn.Module) -> int:

@@ -12,6 +12,8 @@ TITLES = {
     "half": "The term under bf16 autocast, beside the products: casts of the heads, normalization "
     "with ReLU",
     "launches": "What an accelerator would be asked to do, forward and backward, batch 64, D = 512",
+    "passing": "A record on its way, forward only: the library's Python frames and tensor "
+    "operations, beside those of the pipeline and the network",
     "recording": "A pipeline with its recorder against the pipeline alone",
     "step": "A whole training step (augmentation by Kornia, SimSiam, SGD) with crop and colour "
     "against without",

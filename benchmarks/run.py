@@ -18,6 +18,7 @@ from typing import Any
 
 import growth
 import half
+import passing
 import plot
 import recording
 import step
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "term": term.rows,
     "half": half.rows,
     "launches": term.launches,
+    "passing": passing.rows,
     "recording": recording.rows,
     "step": step.rows,
     "growth": growth.rows,
