@@ -9,7 +9,7 @@ Self-Supervision*, NeurIPS 2021, equation 1 and section 3.2.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from augself_loss.encoders import Encoder
 from augself_loss.errors import LossError
-from augself_loss.parameters import Record
+from augself_loss.parameters import Record, side_by_side
 
 Pairs: TypeAlias = Literal["all", "first"] | Sequence[tuple[int, int]]
 """Which views are compared: all with all, the first with every other, or the pairs listed."""
@@ -74,12 +74,12 @@ def ordered_pairs(
 
 
 def pair_records(
-    records: Sequence[Record], pairs: Sequence[tuple[int, int]], names: Sequence[str]
+    records: Sequence[Record], pairs: Sequence[tuple[int, int]], names: Collection[str]
 ) -> tuple[Record, Record]:
     """Stack several views' records along the batch, as the pairs (i, j) compare them.
 
-    Every view's entries are first laid side by side in one tensor, so that a device is given one
-    kernel per view and two more, not two per entry.
+    A record whose entries lie side by side in one tensor, as recorders make it, is passed on as
+    that tensor; another is first written as one. So a device is given two kernels for all entries.
 
     Args:
         records: one record per view, entries ``(B, columns)``.
@@ -91,23 +91,51 @@ def pair_records(
         Records of the first and of the second views, entries ``(pairs · B, columns)``, of one
         dtype, at least float32: differences of halves lose bits, and autocast cannot stack all.
     """
+    rows, widths = _as_they_lie(records) or _written_as_one(records, names)
+    if not rows:
+        return {}, {}
+    first, second = (
+        torch.split(torch.cat([rows[pair[side]] for pair in pairs]), list(widths.values()), dim=-1)
+        for side in (0, 1)
+    )
+    places = {name: place for place, name in enumerate(widths) if name in names}
+    ordered = [name for name in names if name in places]
+    return {n: first[places[n]] for n in ordered}, {n: second[places[n]] for n in ordered}
+
+
+Rows: TypeAlias = tuple[list[Tensor], dict[str, int]]
+"""Per view, its entries side by side, ``(B, P)``; and the entries' names and widths."""
+
+
+def _as_they_lie(records: Sequence[Record]) -> Rows | None:
+    """Find the tensors that all records are columns of, in float32; ``None`` where one is not."""
+    rows: list[Tensor] = []
+    widths: dict[str, int] = {}
+    for record in records:
+        row = side_by_side(list(record.values())) if record else None
+        if row is None or row.dtype != torch.float32:
+            return None
+        found = {name: entry.shape[-1] for name, entry in record.items()}
+        if rows and list(found.items()) != list(widths.items()):
+            return None
+        widths = found
+        rows.append(row)
+    return rows, widths
+
+
+def _written_as_one(records: Sequence[Record], names: Collection[str]) -> Rows:
+    """Write the named entries of every record side by side, those that it lacks as 0."""
     held = {n: r[n] for n in names for r in reversed(records) if n in r}
     if not held:
-        return {}, {}
-    wide = functools.reduce(
-        torch.promote_types, (r[n].dtype for r in records for n in held if n in r), torch.float32
-    )
+        return [], {}
+    dtypes = dict.fromkeys(r[n].dtype for r in records for n in held if n in r)
+    wide = functools.reduce(torch.promote_types, dtypes, torch.float32)
     rows = [
         torch.cat([r[n].to(wide) if n in r else held[n].new_zeros(held[n].shape, dtype=wide)
                    for n in held], dim=-1)
         for r in records
     ]  # fmt: skip
-    widths = [entry.shape[-1] for entry in held.values()]
-    first, second = (torch.cat([rows[pair[side]] for pair in pairs]) for side in (0, 1))
-    return (
-        dict(zip(held, torch.split(first, widths, dim=-1), strict=True)),
-        dict(zip(held, torch.split(second, widths, dim=-1), strict=True)),
-    )
+    return rows, {name: entry.shape[-1] for name, entry in held.items()}
 
 
 def difference_targets(

@@ -7,7 +7,7 @@ the pipeline. It passes ``default_collate``, ``pin_memory``, pytrees and ``torch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -53,12 +53,20 @@ def is_dense_float(tensor: Tensor) -> bool:
 
 def check_layout(layout: object) -> None:
     """Refuse, as :class:`RecordError`, what does not say how a record is laid out."""
-    if not isinstance(layout, Mapping) or not all(isinstance(f, Field) for f in layout.values()):
+    fits = isinstance(layout, Mapping)
+    for field in layout.values() if isinstance(layout, Mapping) else ():
+        fits = fits and isinstance(field, Field)
+    if not fits:
         found = type(layout).__name__ if not isinstance(layout, Mapping) else repr(dict(layout))
         raise RecordError(
             f"layout expected a dict, entry name → Field, found {found}. Every recorder has one: "
             "recorder.layout."
         )
+
+
+def widths_of(layout: Layout) -> list[int]:
+    """List how many columns each entry of a layout has."""
+    return [len(field.columns) for field in layout.values()]
 
 
 def identity_record(
@@ -165,7 +173,7 @@ def unpack(packed: Tensor, layout: Layout) -> Record:
         RecordError: the last dimension is not the layout's width, or the dtype is no float's.
     """
     check_layout(layout)
-    widths = [field.width for field in layout.values()]
+    widths = widths_of(layout)
     fits = isinstance(packed, Tensor) and packed.ndim > 0 and packed.shape[-1] == sum(widths)
     if not fits or not widths:
         found = tuple(packed.shape) if isinstance(packed, Tensor) else type(packed).__name__
@@ -179,3 +187,33 @@ def unpack(packed: Tensor, layout: Layout) -> Record:
             "a MultiViewRecorder packed is read by split_views."
         )
     return dict(zip(layout, torch.split(packed, widths, dim=-1), strict=True))
+
+
+def side_by_side(entries: Sequence[Tensor]) -> Tensor | None:
+    """Find the tensor whose columns some entries are, as :func:`unpack` leaves them; nothing moves.
+
+    Args:
+        entries: at least one, ``(..., columns)``.
+
+    Returns:
+        ``(..., P)``, their columns in this order; ``None`` where they lie elsewhere, carry a
+        gradient, or are being compiled, which spares the copies itself.
+    """
+    first = entries[0]
+    if torch.compiler.is_compiling() or type(first) is not Tensor or first._base is None:
+        return None
+    start = end = first.storage_offset()
+    rows, strides = first.shape[:-1], first.stride()
+    for entry in entries:
+        if (
+            type(entry) is not Tensor
+            or entry._base is not first._base
+            or entry.storage_offset() != end
+            or entry.stride() != strides
+            or entry.shape[:-1] != rows
+            or entry.dtype != first.dtype
+            or entry.requires_grad
+        ):
+            return None
+        end += entry.shape[-1]
+    return first.as_strided((*rows, end - start), strides) if strides[-1:] == (1,) else None

@@ -3,8 +3,17 @@ from typing import Any
 
 import pytest
 import torch
+from torch.profiler import profile
 
-from augself_loss import CropEncoder, FlipEncoder, LossError, Record, RotationEncoder
+from augself_loss import (
+    CropEncoder,
+    Field,
+    FlipEncoder,
+    LossError,
+    Record,
+    RotationEncoder,
+    unpack,
+)
 from augself_loss.functional import (
     difference_targets,
     ordered_pairs,
@@ -74,6 +83,35 @@ def test_what_one_views_pipeline_lacks_was_not_applied_there() -> None:
     assert first["vertical_flip"].flatten().tolist() == [0, 0, 1, 1]
     assert second["vertical_flip"].flatten().tolist() == [1, 1, 0, 0]
     assert pair_records([{}, {}], [(0, 1)], ["vertical_flip"]) == ({}, {})
+
+
+def test_a_record_gives_the_same_however_it_lies() -> None:
+    layout = {
+        "crop": Field(tuple("abcd"), (0.0,) * 4),
+        "more": Field(tuple("ab"), (0.0, 0.0)),
+        "flip": Field(("flip",), (0.0,)),
+    }
+    packed = torch.rand(3, 4, 7)
+    lying = [unpack(rows, layout) for rows in packed]
+    apart = [{name: entry.clone() for name, entry in record.items()} for record in lying]
+    turned = [dict(reversed(record.items())) for record in lying]
+    order, names = [(0, 1), (2, 0), (1, 0)], ["flip", "grayscale", "crop"]
+    expected = pair_records(apart, order, names)
+    mixed: list[Record] = [lying[0], apart[1], turned[2]]
+    for records in (lying, turned, mixed):
+        for side, found in zip(expected, pair_records(records, order, names), strict=True):
+            assert list(found) == list(side) == ["flip", "crop"]
+            assert all(found[name].equal(entry) for name, entry in side.items())
+
+
+def test_records_that_lie_in_one_tensor_are_not_written_anew() -> None:
+    layout = {"flip": Field(("flip",), (0.0,)), "blur": Field(("sigma",), (0.0,))}
+    records = [unpack(torch.rand(4, 2), layout) for _ in range(2)]
+    with profile() as seen:
+        first, _ = pair_records(records, [(0, 1), (1, 0)], ["flip", "blur"])
+    assert sum(event.count for event in seen.key_averages() if event.key == "aten::cat") == 2
+    first["flip"].zero_()
+    assert bool(records[0]["flip"].any()), "pairs are a copy"
 
 
 def test_difference_targets(make_record: Callable[..., Record]) -> None:

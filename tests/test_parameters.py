@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import default_collate
 
 from augself_loss import Field, RecordError, identity_record, pack, unpack
+from augself_loss.parameters import side_by_side
 
 LAYOUT = {
     "crop": Field(("top", "left", "height", "width"), (0.0, 0.0, 1.0, 1.0)),
@@ -93,3 +94,47 @@ def test_identity_record_refuses_a_size_that_is_none(batch_size: Any) -> None:
 def test_identity_record_refuses_half_an_identity() -> None:
     with pytest.raises(RecordError, match=r"identity value for each of .*found \(0.0,\)"):
         identity_record({"crop": Field(("top", "left"), (0.0,))}, 2)
+
+
+def lies(packed: torch.Tensor, *names: str) -> torch.Tensor | None:
+    record = unpack(packed, LAYOUT)
+    return side_by_side([record[name] for name in names or record])
+
+
+@pytest.mark.parametrize("shape", [(5,), (1,), (), (0,), (2, 3)])
+def test_a_record_lies_in_the_tensor_that_it_was_read_from(shape: tuple[int, ...]) -> None:
+    packed = torch.rand(*shape, 6)
+    found = lies(packed)
+    assert found is not None
+    assert found.equal(packed)
+    assert found.data_ptr() == packed.data_ptr()
+    part = lies(packed, "flip", "blur")
+    assert part is not None
+    assert part.equal(packed[..., 4:])
+
+
+def test_one_of_several_views_records_lies_among_them() -> None:
+    bits = torch.rand(4, 3, 7).view(torch.int32)
+    for number, row in enumerate(bits[..., :-1].view(torch.float32).unbind(1)):
+        found = lies(row)
+        assert found is not None
+        assert found.view(torch.int32).equal(bits[:, number, :-1])
+
+
+def test_entries_that_lie_elsewhere_are_not_taken_for_neighbours() -> None:
+    packed = torch.rand(4, 6)
+    assert lies(packed, "blur", "flip") is None, "in another order"
+    assert lies(packed, "crop", "blur") is None, "with a gap"
+    assert lies(packed.t().contiguous().t()) is None, "column by column"
+    assert lies(packed.requires_grad_()) is None, "with a gradient"
+    rows = torch.rand(8, 6)
+    one, two = unpack(rows[:4], LAYOUT), unpack(rows[4:], LAYOUT)
+    assert side_by_side([one["crop"], two["flip"]]) is None, "of other rows"
+    assert side_by_side([one["crop"], two["flip"][:3]]) is None, "of fewer rows"
+    assert side_by_side([one["crop"], one["flip"].clone()]) is None
+    assert side_by_side([one["crop"].clone(), one["flip"]]) is None
+    entries: Any = [one["crop"], [0.0]]
+    assert side_by_side(entries) is None
+    assert side_by_side(entries[::-1]) is None
+    with torch.inference_mode():
+        assert lies(torch.rand(4, 6)) is None, "where views do not tell whose they are"
