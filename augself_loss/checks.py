@@ -10,32 +10,26 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from augself_loss.encoders import BUILT_IN, Encoder
+from augself_loss.encoders.base import Recorded
 from augself_loss.errors import EncoderError, FeatureError, LossError, RecordError
-from augself_loss.parameters import Layout, Record, identity_record, is_dense_float
+from augself_loss.parameters import Record, identity_record, is_dense_float
 from augself_loss.untouched import first_as_built
 
 READ = {kind.name: kind() for kind in BUILT_IN}
 """Entry name → an encoder that knows its range, for entries that a target only reads."""
-COLUMNS = {name: encoder.columns for name, encoder in READ.items()}
-"""Entry name → its columns, also for entries that a target reads and no head predicts."""
 
+Read: TypeAlias = Mapping[str, tuple[str, ...] | None]
+"""Entry that the targets read → its columns; ``None`` where only its own encoder knows them."""
 
 LARGEST_FEATURE = 1e15
 """Beyond this, the variance in the heads' batch norm may leave float32: it then divides by infinity
 and passes on zeros, whatever the features were."""
-
-
-class Recorded(Protocol):
-    """What says which records will come: every recorder does."""
-
-    layout: Layout
-    encoders: tuple[Encoder, ...]
 
 
 def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
@@ -140,14 +134,31 @@ def check_device(features: Tensor, heads: nn.ModuleDict) -> None:
         )
 
 
-def entries_read(encoders: Mapping[str, Encoder]) -> list[str]:
-    """List every record entry that the encoders' targets read, each once."""
-    read = ((e.name, *e.frame, *e.optional) for e in encoders.values())
-    return list(dict.fromkeys(entry for entries in read for entry in entries))
+def entries_read(encoders: Mapping[str, Encoder]) -> Read:
+    """List every record entry that the encoders' targets read, each once, with its columns."""
+    read: dict[str, tuple[str, ...] | None] = {}
+    for encoder in encoders.values():
+        for entry in (encoder.name, *encoder.frame, *encoder.optional):
+            if entry not in read:
+                known = encoders.get(entry, READ.get(entry))
+                read[entry] = None if known is None else known.columns
+    return read
 
 
-def check_records(encoders: Mapping[str, Encoder], records: Sequence[Record], like: Tensor) -> None:
-    """Refuse records that lack an entry, or whose shape, dtype or device is not the features'."""
+def check_records(
+    encoders: Mapping[str, Encoder],
+    records: Sequence[Record],
+    like: Tensor,
+    read: Read,
+) -> None:
+    """Refuse records that lack an entry, or whose shape, dtype or device is not the features'.
+
+    Args:
+        encoders: type name → encoder.
+        records: one per view.
+        like: some view's features.
+        read: the entries that the encoders read, see :func:`entries_read`.
+    """
     for number, record in enumerate(records, start=1):
         if not isinstance(record, Mapping):
             raise RecordError(f"record{number} expected a dict, found {type(record).__name__}.")
@@ -160,15 +171,15 @@ def check_records(encoders: Mapping[str, Encoder], records: Sequence[Record], li
                         f"{list(record)}. If that pipeline never applies it, have its recorder "
                         f"write the identity: types=['{entry}']; else drop '{name}' from weights."
                     )
-        for entry in entries_read(encoders):
+        for entry, columns in read.items():
             if entry in record:
-                columns = encoders[entry].columns if entry in encoders else COLUMNS.get(entry)
                 _check_entry(record[entry], columns, f"record{number}['{entry}']", like)
 
 
 def check_recorder(encoders: Mapping[str, Encoder], recorder: Recorded) -> None:
     """Refuse records that lack what is predicted, or are sampled from wider ranges."""
-    check_records(encoders, [identity_record(recorder.layout, 2)], torch.empty(2, 1))
+    record = identity_record(recorder.layout, 2)
+    check_records(encoders, [record], torch.empty(2, 1), entries_read(encoders))
     for pipeline in recorder.encoders:
         known = encoders.get(pipeline.name)
         if type(known) is type(pipeline) and not known.holds(pipeline):
@@ -214,7 +225,10 @@ def _check_entry(entry: Tensor, columns: tuple[str, ...] | None, where: str, lik
 
 @torch.no_grad()  # a checkpointed loss is computed twice, and looks at the values once
 def check_values(
-    encoders: Mapping[str, Encoder], features: Sequence[Tensor], records: Sequence[Record]
+    encoders: Mapping[str, Encoder],
+    features: Sequence[Tensor],
+    records: Sequence[Record],
+    read: Read,
 ) -> None:
     """Refuse NaN and infinite features, and records from another pipeline. Reads them: a sync."""
     if features[0].is_meta:
@@ -232,9 +246,9 @@ def check_values(
                 f"{LARGEST_FEATURE:g}: their variance would leave float32, and the heads would see "
                 "zeros. Look at the learning rate, or normalize the features."
             )
-    read = {name: encoders.get(name, READ.get(name)) for name in entries_read(encoders)}
     for record in records:
-        for name, encoder in read.items():
+        for name in read:
+            encoder = encoders.get(name, READ.get(name))
             if encoder is not None and name in record:
                 encoder.check(record)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import (
-    Recorded,
+    Read,
     check_choice,
     check_device,
     check_features,
@@ -23,6 +23,7 @@ from augself_loss.checks import (
     entries_read,
 )
 from augself_loss.encoders import Encoder, Preset, default_encoders
+from augself_loss.encoders.base import Recorded
 from augself_loss.functional import (
     Pairs,
     check_pairs,
@@ -190,7 +191,8 @@ class AugSelfLoss(nn.Module):
         encoders = self._chosen(types)
         views = all_pooled(features, self.feature_dim, self.pool)
         order = ordered_pairs(len(views), self.pairs if pairs is None else pairs, symmetric=False)
-        looking = self._check(encoders, views, records)
+        read = entries_read(encoders)
+        looking = self._check(encoders, views, records, read)
         zeros, weights = self.lambdas.silent(), self.lambdas.on(views[0].device, tuple(encoders))
         silent = zeros or ()
         predictions, order = self._predict(views, order, encoders, silent)
@@ -199,7 +201,7 @@ class AugSelfLoss(nn.Module):
         if looking:
             check_predictions([raw for name, raw in predictions.items() if name not in silent])
             self._values_checked = True
-        record_a, record_b = pair_records(records, order, entries_read(encoders))
+        record_a, record_b = pair_records(records, order, read)
         terms = term_losses(encoders, predictions, record_a, record_b)
         return Output(weighted_sum(terms, weights, zeros=zeros is None or bool(zeros)), terms)
 
@@ -268,16 +270,20 @@ class AugSelfLoss(nn.Module):
         check_device(views[0], self.heads)
 
     def _check(
-        self, encoders: Mapping[str, Encoder], views: Sequence[Tensor], records: Sequence[Record]
+        self,
+        encoders: Mapping[str, Encoder],
+        views: Sequence[Tensor],
+        records: Sequence[Record],
+        read: Read,
     ) -> bool:
         """Refuse what does not fit; say whether values are looked at."""
         self._check_features(views)
-        check_records(encoders, records, views[0])
+        check_records(encoders, records, views[0], read)
         if torch.compiler.is_compiling() or self.check_values == "never":
             return False
         looking = self.check_values == "always" or not self._values_checked
         if looking:
-            check_values(encoders, views, records)
+            check_values(encoders, views, records, read)
         return looking
 
     def _predict(

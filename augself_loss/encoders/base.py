@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 from typing_extensions import Self
 
 from augself_loss.errors import EncoderError, RecordError
-from augself_loss.parameters import Field, Range
+from augself_loss.parameters import Field, Layout, Range
 
 Preset: TypeAlias = Literal["default", "paper"]
 Kind: TypeAlias = Literal["regression", "binary", "classes"]
@@ -229,3 +229,15 @@ class Encoder(ABC):
     def __repr__(self) -> str:
         inner = ", ".join(f"{c}={r}" for c, r in zip(self.columns, self.ranges, strict=True))
         return f"{type(self).__name__}({inner}, preset={self.preset!r})"
+
+
+class Recorded(Protocol):
+    """What says which records will come: every recorder does.
+
+    Attributes:
+        layout: the entries that its records hold.
+        encoders: encoders of the recorded types, with the pipeline's ranges.
+    """
+
+    layout: Layout
+    encoders: tuple[Encoder, ...]
