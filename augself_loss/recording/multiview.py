@@ -18,18 +18,25 @@ from torch import Tensor
 from torch.nn import functional
 
 from augself_loss.encoders import Encoder, default_encoders
+from augself_loss.encoders.base import Recorded
 from augself_loss.errors import PipelineError, RecordError
-from augself_loss.parameters import Field, Layout, Record, check_layout, pack, unpack
+from augself_loss.parameters import (
+    Field,
+    Layout,
+    Record,
+    check_layout,
+    pack,
+    side_by_side,
+    unpack,
+    widths_of,
+)
 
 RECORD_DTYPE = torch.int32
 """Same width as the records' float32, and never cast by mixed or true half precision."""
 
 
-class Recorder(Protocol):
+class Recorder(Recorded, Protocol):
     """What every recorder offers."""
-
-    layout: Layout
-    encoders: tuple[Encoder, ...]
 
     def __call__(self, image: Any, /) -> tuple[Any, Record]:
         """Make one view and its record."""
@@ -86,7 +93,7 @@ class MultiViewRecorder:
             raise PipelineError(
                 "MultiViewRecorder expected pipelines that augment at random, found none that does."
             )
-        self._mark = mark_of(self.layout)
+        self._mark, self._widths = mark_of(self.layout), widths_of(self.layout)
 
     def __call__(self, image: Any) -> list[Any]:
         """Make all views.
@@ -98,12 +105,12 @@ class MultiViewRecorder:
             ``[view 1, …, view N, packed]`` with ``packed`` ``(N, P)`` int32, ``(B, N, P)`` for a
             batch, to be read by :func:`split_views`; P is the layout's columns and the mark.
         """
-        views, packed = [], []
+        views, rows = [], []
         for number in range(len(self.recorders)):
             view, record = self.view(number, image)
             views.append(view)
-            packed.append(pack(record, self.layout))
-        return [*views, to_bits(torch.stack(packed, dim=-2), self._mark)]
+            rows.append(self._row(record))
+        return [*views, to_bits(torch.stack(rows, dim=-2), self._mark)]
 
     def view(self, number: int, image: Any) -> tuple[Any, Record]:
         """Make one of the views, for hosts that ask for them one by one.
@@ -116,17 +123,25 @@ class MultiViewRecorder:
             The view and its record, with the identity of what only another view's pipeline applies.
         """
         view, record = self.recorders[number](image)
+        if list(record) == list(self.layout):
+            return view, record
         completed = self._completed(record)
         return view, {name: completed[name] for name in self.layout}
 
+    def _row(self, record: Record) -> Tensor:
+        """Find the tensor that a record's entries are columns of, or write it: ``(..., P)``."""
+        entries = list(record.values())
+        row = side_by_side(entries)
+        fits = row is not None and [entry.shape[-1] for entry in entries] == self._widths
+        return row if row is not None and fits else pack(record, self.layout)
+
     def _completed(self, record: Record) -> Record:
-        missing = [name for name in self.layout if name not in record]
-        if not missing:
-            return record
+        """Add the identity of what only another view's pipeline applies."""
         like = next(iter(record.values()), torch.empty(1))
         identities = {
-            name: like.new_tensor(self.layout[name].identity).expand(*like.shape[:-1], -1)
-            for name in missing
+            name: like.new_tensor(field.identity).expand(*like.shape[:-1], -1)
+            for name, field in self.layout.items()
+            if name not in record
         }
         return {**record, **identities}
 
@@ -195,20 +210,13 @@ def from_bits(bits: Tensor, layout: Layout, *, check: bool = False) -> Record:
     Raises:
         RecordError: another recorder made them.
     """
-    width = sum(field.width for field in layout.values())
+    width = sum(widths_of(layout))
     if bits.shape[-1] != width + 1:
         raise RecordError(
             f"Expected records with {width} columns for {list(layout)} and their mark, found "
             f"{tuple(bits.shape)}: they were made by another recorder than the loss was given."
         )
-    looked = (check or bits.is_cpu) and not (bits.is_meta or torch.compiler.is_compiling())
-    if looked and bool((bits[..., -1] != mark_of(layout)).any()):
-        raise RecordError(
-            f"Expected records marked as those of {list(layout)} in this recorder's ranges, found "
-            "another mark: they were made by another recorder than the loss was given, of other "
-            "entries or ranges. Use one recorder for the data and the loss."
-        )
-    return unpack(bits[..., :-1].view(torch.float32), layout)
+    return unpack(_columns(bits, layout, check=check), layout)
 
 
 def split_views(
@@ -223,7 +231,8 @@ def split_views(
             On the CPU it is always looked at; elsewhere it waits for the device, so do it once.
 
     Returns:
-        The N views, and one record per view, entries ``(B, columns)`` float32.
+        The N views, and one record per view, entries ``(B, columns)`` float32, which are views of
+        one tensor.
 
     Raises:
         RecordError: no records at the end, or those of another recorder.
@@ -240,16 +249,31 @@ def split_views(
             "the data set."
         )
     *rest, packed = given
-    width = sum(field.width for field in layout.values())
-    if packed.shape[1:] != (len(rest), width + 1):
+    widths = widths_of(layout)
+    if packed.shape[1:] != (len(rest), sum(widths) + 1):
         raise RecordError(
-            f"Expected records of {len(rest)} views with {width} columns for {list(layout)} and "
-            f"their mark, found {tuple(packed.shape)}: they were made by another recorder than the "
-            "loss was given."
+            f"Expected records of {len(rest)} views with {sum(widths)} columns for {list(layout)} "
+            f"and their mark, found {tuple(packed.shape)}: they were made by another recorder than "
+            "the loss was given."
         )
-    record = from_bits(packed, layout, check=check)
-    entries = {name: entry.unbind(1) for name, entry in record.items()}
-    return rest, [{name: entries[name][i] for name in entries} for i in range(len(rest))]
+    rows = _columns(packed, layout, check=check).unbind(1)
+    return rest, [dict(zip(layout, torch.split(row, widths, dim=-1), strict=True)) for row in rows]
+
+
+def _columns(bits: Tensor, layout: Layout, *, check: bool) -> Tensor:
+    """Take the mark off and read the columns as float32 again.
+
+    Raises:
+        RecordError: another recorder's mark.
+    """
+    looked = (check or bits.is_cpu) and not (bits.is_meta or torch.compiler.is_compiling())
+    if looked and bool((bits[..., -1] != mark_of(layout)).any()):
+        raise RecordError(
+            f"Expected records marked as those of {list(layout)} in this recorder's ranges, found "
+            "another mark: they were made by another recorder than the loss was given, of other "
+            "entries or ranges. Use one recorder for the data and the loss."
+        )
+    return bits[..., :-1].view(torch.float32)
 
 
 def is_packed(tensor: Any) -> bool:
