@@ -81,7 +81,9 @@ def check_types(types: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]
     return wanted
 
 
-def check_features(features: Sequence[Tensor], feature_dim: int, *, training: bool) -> None:
+def check_features(
+    features: Sequence[Tensor], feature_dim: int, heads: nn.ModuleDict, *, training: bool
+) -> None:
     """Refuse features of the wrong rank, width, dtype, batch size or device."""
     for number, view in enumerate(features, start=1):
         where = f"features{number}"
@@ -112,17 +114,18 @@ def check_features(features: Sequence[Tensor], feature_dim: int, *, training: bo
                 "features1 and "
                 f"{where} must lie on one device, found {features[0].device} and {view.device}."
             )
-    if features[0].shape[0] == 0:
+    _check_fit(features[0], heads, training)
+
+
+def _check_fit(features: Tensor, heads: nn.ModuleDict, training: bool) -> None:
+    """Refuse a batch too small for the heads' norms, and features that lie elsewhere than heads."""
+    if features.shape[0] == 0:
         raise FeatureError("Expected at least one sample, found an empty batch.")
-    if training and features[0].shape[0] == 1:
+    if training and features.shape[0] == 1:
         raise FeatureError(
             "The heads' batch norm expected at least 2 samples in train mode, found 1. Drop the "
             "last batch (drop_last=True) or call .eval()."
         )
-
-
-def check_device(features: Tensor, heads: nn.ModuleDict) -> None:
-    """Refuse features that do not lie where the heads are."""
     head: Any = next(iter(heads.values()))
     if not first_as_built(head):
         return  # a wrapper may bring it when it is called

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from augself_loss.checks import (
     Read,
     check_choice,
-    check_device,
     check_features,
     check_predictions,
     check_recorder,
@@ -155,29 +154,30 @@ class AugSelfLoss(nn.Module):
         """Put the weights into force that it was built with; the heads' layers have their own."""
         self.lambdas.reset_parameters()
 
+    @overload
     def forward(
-        self,
-        features1: Tensor | Sequence[Tensor],
-        features2: Tensor | Sequence[Record],
-        record1: Record | None = None,
-        record2: Record | None = None,
-        *,
-        pairs: Pairs | None = None,
-        types: Sequence[str] | None = None,
-    ) -> Output:
+        self, features1: Tensor, features2: Tensor, record1: Record, record2: Record, *,
+        pairs: Pairs | None = ..., types: Sequence[str] | None = ...,
+    ) -> Output: ...  # fmt: skip
+    @overload
+    def forward(
+        self, features: Sequence[Tensor], records: Sequence[Record], *,
+        pairs: Pairs | None = ..., types: Sequence[str] | None = ...,
+    ) -> Output: ...  # fmt: skip
+    def forward(
+        self, *views: Any, pairs: Pairs | None = None, types: Sequence[str] | None = None,
+        **named: Any,
+    ) -> Output:  # fmt: skip
         """Compute the auxiliary loss of two views, or of a list of views.
 
-        Two views: ``augself(features1, features2, record1, record2)``. More than two:
-        ``augself([f1, f2, f3], [r1, r2, r3])``.
+        ``augself(features1, features2, record1, record2)`` or ``augself([f1, …], [r1, …])``.
 
         Args:
-            features1: features of view 1, ``(B, D)`` (or maps and tokens, see ``pool``); or the
-                list of all views' features.
-            features2: features of view 2; or the list of all views' records.
-            record1: record of view 1, on the features' device.
-            record2: record of view 2.
+            *views: either form. Features are ``(B, D)`` (or maps and tokens, see ``pool``), one
+                tensor per view; records lie on the features' device, one per view.
             pairs: other pairs than the loss was built with.
             types: compute these types only; default all.
+            **named: either form by name, ``features1`` … ``record2`` or ``features, records``.
 
         Returns:
             :class:`Output` with ``total`` and ``terms``.
@@ -187,15 +187,15 @@ class AugSelfLoss(nn.Module):
             RecordError: a record that lacks a type, or is of another batch or pipeline.
             LossError: fewer than two views, wrong pairs, or unknown types.
         """
-        features, records = as_views(features1, features2, record1, record2)
+        features, records = as_views(views, named)
         encoders = self._chosen(types)
-        views = all_pooled(features, self.feature_dim, self.pool)
-        order = ordered_pairs(len(views), self.pairs if pairs is None else pairs, symmetric=False)
+        pooled = all_pooled(features, self.feature_dim, self.pool)
+        order = ordered_pairs(len(pooled), self.pairs if pairs is None else pairs, symmetric=False)
         read = entries_read(encoders)
-        looking = self._check(encoders, views, records, read)
-        zeros, weights = self.lambdas.silent(), self.lambdas.on(views[0].device, tuple(encoders))
+        looking = self._check(encoders, pooled, records, read)
+        zeros, weights = self.lambdas.silent(), self.lambdas.on(pooled[0].device, tuple(encoders))
         silent = zeros or ()
-        predictions, order = self._predict(views, order, encoders, silent)
+        predictions, order = self._predict(pooled, order, encoders, silent)
         if zeros is None:
             predictions = gated(predictions, weights)
         if looking:
@@ -216,7 +216,7 @@ class AugSelfLoss(nn.Module):
             Type name → ``(B, width)``: values in [−1, 1], or probabilities.
         """
         views = all_pooled([features1, features2], self.feature_dim, self.pool)
-        self._check_features(views)
+        check_features(views, self.feature_dim, self.heads, training=self.training)
         raw = self.heads(views, [(0, 1)])
         return {name: encoder.readout(raw[name]) for name, encoder in self.encoders.items()}
 
@@ -265,10 +265,6 @@ class AugSelfLoss(nn.Module):
         chosen = check_types(types, self.types)
         return {name: self.encoders[name] for name in self.types if name in chosen}
 
-    def _check_features(self, views: Sequence[Tensor]) -> None:
-        check_features(views, self.feature_dim, training=self.training)
-        check_device(views[0], self.heads)
-
     def _check(
         self,
         encoders: Mapping[str, Encoder],
@@ -277,7 +273,7 @@ class AugSelfLoss(nn.Module):
         read: Read,
     ) -> bool:
         """Refuse what does not fit; say whether values are looked at."""
-        self._check_features(views)
+        check_features(views, self.feature_dim, self.heads, training=self.training)
         check_records(encoders, records, views[0], read)
         if torch.compiler.is_compiling() or self.check_values == "never":
             return False

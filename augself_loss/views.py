@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 from einops import reduce
 from torch import Tensor
@@ -20,47 +20,64 @@ FORMS = (
     "AugSelfLoss expected (features1, features2, record1, record2), or a list of features and a "
     "list of records"
 )
+PLACES = ("features1", "features2", "record1", "record2")
+"""Names of two views' features and records, in the order of the call."""
+LISTS = {"features": "features1", "records": "features2"}
+"""Names of the two lists → whose place in the call they take."""
 
 
-def as_views(
-    features1: Tensor | Sequence[Tensor],
-    features2: Tensor | Sequence[Record],
-    record1: Record | None,
-    record2: Record | None,
-) -> tuple[list[Tensor], list[Record]]:
+def as_views(given: Sequence[Any], named: Mapping[str, Any]) -> tuple[list[Tensor], list[Record]]:
     """Read both call forms as a list of features and a list of records.
 
     Args:
-        features1: features of view 1; or the list of all views' features.
-        features2: features of view 2; or the list of all views' records.
-        record1: record of view 1, in the first form.
-        record2: record of view 2, in the first form.
+        given: positional arguments: two views' features and records, or two lists.
+        named: keyword arguments, by the names of :data:`PLACES` or :data:`LISTS`.
 
     Returns:
         One features tensor and one record per view.
 
     Raises:
         LossError: neither form, or not one record per view.
+        TypeError: too many arguments, one that is unknown, or one that was given twice.
     """
-    if isinstance(features1, Tensor) and isinstance(features2, Tensor):
+    first, second, record1, record2 = _placed(given, named)
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
         if record1 is None or record2 is None:
             raise LossError(
                 f"{FORMS}, found no record of one view. Pass what the recorder returned for both."
             )
-        return [features1, features2], [record1, record2]
-    if not (_is_list(features1) and _is_list(features2)):
-        raise LossError(
-            f"{FORMS}, found {type(features1).__name__} and {type(features2).__name__}."
-        )
+        return [first, second], [record1, record2]
+    if not (_is_list(first) and _is_list(second)):
+        raise LossError(f"{FORMS}, found {type(first).__name__} and {type(second).__name__}.")
     if record1 is not None or record2 is not None:
         raise LossError(f"{FORMS}, found two lists and one more record.")
-    features, records = list(features1), list(features2)
-    if len(features) != len(records):
+    if len(first) != len(second):
         raise LossError(
-            f"{FORMS}, one record per view, found {len(features)} features and {len(records)} "
-            "records."
+            f"{FORMS}, one record per view, found {len(first)} features and {len(second)} records."
         )
-    return features, records
+    return list(first), list(second)
+
+
+def _placed(given: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
+    """Bring the arguments of a call into the order of :data:`PLACES`, ``None`` for those not given.
+
+    Raises:
+        TypeError: as Python raises it of arguments that do not fit.
+    """
+    if len(given) > len(PLACES):
+        raise TypeError(f"{FORMS}, found {len(given)} arguments.")
+    places = [*given, *[None] * (len(PLACES) - len(given))]
+    taken = {place: place for place in PLACES[: len(given)]}
+    for name, value in named.items():
+        place = LISTS.get(name, name)
+        if place not in PLACES or place in taken:
+            found = "a second" if place in taken else "the unknown"
+            raise TypeError(f"{FORMS}, found {found} argument '{name}'.")
+        places[PLACES.index(place)] = value
+        taken[place] = name
+    if "features1" not in taken or "features2" not in taken:
+        raise TypeError(f"{FORMS}, found the arguments {list(taken.values())}.")
+    return places
 
 
 def all_pooled(views: Sequence[Tensor], feature_dim: int, pool: Pool | None) -> list[Tensor]:
