@@ -24,8 +24,8 @@ from augself_loss.untouched import first_as_built
 READ = {kind.name: kind() for kind in BUILT_IN}
 """Entry name → an encoder that knows its range, for entries that a target only reads."""
 
-Read: TypeAlias = Mapping[str, tuple[str, ...] | None]
-"""Entry that the targets read → its columns; ``None`` where only its own encoder knows them."""
+Read: TypeAlias = Mapping[str, Encoder | None]
+"""Entry that the targets read → the encoder that knows its columns and ranges, where one does."""
 
 LARGEST_FEATURE = 1e15
 """Beyond this, the variance in the heads' batch norm may leave float32: it then divides by infinity
@@ -138,13 +138,12 @@ def _check_fit(features: Tensor, heads: nn.ModuleDict, training: bool) -> None:
 
 
 def entries_read(encoders: Mapping[str, Encoder]) -> Read:
-    """List every record entry that the encoders' targets read, each once, with its columns."""
-    read: dict[str, tuple[str, ...] | None] = {}
+    """List every record entry that the encoders' targets read, each once."""
+    read: dict[str, Encoder | None] = {}
     for encoder in encoders.values():
         for entry in (encoder.name, *encoder.frame, *encoder.optional):
             if entry not in read:
-                known = encoders.get(entry, READ.get(entry))
-                read[entry] = None if known is None else known.columns
+                read[entry] = encoders.get(entry, READ.get(entry))
     return read
 
 
@@ -174,8 +173,9 @@ def check_records(
                         f"{list(record)}. If that pipeline never applies it, have its recorder "
                         f"write the identity: types=['{entry}']; else drop '{name}' from weights."
                     )
-        for entry, columns in read.items():
+        for entry, known in read.items():
             if entry in record:
+                columns = None if known is None else known.columns
                 _check_entry(record[entry], columns, f"record{number}['{entry}']", like)
 
 
@@ -227,12 +227,7 @@ def _check_entry(entry: Tensor, columns: tuple[str, ...] | None, where: str, lik
 
 
 @torch.no_grad()  # a checkpointed loss is computed twice, and looks at the values once
-def check_values(
-    encoders: Mapping[str, Encoder],
-    features: Sequence[Tensor],
-    records: Sequence[Record],
-    read: Read,
-) -> None:
+def check_values(features: Sequence[Tensor], records: Sequence[Record], read: Read) -> None:
     """Refuse NaN and infinite features, and records from another pipeline. Reads them: a sync."""
     if features[0].is_meta:
         return
@@ -250,8 +245,7 @@ def check_values(
                 "zeros. Look at the learning rate, or normalize the features."
             )
     for record in records:
-        for name in read:
-            encoder = encoders.get(name, READ.get(name))
+        for name, encoder in read.items():
             if encoder is not None and name in record:
                 encoder.check(record)
 

@@ -47,18 +47,22 @@ class FirstLayer:
         left, right = weight.chunk(2, dim=-1)
         of = functional.linear(fitted(self.left, weight.dtype), left)
         to = functional.linear(fitted(self.right, weight.dtype), right)
-        ofs, tos = of.chunk(len(self.place_left)), to.chunk(len(self.place_right))
-        first = torch.cat([ofs[self.place_left[i]] for i in self.lefts])
-        return first + torch.cat([tos[self.place_right[j]] for j in self.rights])
+        ofs, tos = self._paired(of, to)
+        return ofs + tos
 
     def concatenated(self) -> Tensor:
         """Return ``[y_i, y_j]`` of all pairs, ``(pairs · B, 2D)``: what a head is called with."""
         if self.both is not None:
             return self.both
-        left, right = self.left.chunk(len(self.place_left)), self.right.chunk(len(self.place_right))
-        lefts = torch.cat([left[self.place_left[i]] for i in self.lefts])
-        rights = torch.cat([right[self.place_right[j]] for j in self.rights])
-        return torch.cat([lefts, rights], dim=-1)
+        return torch.cat(self._paired(self.left, self.right), dim=-1)
+
+    def _paired(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+        """Repeat what belongs to each view, stacked along the batch, pair by pair."""
+        lefts, rights = left.chunk(len(self.place_left)), right.chunk(len(self.place_right))
+        return (
+            torch.cat([lefts[self.place_left[i]] for i in self.lefts]),
+            torch.cat([rights[self.place_right[j]] for j in self.rights]),
+        )
 
 
 def fitted(features: Tensor, dtype: torch.dtype) -> Tensor:

@@ -70,7 +70,12 @@ def ordered_pairs(
         raise LossError(
             f"pairs expected two different views out of 0..{views - 1}, found {wrong or 'no pair'}."
         )
-    return chosen + [(j, i) for i, j in chosen] if symmetric else chosen
+    return both_orders(chosen) if symmetric else chosen
+
+
+def both_orders(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Add to pairs (i, j) of views the same the other way round, (j, i)."""
+    return [*pairs, *[(j, i) for i, j in pairs]]
 
 
 def pair_records(

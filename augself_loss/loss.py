@@ -25,6 +25,7 @@ from augself_loss.encoders import Encoder, Preset, default_encoders
 from augself_loss.encoders.base import Recorded
 from augself_loss.functional import (
     Pairs,
+    both_orders,
     check_pairs,
     ordered_pairs,
     pair_records,
@@ -201,8 +202,7 @@ class AugSelfLoss(nn.Module):
         if looking:
             check_predictions([raw for name, raw in predictions.items() if name not in silent])
             self._values_checked = True
-        record_a, record_b = pair_records(records, order, read)
-        terms = term_losses(encoders, predictions, record_a, record_b)
+        terms = term_losses(encoders, predictions, *pair_records(records, order, read))
         return Output(weighted_sum(terms, weights, zeros=zeros is None or bool(zeros)), terms)
 
     def predict(self, features1: Tensor, features2: Tensor) -> dict[str, Tensor]:
@@ -279,7 +279,7 @@ class AugSelfLoss(nn.Module):
             return False
         looking = self.check_values == "always" or not self._values_checked
         if looking:
-            check_values(encoders, views, records, read)
+            check_values(views, records, read)
         return looking
 
     def _predict(
@@ -290,7 +290,7 @@ class AugSelfLoss(nn.Module):
         silent: Collection[str],
     ) -> tuple[dict[str, Tensor], list[tuple[int, int]]]:
         """Run the heads on all ordered pairs, stacked along the batch as batch norm sees them."""
-        read = order = [*pairs, *((j, i) for i, j in pairs)] if self.symmetric else list(pairs)
+        order = read = both_orders(pairs) if self.symmetric else list(pairs)
         if self.detach_second:
             views, read = with_detached(views, pairs, symmetric=self.symmetric)
         return self.heads(views, read, tuple(encoders), silent), order

@@ -9,6 +9,7 @@ from einops import reduce
 from torch import Tensor
 
 from augself_loss.errors import FeatureError, LossError
+from augself_loss.functional import both_orders
 from augself_loss.parameters import Record, is_dense_float
 
 Pool: TypeAlias = Literal["mean", "mean_channels_last", "cls"]
@@ -130,7 +131,7 @@ def with_detached(
         Twice as many features, those without a gradient last, and the ordered pairs of them.
     """
     seconds = [(i, j + len(views)) for i, j in pairs]
-    order = [*seconds, *((j, i) for i, j in seconds)] if symmetric else seconds
+    order = both_orders(seconds) if symmetric else seconds
     return [*views, *(view.detach() for view in views)], order
 
 

@@ -47,6 +47,15 @@ def test_grouped_and_compiled_heads_launch_less(tmp_path: Path) -> None:
         assert counted[6, "ours, compiled"]["kernels"] <= plain / 4
 
 
+def test_a_record_costs_the_host_little_on_its_way(tmp_path: Path) -> None:
+    rows = {row["step"]: row for row in measured(tmp_path, "passing")["passing"]["rows"]}
+    assert len(rows) == 4
+    term = rows["of it the term"]
+    # Per type a target and a loss, and for all together one concatenation per side.
+    assert term["operations"] - term["of them the heads'"] <= 45
+    assert all(row["frames"] > 0 and row["operations"] > 0 for row in rows.values())
+
+
 def test_half_precision_is_measured_with_what_it_needs(tmp_path: Path) -> None:
     rows = measured(tmp_path, "half")["half"]["rows"]
     assert [row["types"] for row in rows] == [2, 6]
