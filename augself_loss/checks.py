@@ -21,7 +21,7 @@ from augself_loss.errors import EncoderError, FeatureError, LossError, RecordErr
 from augself_loss.parameters import Record, identity_record, is_dense_float
 from augself_loss.untouched import first_as_built
 
-READ = {kind.name: kind() for kind in BUILT_IN}
+KNOWN = {kind.name: kind() for kind in BUILT_IN}
 """Entry name → an encoder that knows its range, for entries that a target only reads."""
 
 Read: TypeAlias = Mapping[str, Encoder | None]
@@ -143,7 +143,7 @@ def entries_read(encoders: Mapping[str, Encoder]) -> Read:
     for encoder in encoders.values():
         for entry in (encoder.name, *encoder.frame, *encoder.optional):
             if entry not in read:
-                read[entry] = encoders.get(entry, READ.get(entry))
+                read[entry] = encoders.get(entry, KNOWN.get(entry))
     return read
 
 

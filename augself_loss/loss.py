@@ -166,7 +166,7 @@ class AugSelfLoss(nn.Module):
         pairs: Pairs | None = ..., types: Sequence[str] | None = ...,
     ) -> Output: ...  # fmt: skip
     def forward(
-        self, *views: Any, pairs: Pairs | None = None, types: Sequence[str] | None = None,
+        self, *given: Any, pairs: Pairs | None = None, types: Sequence[str] | None = None,
         **named: Any,
     ) -> Output:  # fmt: skip
         """Compute the auxiliary loss of two views, or of a list of views.
@@ -174,7 +174,7 @@ class AugSelfLoss(nn.Module):
         ``augself(features1, features2, record1, record2)`` or ``augself([f1, …], [r1, …])``.
 
         Args:
-            *views: either form. Features are ``(B, D)`` (or maps and tokens, see ``pool``), one
+            *given: either form. Features are ``(B, D)`` (or maps and tokens, see ``pool``), one
                 tensor per view; records lie on the features' device, one per view.
             pairs: other pairs than the loss was built with.
             types: compute these types only; default all.
@@ -188,15 +188,15 @@ class AugSelfLoss(nn.Module):
             RecordError: a record that lacks a type, or is of another batch or pipeline.
             LossError: fewer than two views, wrong pairs, or unknown types.
         """
-        features, records = as_views(views, named)
+        features, records = as_views(given, named)
         encoders = self._chosen(types)
-        pooled = all_pooled(features, self.feature_dim, self.pool)
-        order = ordered_pairs(len(pooled), self.pairs if pairs is None else pairs, symmetric=False)
+        features = all_pooled(features, self.feature_dim, self.pool)
+        order = ordered_pairs(len(records), self.pairs if pairs is None else pairs, symmetric=False)
         read = entries_read(encoders)
-        looking = self._check(encoders, pooled, records, read)
-        zeros, weights = self.lambdas.silent(), self.lambdas.on(pooled[0].device, tuple(encoders))
+        looking = self._check(encoders, features, records, read)
+        zeros, weights = self.lambdas.silent(), self.lambdas.on(features[0].device, tuple(encoders))
         silent = zeros or ()
-        predictions, order = self._predict(pooled, order, encoders, silent)
+        predictions, order = self._predict(features, order, encoders, silent)
         if zeros is None:
             predictions = gated(predictions, weights)
         if looking:
@@ -215,9 +215,9 @@ class AugSelfLoss(nn.Module):
         Returns:
             Type name → ``(B, width)``: values in [−1, 1], or probabilities.
         """
-        views = all_pooled([features1, features2], self.feature_dim, self.pool)
-        check_features(views, self.feature_dim, self.heads, training=self.training)
-        raw = self.heads(views, [(0, 1)])
+        features = all_pooled([features1, features2], self.feature_dim, self.pool)
+        check_features(features, self.feature_dim, self.heads, training=self.training)
+        raw = self.heads(features, [(0, 1)])
         return {name: encoder.readout(raw[name]) for name, encoder in self.encoders.items()}
 
     def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
@@ -268,23 +268,23 @@ class AugSelfLoss(nn.Module):
     def _check(
         self,
         encoders: Mapping[str, Encoder],
-        views: Sequence[Tensor],
+        features: Sequence[Tensor],
         records: Sequence[Record],
         read: Read,
     ) -> bool:
         """Refuse what does not fit; say whether values are looked at."""
-        check_features(views, self.feature_dim, self.heads, training=self.training)
-        check_records(encoders, records, views[0], read)
+        check_features(features, self.feature_dim, self.heads, training=self.training)
+        check_records(encoders, records, features[0], read)
         if torch.compiler.is_compiling() or self.check_values == "never":
             return False
         looking = self.check_values == "always" or not self._values_checked
         if looking:
-            check_values(views, records, read)
+            check_values(features, records, read)
         return looking
 
     def _predict(
         self,
-        views: Sequence[Tensor],
+        features: Sequence[Tensor],
         pairs: Sequence[tuple[int, int]],
         encoders: Mapping[str, Encoder],
         silent: Collection[str],
@@ -292,8 +292,8 @@ class AugSelfLoss(nn.Module):
         """Run the heads on all ordered pairs, stacked along the batch as batch norm sees them."""
         order = read = both_orders(pairs) if self.symmetric else list(pairs)
         if self.detach_second:
-            views, read = with_detached(views, pairs, symmetric=self.symmetric)
-        return self.heads(views, read, tuple(encoders), silent), order
+            features, read = with_detached(features, pairs, symmetric=self.symmetric)
+        return self.heads(features, read, tuple(encoders), silent), order
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         rename_old(state_dict, prefix, self.types)

@@ -81,15 +81,15 @@ def _placed(given: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
     return places
 
 
-def all_pooled(views: Sequence[Tensor], feature_dim: int, pool: Pool | None) -> list[Tensor]:
+def all_pooled(features: Sequence[Tensor], feature_dim: int, pool: Pool | None) -> list[Tensor]:
     """Average or pick every view's features over places, see :func:`pooled`.
 
     Raises:
         FeatureError: the channels lie where ``pool`` does not look for them.
     """
-    for number, view in enumerate(views, start=1):
-        check_places(view, feature_dim, pool, f"features{number}")
-    return [pooled(view, pool) for view in views]
+    for number, one in enumerate(features, start=1):
+        check_places(one, feature_dim, pool, f"features{number}")
+    return [pooled(one, pool) for one in features]
 
 
 def pooled(features: Tensor, pool: Pool | None) -> Tensor:
@@ -118,21 +118,21 @@ def pooled(features: Tensor, pool: Pool | None) -> Tensor:
 
 
 def with_detached(
-    views: Sequence[Tensor], pairs: Sequence[tuple[int, int]], *, symmetric: bool
+    features: Sequence[Tensor], pairs: Sequence[tuple[int, int]], *, symmetric: bool
 ) -> tuple[list[Tensor], list[tuple[int, int]]]:
     """Let the second views of the pairs stand for themselves without a gradient.
 
     Args:
-        views: per view, its features.
+        features: one per view.
         pairs: pairs (i, j) of views.
         symmetric: read every pair in both orders.
 
     Returns:
         Twice as many features, those without a gradient last, and the ordered pairs of them.
     """
-    seconds = [(i, j + len(views)) for i, j in pairs]
+    seconds = [(i, j + len(features)) for i, j in pairs]
     order = both_orders(seconds) if symmetric else seconds
-    return [*views, *(view.detach() for view in views)], order
+    return [*features, *(one.detach() for one in features)], order
 
 
 def check_places(features: Tensor, feature_dim: int, pool: Pool | None, where: str) -> None:
