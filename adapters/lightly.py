@@ -6,9 +6,8 @@ Lightly's losses need no adapter: ``with_augself(NTXentLoss(), augself)`` wraps 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from augself_loss.encoders import (
     AngleEncoder,
@@ -20,20 +19,19 @@ from augself_loss.encoders import (
 from augself_loss.encoders.base import Columns
 from augself_loss.errors import PipelineError, missing_extra
 from augself_loss.recording.follow import Children
+from augself_loss.recording.foresee import NUMPY, Draw, foreseen
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision_taps import Apply
 
 try:
-    import numpy as np
     from lightly.transforms import GaussianBlur, RandomRotate, RandomSolarization
     from lightly.transforms.multi_view_transform import MultiViewTransform
     from lightly.transforms.multi_view_transform_v2 import MultiViewTransformV2
 except ImportError as error:
     raise missing_extra(__name__, "lightly", "lightly") from error
 
-Draw: TypeAlias = "Callable[[Any, np.random.RandomState], Columns | None]"
-"""Draws what a Lightly transform is about to draw; ``None`` where it will do nothing."""
+VERSIONS = "Lightly 1.6"
 
 
 class LightlyRecorder(MultiViewRecorder):
@@ -229,26 +227,5 @@ def _gated(columns: Callable[[Any], Columns]) -> Draw:
     return lambda t, rng: columns(t) if rng.random_sample() < t.prob else None
 
 
-class _Ahead(threading.local):
-    """A generator of this thread that is set to NumPy's global one and runs ahead of it."""
-
-    def __init__(self) -> None:
-        self.rng = np.random.RandomState()
-
-
-_ahead = _Ahead()
-
-
 def _foreseen(transform: Any, image: Any, draw: Draw) -> tuple[Any, Columns | None]:
-    """Draw what the transform will draw from a copy of NumPy's generator, then run it unchanged."""
-    _ahead.rng.set_state(np.random.get_state())
-    columns = draw(transform, _ahead.rng)
-    view = transform(image)
-    expected, found = (g.get_state(legacy=False)["state"]["pos"] for g in (_ahead.rng, np.random))
-    if expected != found:
-        raise PipelineError(
-            f"'{type(transform).__name__}' drew other random numbers than Lightly 1.6 does: this "
-            "version of it is not known. Leave it out of the record with ignore=[...], or register "
-            "how to read it."
-        )
-    return view, columns
+    return foreseen(transform, image, draw, NUMPY, VERSIONS)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import random
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from augself_loss.encoders import BlurEncoder, Encoder, EqualizeEncoder, SolarizeEncoder
 from augself_loss.encoders.base import Columns
 from augself_loss.errors import PipelineError, missing_package
+from augself_loss.recording.foresee import PYTHON, foreseen
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision_taps import Apply
@@ -38,6 +37,7 @@ try:
 except ImportError as error:
     raise missing_package("augself_loss.adapters.solo_learn", "solo-learn", COMMAND) from error
 
+VERSIONS = "solo-learn 1.0.2 and 1.0.6"
 THRESHOLD = 128 / 255
 """From which value on solo-learn's ``Solarization`` inverts: Pillow's default."""
 
@@ -155,28 +155,8 @@ def _known(transform: Any) -> tuple[dict[Any, tuple[Encoder, Apply]], list[Any]]
     return known, still
 
 
-class _Ahead(threading.local):
-    """A generator of this thread that is set to Python's global one and runs ahead of it."""
-
-    def __init__(self) -> None:
-        self.rng = random.Random()
-
-
-_ahead = _Ahead()
-
-
-def _apply_blur(blur: Any, image: Any) -> tuple[Any, Columns]:
-    """Draw σ from a copy of Python's generator, as the blur will, then run it unchanged."""
-    _ahead.rng.setstate(random.getstate())
-    sigma = _ahead.rng.uniform(blur.sigma[0], blur.sigma[1])
-    view = blur(image)
-    if _ahead.rng.getstate() != random.getstate():
-        raise PipelineError(
-            "'GaussianBlur' drew other random numbers than solo-learn 1.0.2 and 1.0.6 do: this "
-            "version of it is not known. Leave it out of the record with ignore=[...], or register "
-            "how to read it."
-        )
-    return view, (sigma,)
+def _apply_blur(blur: Any, image: Any) -> tuple[Any, Columns | None]:
+    return foreseen(blur, image, lambda b, rng: (rng.uniform(*b.sigma[:2]),), PYTHON, VERSIONS)
 
 
 def _apply_solarization(solarization: Any, image: Any) -> tuple[Any, Columns]:
