@@ -6,7 +6,7 @@ Lightly's losses need no adapter: ``with_augself(NTXentLoss(), augself)`` wraps 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from augself_loss.encoders import (
@@ -19,10 +19,12 @@ from augself_loss.encoders import (
 from augself_loss.encoders.base import Columns
 from augself_loss.errors import PipelineError, missing_extra
 from augself_loss.recording.follow import Children
-from augself_loss.recording.foresee import NUMPY, Draw, foreseen
+from augself_loss.recording.foresee import NUMPY, foreseen
 from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.reported import Apply
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision_taps import Apply
+from augself_loss.recording.torchvision_wiring import Wiring
+from augself_loss.recording.walk import Reading
 
 try:
     from lightly.transforms import GaussianBlur, RandomRotate, RandomSolarization
@@ -32,6 +34,51 @@ except ImportError as error:
     raise missing_extra(__name__, "lightly", "lightly") from error
 
 VERSIONS = "Lightly 1.6"
+
+
+def _drawing(columns: Callable[[Any, Any], Columns]) -> Apply:
+    """Read a transform that draws whether it acts, and then perhaps how."""
+
+    def draw(transform: Any, rng: Any) -> Columns | None:
+        return columns(transform, rng) if rng.random_sample() < transform.prob else None
+
+    return lambda transform, image: foreseen(transform, image, draw, NUMPY, VERSIONS)
+
+
+def _turn(rotate: RandomRotate) -> Encoder | None:
+    if rotate.prob <= 0 or rotate.angle % 360 == 0:
+        return None
+    return RotationEncoder() if rotate.angle % 90 == 0 else AngleEncoder(abs(rotate.angle))
+
+
+class _Wiring(Wiring):
+    """Knows Lightly's own random transforms, and its classes that only run another pipeline."""
+
+    readings = {
+        GaussianBlur: Reading(
+            lambda t: BlurEncoder(tuple(t.sigmas)) if t.prob > 0 else None,
+            _drawing(lambda t, rng: (rng.uniform(*t.sigmas),)),
+        ),
+        # Lightly's counts to 255 on every image: it solarizes by PIL alone.
+        RandomSolarization: Reading(
+            lambda t: SolarizeEncoder((0.0, 1.0)) if t.prob > 0 else None,
+            _drawing(lambda t, _rng: (max(0.0, min(1.0, t.threshold / 255)),)),
+        ),
+        RandomRotate: Reading(
+            _turn,
+            _drawing(lambda t, _rng: (float(t.angle if t.angle % 90 else t.angle // 90 % 4),)),
+        ),
+    }
+
+    def held_in(self, transform: Any) -> str | None:
+        """Name the one attribute of a Lightly object that holds the pipeline it runs, if it has."""
+        is_lightly = type(transform).__module__.startswith("lightly.transforms.")
+        names = list(vars(transform)) if is_lightly else []
+        return names[0] if len(names) == 1 and callable(getattr(transform, names[0])) else None
+
+
+class _View(TorchvisionRecorder):
+    wiring = _Wiring
 
 
 class LightlyRecorder(MultiViewRecorder):
@@ -80,20 +127,11 @@ class LightlyRecorder(MultiViewRecorder):
         views = _views(transform)
         self._views = Children(transform, "transforms", views)
         encoders, ignore, types = tuple(encoders), tuple(ignore), tuple(types)
-        own = dict(register or {})
         recorders: dict[int, TorchvisionRecorder] = {}
         for view in views:
             if id(view) not in recorders:
-                known, still = _known(view)
-                recorders[id(view)] = TorchvisionRecorder(
-                    view,
-                    encoders=encoders,
-                    # The first that fits counts: the user's, by class too, before what is known.
-                    register={**own, **{k: v for k, v in known.items() if k not in own}},
-                    ignore=ignore,
-                    still=still,
-                    wrappers={type(wrapper): inside for wrapper, inside in _wrappers(view)},
-                    types=types,
+                recorders[id(view)] = _View(
+                    view, encoders=encoders, register=register, ignore=ignore, types=types
                 )
         super().__init__([recorders[id(view)] for view in views])
 
@@ -151,81 +189,3 @@ def _views(transform: Any) -> list[Any]:
         "LightlyRecorder expected a transform that makes several views, one per entry of its "
         f"'transforms' (SimCLRTransform, DINOTransform), found '{type(transform).__name__}': {why}"
     )
-
-
-def _is_lightly(transform: Any) -> bool:
-    return type(transform).__module__.startswith("lightly.transforms.")
-
-
-def _inside(transform: Any) -> str | None:
-    """Name the one attribute of a Lightly object that holds the pipeline it runs, if it has one."""
-    names = list(vars(transform)) if _is_lightly(transform) else []
-    return names[0] if len(names) == 1 and callable(getattr(transform, names[0])) else None
-
-
-def _steps(transform: Any) -> Iterator[Any]:
-    """List a pipeline's transforms, the containers and wrappers among them."""
-    yield transform
-    inside = _inside(transform)
-    held = getattr(transform, "transforms", ()) if inside is None else (getattr(transform, inside),)
-    for child in held:
-        yield from _steps(child)
-
-
-def _wrappers(transform: Any) -> Iterator[tuple[Any, str]]:
-    for step in _steps(transform):
-        inside = _inside(step)
-        if inside is not None:
-            yield step, inside
-
-
-def _known(transform: Any) -> tuple[dict[Any, tuple[Encoder, Apply]], list[Any]]:
-    """Say how Lightly's own random transforms are read, and list those that never act."""
-    known: dict[Any, tuple[Encoder, Apply]] = {}
-    still = []
-    for step in _steps(transform):
-        if not isinstance(step, (GaussianBlur, RandomRotate, RandomSolarization)):
-            continue
-        if step.prob <= 0 or (isinstance(step, RandomRotate) and step.angle % 360 == 0):
-            still.append(step)
-        elif isinstance(step, GaussianBlur):
-            low, high = step.sigmas
-            known[step] = BlurEncoder((low, high)), _apply_blur
-        elif isinstance(step, RandomSolarization):
-            # Lightly's counts to 255 on every image: it solarizes by PIL alone.
-            known[step] = SolarizeEncoder((0.0, 1.0)), _apply_solarization
-        elif step.angle % 90 == 0:
-            known[step] = RotationEncoder(), _apply_turn
-        else:
-            known[step] = AngleEncoder(abs(step.angle)), _apply_angle
-    return known, still
-
-
-def _apply_blur(blur: GaussianBlur, image: Any) -> tuple[Any, Columns | None]:
-    return _foreseen(
-        blur,
-        image,
-        lambda t, rng: (rng.uniform(*t.sigmas),) if rng.random_sample() < t.prob else None,
-    )
-
-
-def _apply_solarization(solarization: RandomSolarization, image: Any) -> Any:
-    return _foreseen(
-        solarization, image, _gated(lambda t: (max(0.0, min(1.0, t.threshold / 255)),))
-    )
-
-
-def _apply_turn(rotate: RandomRotate, image: Any) -> tuple[Any, Columns | None]:
-    return _foreseen(rotate, image, _gated(lambda t: (float(t.angle // 90 % 4),)))
-
-
-def _apply_angle(rotate: RandomRotate, image: Any) -> tuple[Any, Columns | None]:
-    return _foreseen(rotate, image, _gated(lambda t: (float(t.angle),)))
-
-
-def _gated(columns: Callable[[Any], Columns]) -> Draw:
-    return lambda t, rng: columns(t) if rng.random_sample() < t.prob else None
-
-
-def _foreseen(transform: Any, image: Any, draw: Draw) -> tuple[Any, Columns | None]:
-    return foreseen(transform, image, draw, NUMPY, VERSIONS)

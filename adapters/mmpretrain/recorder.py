@@ -1,7 +1,7 @@
 """Records what a pipeline of MMPretrain's transforms did to an image, in DataLoader workers too.
 
-A transform's class is swapped for a subclass that calls the original and notes what its drawing
-methods returned, in a thread-local log. The subclasses pickle as (original class, state).
+A transform gets a twin, an object of a subclass that calls the original's methods and notes what
+its drawing methods returned.
 """
 
 from __future__ import annotations
@@ -10,26 +10,21 @@ import copy
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-import torch
-
-from augself_loss.adapters.mmpretrain.host import (
-    BaseTransform,
-    Compose,
-    get_object_from_string,
-    mmcv_transforms,
-)
-from augself_loss.adapters.mmpretrain.transforms import FIXED, READINGS, UNSEEN, Entries, Size
+from augself_loss.adapters.mmpretrain.host import Compose, get_object_from_string, mmcv_transforms
+from augself_loss.adapters.mmpretrain.transforms import DRAWN, FIXED, UNSEEN
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import NothingVariesError, PipelineError
-from augself_loss.parameters import Layout, Record, unpack
-from augself_loss.recording.catalogue import Catalogue, layout_of, unite
-from augself_loss.recording.journal import Journal
-from augself_loss.recording.plan import Branch, Leaf, Node, check_plan, leaves
+from augself_loss.parameters import Record
+from augself_loss.recording.notes import note
+from augself_loss.recording.plan import Branch, Leaf, Node
+from augself_loss.recording.reported import Size
+from augself_loss.recording.torchvision import TorchvisionRecorder
+from augself_loss.recording.twins import ORIGINAL, held_by, refilled, twin
+from augself_loss.recording.walk import NOTHING, Walk
 
 Apply: TypeAlias = Callable[[Any, "dict[str, Any]"], "tuple[dict[str, Any], Columns | None]"]
 """``apply(transform, results) → (results, columns)``; ``None`` where nothing was applied."""
@@ -42,7 +37,49 @@ CONTAINERS: Mapping[type, Any] = {
 }
 
 
-class MMRecorder:
+class _Wiring(Walk):
+    """Knows MMCV's and MMPretrain's transforms; a user names theirs, as configs do."""
+
+    recorder = "RecordedMultiView"
+    registering = (
+        "register=dict({name}='package.module.name'), the name of a tuple (encoder, apply)"
+    )
+    ignoring = "ignore=['{name}']"
+
+    def is_ignored(self, transform: Any) -> bool:
+        """Whether its class's name is among those that the user leaves out."""
+        return type(transform).__name__ in self.ignore
+
+    def registered(self, transform: Any) -> Own | None:
+        """Find how the user wants transforms of its class's name read."""
+        return self.register.get(type(transform).__name__)
+
+    def wire_known(self, transform: Any) -> tuple[Any, Node]:
+        """Wire one of MMCV's or MMPretrain's transforms, or refuse it."""
+        cls, name = type(transform), type(transform).__name__
+        if cls in CONTAINERS:
+            with self.inside(None if cls is Compose else name):
+                wired = [self.wire(child) for child in held_by(transform, "transforms")]
+            plan = Branch(CONTAINERS[cls], [plan for _, plan in wired])
+            return refilled(transform, "transforms", [child for child, _ in wired]), plan
+        if cls in DRAWN:
+            encoders = _encoders(transform)
+            plan = Branch("sequence", [Leaf(name, encoder) for encoder in encoders])
+            return tapped(transform) if encoders else transform, plan
+        if name in FIXED and cls.__module__.startswith(("mmcv.", "mmpretrain.")):
+            if name not in UNSEEN:
+                self.check_always(name)
+            return transform, NOTHING
+        raise self.unknown(transform)
+
+    @staticmethod
+    def size_of(image: Any) -> Size:
+        """Height and width of the image in ``results``."""
+        height, width = image["img"].shape[:2]
+        return int(height), int(width)
+
+
+class MMRecorder(TorchvisionRecorder):
     """Runs a pipeline of MM transforms on a ``results`` dict and returns image and record.
 
     The image is bit for bit that of the pipeline alone under the same seeds of NumPy, ``random``
@@ -72,6 +109,8 @@ class MMRecorder:
         {'flip': tensor([1.])}
     """
 
+    wiring = _Wiring
+
     def __init__(
         self,
         pipeline: Any,
@@ -81,13 +120,8 @@ class MMRecorder:
         types: Iterable[str] = (),
     ) -> None:
         own = {name: _own(name, given) for name, given in (register or {}).items()}
-        self._catalogue = Catalogue("torchvision", [encoder for encoder, _ in own.values()])
         whole = Compose(list(getattr(pipeline, "transforms", pipeline)))
-        self.transform, plan = _Wiring(own, frozenset(ignore)).wire(copy.deepcopy(whole))
-        check_plan(plan)
-        found = unite(leaf.encoder for leaf in leaves(plan))
-        self.layout: Layout = layout_of(found, self._catalogue, list(types))
-        self.encoders: tuple[Encoder, ...] = tuple(found.values())
+        super().__init__(copy.deepcopy(whole), register=own, ignore=ignore, types=types)
 
     def __call__(self, results: dict[str, Any]) -> tuple[Any, Record]:
         """Augment one image.
@@ -99,65 +133,8 @@ class MMRecorder:
         Returns:
             The view, and its record: entries ``(columns,)`` float32 without a batch axis.
         """
-        with _logged() as steps:
-            view = self.transform(copy.deepcopy(results))["img"]
-        if not self.layout:
-            return view, {}
-        journal = Journal(self.layout, self._catalogue.encoders)
-        for step, entries in steps:
-            journal.add(step, entries)
-        flat = [float(value) for entry in journal.settle().values() for value in entry]
-        return view, unpack(torch.tensor(flat, dtype=torch.float32), self.layout)
-
-
-class _Wiring:
-    """Makes the transforms of a pipeline note what they do, in place."""
-
-    def __init__(self, own: Mapping[str, Own], ignore: frozenset[str]) -> None:
-        self.own, self.ignore = own, ignore
-        self._random: list[str] = []
-
-    def wire(self, transform: Any) -> tuple[Any, Node]:
-        """Return what stands in for a transform, and the plan of what it holds."""
-        cls: Any = type(transform)
-        name: str = cls.__name__
-        nothing = Branch("sequence", ())
-        if name in self.ignore:
-            return transform, nothing
-        if name in self.own:
-            encoder, apply = self.own[name]
-            return _Reported(transform, encoder.name, apply), Leaf(name, encoder)
-        if cls in CONTAINERS:
-            self._random += [name] if cls is not Compose else []
-            wired = [self.wire(child) for child in transform.transforms]
-            self._random = self._random[:-1] if cls is not Compose else self._random
-            children = [child for child, _ in wired]
-            inner = transform.transforms
-            transform.transforms = Compose(children) if isinstance(inner, Compose) else children
-            return transform, Branch(CONTAINERS[cls], [plan for _, plan in wired])
-        if cls in READINGS:
-            encoders = _encoders(transform)
-            if encoders:
-                transform.__class__ = _tapped(cls)
-            return transform, Branch("sequence", [Leaf(name, encoder) for encoder in encoders])
-        if name in FIXED and cls.__module__.startswith(("mmcv.", "mmpretrain.")):
-            self._check_fixed(name)
-            return transform, nothing
-        raise PipelineError(
-            f"RecordedMultiView does not know '{name}' and cannot say what it did to a view. Say "
-            f"how to run and read it (register=dict({name}='package.module.name'), the name of a "
-            f"tuple (encoder, apply)), or leave it out of the record on purpose "
-            f"(ignore=['{name}'])."
-        )
-
-    def _check_fixed(self, name: str) -> None:
-        """Refuse a fixed transform that a container applies at random."""
-        if self._random and name not in UNSEEN:
-            raise PipelineError(
-                f"'{name}' is applied at random by '{self._random[-1]}', and no record entry tells "
-                "whether. Put it outside, where it always runs, or leave it out of the record on "
-                f"purpose (ignore=['{name}'])."
-            )
+        made, record = super().__call__(copy.deepcopy(results))
+        return made["img"], record
 
 
 def _own(name: str, given: Own | str) -> Own:
@@ -180,32 +157,17 @@ def _own(name: str, given: Own | str) -> Own:
 def _encoders(transform: Any) -> list[Encoder]:
     """Build the encoders of a transform; none where it never changes a view."""
     try:
-        return list(READINGS[type(transform)].encoders(transform))
+        return list(DRAWN[type(transform)].encoders(transform))
     except NothingVariesError:
         return []
 
 
-class _Log(threading.local):
-    steps: list[tuple[Step, Entries]] | None = None
+class _Drawing(threading.local):
     drawn: dict[str, Any] | None = None
 
 
-_log = _Log()
-
-
-@contextmanager
-def _logged() -> Iterator[list[tuple[Step, Entries]]]:
-    """Collect the steps of the transforms called in this block, in this thread."""
-    outer, _log.steps = _log.steps, []
-    try:
-        yield _log.steps
-    finally:
-        _log.steps = outer
-
-
-def _note(name: str, entries: Entries, size: Size) -> None:
-    if _log.steps is not None and entries:
-        _log.steps.append((Step(name, {}, {}, size), entries))
+_drawing = _Drawing()
+"""What this thread's transform has drawn so far."""
 
 
 class _Tap:
@@ -214,33 +176,27 @@ class _Tap:
     recorded: type
 
     def transform(self, results: dict[str, Any]) -> Any:
-        height, width = results["img"].shape[:2]
-        outer, _log.drawn = _log.drawn, {}
+        size = _Wiring.size_of(results)
+        outer, _drawing.drawn = _drawing.drawn, {}
         try:
             done = super().transform(results)  # type: ignore[misc]
-            drawn = _log.drawn
+            drawn = _drawing.drawn
         finally:
-            _log.drawn = outer
+            _drawing.drawn = outer
         cls = type(self).recorded
-        _note(cls.__name__, READINGS[cls].entries(self, drawn, (height, width)), (height, width))
+        entries = DRAWN[cls].entries(self, drawn, size)
+        if entries:
+            note(Step(cls.__name__, {}, {}, size), entries)
         return done
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self).recorded, vars(self))
+    def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
+        return tapped, (getattr(self, ORIGINAL),)
 
 
-class _Reported(BaseTransform):  # type: ignore[misc]
-    """A user's own transform, run by the function that was registered for it."""
-
-    def __init__(self, transform: Any, entry: str, apply: Apply) -> None:
-        self.inner, self.entry, self.apply_to = transform, entry, apply
-
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        height, width = results["img"].shape[:2]
-        done, columns = self.apply_to(self.inner, results)
-        if columns is not None:
-            _note(type(self.inner).__name__, {self.entry: tuple(columns)}, (height, width))
-        return done
+def tapped(transform: Any) -> Any:
+    """Make the twin of a transform that notes what it draws."""
+    cls: Any = type(transform)
+    return twin(transform, _tapped(cls))
 
 
 @functools.cache
@@ -248,7 +204,8 @@ def _tapped(cls: Any) -> Any:
     """Build the recording subclass of a transform's class."""
     names = getattr(cls, "_methods_with_randomness", ())
     methods = {name: _noting(cls, name) for name in names}
-    return type(cls.__name__, (_Tap, cls), {"recorded": cls, **methods})
+    slots = {"__slots__": (ORIGINAL,), "recorded": cls}
+    return type(cls.__name__, (_Tap, cls), {**slots, **methods})
 
 
 def _noting(cls: Any, name: str) -> Callable[..., Any]:
@@ -257,16 +214,8 @@ def _noting(cls: Any, name: str) -> Callable[..., Any]:
 
     def draw(self: Any, *args: Any, **kwargs: Any) -> Any:
         value = drawing.__get__(self, cls)(*args, **kwargs)
-        if _log.drawn is not None:
-            _log.drawn[name] = value
+        if _drawing.drawn is not None:
+            _drawing.drawn[name] = value
         return value
 
     return draw
-
-
-def _restore(cls: type, state: Mapping[str, Any]) -> Any:
-    """Rebuild a recording transform from its pickle."""
-    tapped = _tapped(cls)
-    transform = tapped.__new__(tapped)
-    transform.__dict__.update(state)
-    return transform

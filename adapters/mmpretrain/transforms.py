@@ -29,18 +29,17 @@ from augself_loss.encoders.base import Columns
 from augself_loss.encoders.crop import padding_sides
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
+from augself_loss.recording.reported import Size
 
 Drawn: TypeAlias = Mapping[str, Any]
 """Name of a transform's drawing method → what it returned in this call."""
-Size: TypeAlias = "tuple[int, int]"
-"""Height and width of the image that a transform was given, in pixels."""
 Entries: TypeAlias = Mapping[str, Columns]
 
 FACTORS = ("brightness", "contrast", "saturation", "hue")
 
 
-class Reading(NamedTuple):
-    """How one class of transforms is read.
+class DrawnReading(NamedTuple):
+    """How one class of transforms is read by what its drawing methods returned.
 
     Args:
         encoders: transform → encoders of what it does, with its ranges; none if it never acts.
@@ -158,19 +157,19 @@ def _magnitude(transform: Any, fixed: str, drawn: Drawn) -> float:
 
 def _magnitude_reading(
     encoders: Callable[[Any], Encoder], entries: Callable[[Any, Drawn], Entries]
-) -> Reading:
+) -> DrawnReading:
     """Read one of the transforms that draw whether they do nothing (``random_disable``)."""
-    return Reading(
+    return DrawnReading(
         lambda t: [encoders(t)] if t.prob > 0 else [],
         lambda t, drawn, _size: {} if drawn["random_disable"] else entries(t, drawn),
     )
 
 
-def _applied(encoder: type[Encoder]) -> Reading:
+def _applied(encoder: type[Encoder]) -> DrawnReading:
     return _magnitude_reading(lambda _: encoder(), lambda _, __: {encoder.name: (1.0,)})
 
 
-def _factor(index: int) -> Reading:
+def _factor(index: int) -> DrawnReading:
     """Read a transform that multiplies one colour property by 1 + magnitude."""
 
     def encoder(transform: Any) -> Encoder:
@@ -221,17 +220,19 @@ def _angle(transform: Any) -> Encoder:
     return AngleEncoder(max(abs(end) for end in _signed(transform, "angle")))
 
 
-READINGS: Mapping[type, Reading] = {
-    mmpretrain.RandomResizedCrop: Reading(lambda _: [CropEncoder(reach=0)], _crop_box),
-    mmpretrain.EfficientNetRandomCrop: Reading(lambda _: [CropEncoder(reach=0)], _crop_box),
-    mmpretrain.RandomCrop: Reading(lambda _: [CropEncoder(reach=math.inf)], _crop_box),
-    mmcv.CenterCrop: Reading(_centre_encoders, _centre_box),
-    mmcv.RandomFlip: Reading(_flip_encoders, _flips),
-    mmpretrain.ColorJitter: Reading(
+DRAWN: Mapping[type, DrawnReading] = {
+    mmpretrain.RandomResizedCrop: DrawnReading(lambda _: [CropEncoder(reach=0)], _crop_box),
+    mmpretrain.EfficientNetRandomCrop: DrawnReading(lambda _: [CropEncoder(reach=0)], _crop_box),
+    mmpretrain.RandomCrop: DrawnReading(lambda _: [CropEncoder(reach=math.inf)], _crop_box),
+    mmcv.CenterCrop: DrawnReading(_centre_encoders, _centre_box),
+    mmcv.RandomFlip: DrawnReading(_flip_encoders, _flips),
+    mmpretrain.ColorJitter: DrawnReading(
         lambda t: [ColorEncoder(*(getattr(t, factor) for factor in FACTORS))], _jitter
     ),
-    mmcv.RandomGrayscale: Reading(lambda t: [GrayscaleEncoder()] if t.prob > 0 else [], _grayscale),
-    mmpretrain.RandomErasing: Reading(
+    mmcv.RandomGrayscale: DrawnReading(
+        lambda t: [GrayscaleEncoder()] if t.prob > 0 else [], _grayscale
+    ),
+    mmpretrain.RandomErasing: DrawnReading(
         lambda t: [ErasingEncoder()] if t.erase_prob > 0 else [], _erased
     ),
     mmpretrain.GaussianBlur: _magnitude_reading(

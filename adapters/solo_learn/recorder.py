@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from augself_loss.encoders import BlurEncoder, Encoder, EqualizeEncoder, SolarizeEncoder
-from augself_loss.encoders.base import Columns
 from augself_loss.errors import PipelineError, missing_package
 from augself_loss.recording.foresee import PYTHON, foreseen
 from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.reported import Apply
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision_taps import Apply
+from augself_loss.recording.torchvision_wiring import Wiring
+from augself_loss.recording.walk import Reading
 
 COMMAND = (
     "pip install --no-deps solo-learn==1.0.2 pytorch-lightning==1.6.5.post0 "
@@ -40,6 +41,45 @@ except ImportError as error:
 VERSIONS = "solo-learn 1.0.2 and 1.0.6"
 THRESHOLD = 128 / 255
 """From which value on solo-learn's ``Solarization`` inverts: Pillow's default."""
+
+
+class _Wiring(Wiring):
+    """Knows solo-learn's own transforms, and its classes that only run another pipeline."""
+
+    readings = {
+        solo.GaussianBlur: Reading(
+            lambda t: BlurEncoder(tuple(t.sigma)),
+            lambda t, image: foreseen(
+                t, image, lambda t, rng: (rng.uniform(*t.sigma),), PYTHON, VERSIONS
+            ),
+        ),
+        solo.Solarization: Reading(
+            lambda _: SolarizeEncoder(THRESHOLD), lambda t, image: (t(image), (THRESHOLD,))
+        ),
+        **{
+            kind: Reading(lambda _: EqualizeEncoder(), lambda t, image: (t(image), (1.0,)))
+            for kind in (getattr(solo, "Equalization", None),)  # 1.0.2 has none
+            if kind is not None
+        },
+    }
+
+    def listed(self, transform: Any) -> type | None:
+        """A subclass may draw otherwise: it is refused like any other unknown transform."""
+        kind = type(transform)
+        return kind if kind in self.readings else None
+
+    def is_still(self, transform: Any) -> bool:
+        """Its pipelines hold torchvision's transforms with probability 0, where one is left out."""
+        is_torchvision = type(transform).__module__.startswith("torchvision.")
+        return is_torchvision and getattr(transform, "p", None) == 0
+
+    def held_in(self, transform: Any) -> str | None:
+        """1.0.2 has a class per data set that holds its pipeline."""
+        return "transform" if isinstance(transform, getattr(solo, "BaseTransform", ())) else None
+
+
+class _View(TorchvisionRecorder):
+    wiring = _Wiring
 
 
 class SoloRecorder(MultiViewRecorder):
@@ -85,19 +125,10 @@ class SoloRecorder(MultiViewRecorder):
         types: Iterable[str] = (),
     ) -> None:
         encoders, ignore, types = tuple(encoders), tuple(ignore), tuple(types)
-        own = dict(register or {})
         views: list[TorchvisionRecorder] = []
         for crops in _crops(transform):
-            known, still = _known(crops.transform)
-            recorder = TorchvisionRecorder(
-                crops.transform,
-                encoders=encoders,
-                # The first that fits counts: the user's, by class too, before what is known.
-                register={**own, **{k: v for k, v in known.items() if k not in own}},
-                ignore=ignore,
-                still=still,
-                wrappers=dict.fromkeys(map(type, _wrappers(crops.transform)), "transform"),
-                types=types,
+            recorder = _View(
+                crops.transform, encoders=encoders, register=register, ignore=ignore, types=types
             )
             views += [recorder] * crops.num_crops
         super().__init__(views)
@@ -115,53 +146,3 @@ def _crops(transform: Any) -> list[Any]:
                 "FullTransformPipeline([NCropAugmentation(transform, 2)])."
             )
     return listed
-
-
-def _wrappers(transform: Any) -> Iterator[Any]:
-    """List the transforms that only run the pipeline that they hold; 1.0.2 has one per data set."""
-    return (t for t in _steps(transform) if _is_wrapper(t))
-
-
-def _is_wrapper(transform: Any) -> bool:
-    return isinstance(transform, getattr(solo, "BaseTransform", ()))
-
-
-def _steps(transform: Any) -> Iterator[Any]:
-    """List a pipeline's transforms, the containers and wrappers among them."""
-    yield transform
-    held = (
-        (transform.transform,) if _is_wrapper(transform) else getattr(transform, "transforms", ())
-    )
-    for child in held:
-        yield from _steps(child)
-
-
-def _known(transform: Any) -> tuple[dict[Any, tuple[Encoder, Apply]], list[Any]]:
-    """Say how solo-learn's own transforms are read, and list those that are never applied."""
-    known: dict[Any, tuple[Encoder, Apply]] = {}
-    still = []
-    for step in _steps(transform):
-        # A subclass may draw otherwise: it is refused like any other unknown transform.
-        kind = type(step)
-        if kind.__module__.startswith("torchvision.") and getattr(step, "p", None) == 0:
-            still.append(step)
-        elif kind is solo.GaussianBlur:
-            low, high = step.sigma
-            known[step] = BlurEncoder((low, high)), _apply_blur
-        elif kind is solo.Solarization:
-            known[step] = SolarizeEncoder(THRESHOLD), _apply_solarization
-        elif kind is getattr(solo, "Equalization", None):
-            known[step] = EqualizeEncoder(), _apply_equalization
-    return known, still
-
-
-def _apply_blur(blur: Any, image: Any) -> tuple[Any, Columns | None]:
-    return foreseen(blur, image, lambda b, rng: (rng.uniform(*b.sigma[:2]),), PYTHON, VERSIONS)
-
-
-def _apply_solarization(solarization: Any, image: Any) -> tuple[Any, Columns]:
-    return solarization(image), (THRESHOLD,)
-
-
-def _apply_equalization(equalization: Any, image: Any) -> tuple[Any, Columns]:
-    return equalization(image), (1.0,)

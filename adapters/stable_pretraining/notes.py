@@ -11,14 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from torch import nn
-from torchvision.transforms.v2.functional import get_size
 
-from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step
 from augself_loss.errors import missing_extra
-from augself_loss.recording.own_callables import check_reported
+from augself_loss.recording.notes import note
 from augself_loss.recording.torchvision_images import Seen, seen
-from augself_loss.recording.torchvision_taps import Apply, note
 
 try:
     from stable_pretraining.data import transforms
@@ -133,31 +130,6 @@ class Noted(nn.Module):
         if params is not None:
             note(step_of(self.transform, params, image))
         return sample
-
-
-class Reported(nn.Module):
-    """A user's own transform, run by the function that was registered for it.
-
-    Args:
-        transform: it.
-        encoder: that of the record entry that it writes.
-        apply: ``apply(transform, sample) → (sample, columns)``.
-    """
-
-    def __init__(self, transform: Any, encoder: Encoder, apply: Apply) -> None:
-        super().__init__()
-        self.transform, self.encoder, self.apply_to = transform, encoder, apply
-
-    def forward(self, sample: dict[str, Any]) -> dict[str, Any]:
-        """Run the transform on a sample, and note what it reports."""
-        height, width = get_size(sample[IMAGE])
-        changed: dict[str, Any]
-        changed, columns = self.apply_to(self.transform, sample)
-        if columns is not None:
-            name = type(self.transform).__name__
-            check_reported(name, self.encoder, columns)
-            note(Step(name, {}, {}, (height, width)), {self.encoder.name: tuple(columns)})
-        return changed
 
 
 def name_of(transform: Any) -> str:

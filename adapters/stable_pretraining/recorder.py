@@ -13,17 +13,20 @@ from augself_loss.adapters.stable_pretraining.device import RecordedChain, chain
 from augself_loss.adapters.stable_pretraining.device import host as on_device
 from augself_loss.adapters.stable_pretraining.notes import FIXED, IMAGE
 from augself_loss.adapters.stable_pretraining.notes import host as in_workers
-from augself_loss.adapters.stable_pretraining.views import ViewRecorder, changed
+from augself_loss.adapters.stable_pretraining.views import ViewRecorder
 from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError, RecordError
 from augself_loss.parameters import Layout, Record, identity_record, pack
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder, mark_of, to_bits
 from augself_loss.recording.plan import is_listed
-from augself_loss.recording.torchvision_taps import Apply
+from augself_loss.recording.reported import Apply
+from augself_loss.recording.twins import held_by, holding, refilled
 
 RECORD = "augself"
 """Key of the packed record in a view's dict, beside ``image`` and the host's own notes."""
+CONTAINERS = {in_workers.Compose: "args", on_device.GPUCompose: "transforms"}
+"""The host's containers → where they hold their steps."""
 ON_DEVICE = (on_device.StackedMultiView, on_device.MultiView)
 
 
@@ -170,11 +173,9 @@ class _Wiring:
         cls = type(transform)
         if is_listed(transform, self.ignore) or cls in (*FIXED, *FIXED_ON_DEVICE):
             return transform
-        if cls is in_workers.Compose:
-            return changed(transform, "args", tuple(self.wire(step) for step in transform.args))
-        if cls is on_device.GPUCompose:
-            steps = nn.ModuleList([self.wire(step) for step in transform.transforms])
-            return changed(transform, "transforms", steps)
+        if cls in CONTAINERS:
+            steps = [self.wire(step) for step in held_by(transform, CONTAINERS[cls])]
+            return refilled(transform, CONTAINERS[cls], steps)
         making = cls in (in_workers.MultiViewTransform, *ON_DEVICE)
         if not making or self.recorders:
             raise PipelineError(
@@ -186,18 +187,15 @@ class _Wiring:
 
     def _pipelines(self, transform: Any) -> Any:
         """Wire the pipelines of a MultiViewTransform; one that makes several views stays one."""
-        given = transform.transforms
-        keys = list(given) if isinstance(given, dict) else list(range(len(given)))
         made: dict[int, RecordedView] = {}
-        for key in keys:
-            if id(given[key]) not in made:
-                recorder = ViewRecorder(given[key], register=self.register, **self.options)
-                made[id(given[key])] = RecordedView(recorder)
-        views = {key: made[id(given[key])] for key in keys}
-        self.recorders = [view.recorder for view in views.values()]
-        return changed(
-            transform, "transforms", views if isinstance(given, dict) else list(views.values())
-        )
+        pipelines = held_by(transform, "transforms")
+        for pipeline in pipelines:
+            if id(pipeline) not in made:
+                recorder = ViewRecorder(pipeline, register=self.register, **self.options)
+                made[id(pipeline)] = RecordedView(recorder)
+        views = [made[id(pipeline)] for pipeline in pipelines]
+        self.recorders = [view.recorder for view in views]
+        return refilled(transform, "transforms", views)
 
     def _chains(self, transform: Any) -> Any:
         """Wire the chains of a multi-view transform on the device."""
@@ -205,10 +203,10 @@ class _Wiring:
         if type(transform) is on_device.StackedMultiView:
             recorder = self._chain(transform.chain)
             self.recorders = [recorder] * transform.n_views
-            return changed(transform, "chain", self._recorded(recorder))
+            return holding(transform, "chain", self._recorded(recorder))
         self.recorders = [self._chain(chain) for chain in transform.chains]
-        chains = nn.ModuleList([self._recorded(recorder) for recorder in self.recorders])
-        return changed(transform, "chains", chains)
+        chains = [self._recorded(recorder) for recorder in self.recorders]
+        return refilled(transform, "chains", chains)
 
     def _chain(self, chain: nn.Module) -> KorniaRecorder:
         return chain_recorder(chain, str(self.source), **self.options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,18 +12,19 @@ from augself_loss.adapters.stable_pretraining.notes import (
     IMAGE,
     READERS,
     Noted,
-    Reported,
     host,
     name_of,
     step_of,
 )
 from augself_loss.errors import PipelineError
 from augself_loss.recording.follow import Children, Settings
-from augself_loss.recording.plan import Branch, Leaf, Node, is_listed
+from augself_loss.recording.plan import Branch, Leaf, Node
+from augself_loss.recording.reported import Size
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision_images import Seen
 from augself_loss.recording.torchvision_wiring import Wiring, is_torchvision
-from augself_loss.recording.twins import held_by
+from augself_loss.recording.twins import held_by, refilled
+from augself_loss.recording.walk import NOTHING
 
 HOLDERS: Mapping[type, tuple[str, str]] = {
     host.Compose: ("args", "sequence"),
@@ -40,28 +40,28 @@ UNSEEN = Seen((0, 0), 1.0, 3)
 
 
 class HostWiring(Wiring):
-    """Copies a pipeline of the host's and makes its transforms' notes be read."""
+    """Makes the notes of the host's transforms be read."""
 
-    def wire(self, transform: Any) -> tuple[Any, Node]:
-        """Return a copy whose transforms are read, and the plan of what it holds."""
+    recorder = "StablePretrainingRecorder"
+    hint = ""
+
+    def wire_known(self, transform: Any) -> tuple[Any, Node]:
+        """Wire one of the host's transforms, or torchvision's."""
         cls: Any = type(transform)
-        if cls in FIXED or is_listed(transform, self.ignore):
-            return transform, Branch("sequence", ())
-        for key, (encoder, apply) in self.register.items():
-            if is_listed(transform, (key,)):
-                return Reported(transform, encoder, apply), Leaf(cls.__name__, encoder)
+        if cls in FIXED:
+            return transform, NOTHING
         if cls in READERS:
             return self._wire_noted(transform)
         if cls in HOLDERS:
             return self._wire_held(transform, *HOLDERS[cls])
         if is_torchvision(cls) or cls in (nn.Identity, nn.Sequential):
-            return super().wire(transform)
-        name = getattr(transform, "__name__", cls.__name__)
-        raise PipelineError(
-            f"StablePretrainingRecorder does not know '{name}' and cannot say what it did to a "
-            f"view. Say how to run and read it (register={{{name}: (encoder, apply)}}), or leave "
-            f"it out of the record on purpose (ignore=[{name}])."
-        )
+            return super().wire_known(transform)
+        raise self.unknown(transform)
+
+    @staticmethod
+    def size_of(image: Any) -> Size:
+        """Height and width of a sample's image."""
+        return Wiring.size_of(image[IMAGE])
 
     def _wire_noted(self, transform: Any) -> tuple[Any, Node]:
         name = type(transform).__name__
@@ -74,27 +74,18 @@ class HostWiring(Wiring):
         encoder = self.catalogue.encoder(step_of(transform, {}, UNSEEN))
         self.watches.append(Settings(transform, encoder, self.catalogue, name_of(transform)))
         if encoder is None:
-            return transform, Branch("sequence", ())
+            return transform, NOTHING
         return Noted(transform), Leaf(name, encoder)
 
     def _wire_held(self, holder: Any, attribute: str, kind: Any) -> tuple[Any, Node]:
-        held = getattr(holder, attribute)
-        self.watches.append(Children(holder, attribute, held_by(holder, attribute)))
+        children = held_by(holder, attribute)
+        self.watches.append(Children(holder, attribute, children))
         # What runs on the picture alone is torchvision's to read.
         on_picture = type(holder) is host.WrapTorchTransform
         wire = self._of_pictures().wire if on_picture else self.wire
-        if isinstance(held, dict):
-            wired = {key: wire(child) for key, child in held.items()}
-            plan = Branch(kind, [plan for _, plan in wired.values()])
-            return changed(
-                holder, attribute, {key: child for key, (child, _) in wired.items()}
-            ), plan
-        if isinstance(held, (list, tuple)):
-            children = [wire(child) for child in held]
-            plan = Branch(kind, [plan for _, plan in children])
-            return changed(holder, attribute, type(held)(child for child, _ in children)), plan
-        child, plan_of_child = wire(held)
-        return changed(holder, attribute, child), plan_of_child
+        wired = [wire(child) for child in children]
+        plan = Branch(kind, [plan for _, plan in wired])
+        return refilled(holder, attribute, [child for child, _ in wired]), plan
 
     def _of_pictures(self) -> Wiring:
         wiring = Wiring(self.catalogue, self.own, self.register, self.ignore, {})
@@ -116,12 +107,3 @@ class ViewRecorder(TorchvisionRecorder):
     """
 
     wiring = HostWiring
-
-
-def changed(transform: Any, attribute: str, value: Any) -> Any:
-    """Copy a transform that holds others, with others, without touching the original."""
-    wired = copy.copy(transform)
-    if "_modules" in vars(transform):  # some hosts' modules never ran nn.Module's constructor
-        wired._modules = dict(transform._modules)
-    setattr(wired, attribute, value)
-    return wired

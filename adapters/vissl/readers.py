@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from torchvision import transforms as torchvision_transforms
@@ -28,7 +28,6 @@ from vissl.data.ssl_transforms.pil_photometric_transforms_lib import (
 from augself_loss.encoders import (
     AutocontrastEncoder,
     BlurEncoder,
-    Encoder,
     PosterizeEncoder,
     RotationEncoder,
     SharpnessEncoder,
@@ -36,8 +35,10 @@ from augself_loss.encoders import (
 )
 from augself_loss.encoders.base import Columns
 from augself_loss.errors import PipelineError
+from augself_loss.recording.reported import Apply
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision_taps import Apply
+from augself_loss.recording.torchvision_wiring import Wiring
+from augself_loss.recording.walk import Reading
 
 WRAPPERS = {
     ImgPilColorDistortion: "transforms",
@@ -57,46 +58,9 @@ FIXED = (
 """VISSL's transforms without randomness."""
 
 
-def recorder_of(transforms: Iterable[Any], ignore: tuple[type, ...]) -> TorchvisionRecorder:
-    """Build a recorder that reads torchvision's transforms and VISSL's own.
-
-    Args:
-        transforms: one view's transforms, in order.
-        ignore: classes whose randomness shall not be recorded.
-
-    Raises:
-        PipelineError: a random transform that is not known, by name.
-    """
-    pipeline = torchvision_transforms.Compose(list(transforms))
-    known: dict[Any, tuple[Encoder, Apply]] = {}
-    still = []
-    for step in _steps(pipeline):
-        if isinstance(step, ImgPilGaussianBlur) and step.prob <= 0:
-            still.append(step)
-        elif (reader := _reader(step)) is not None:
-            known[step] = reader
-    try:
-        return TorchvisionRecorder(
-            pipeline, register=known, ignore=[*ignore, *FIXED], wrappers=WRAPPERS, still=still
-        )
-    except PipelineError as error:
-        raise PipelineError(
-            f"{error} In a VISSL config: AUGSELF.IGNORE lists names of transforms."
-        ) from error
-
-
 def quarter_turns(rotate: ImgRotatePil, label: int) -> float:
     """Read the label of VISSL's rotation as quarter turns."""
     return float(label * 4 // rotate.num_angles)
-
-
-def _steps(transform: Any) -> Iterator[Any]:
-    """List a pipeline's transforms, the containers and wrappers among them."""
-    yield transform
-    inside = WRAPPERS.get(type(transform))
-    held = getattr(transform, "transforms", ()) if inside is None else (getattr(transform, inside),)
-    for child in held:
-        yield from _steps(child)
 
 
 class _Filtered:
@@ -130,52 +94,67 @@ def _drawn(transform: Any, image: Any) -> tuple[Any, float]:
     return noting(image), drawn[0]
 
 
-def _apply_solarize(transform: Any, image: Any) -> tuple[Any, Columns | None]:
-    view, threshold = _drawn(transform, image)
-    return view, (min(threshold / 255, 1.0),)  # 256 solarizes nothing, as 1 says
+def _drawing(column: Callable[[float], float] = float) -> Apply:
+    """Read a transform that applies a drawn value."""
 
+    def apply(transform: Any, image: Any) -> tuple[Any, Columns | None]:
+        view, value = _drawn(transform, image)
+        return view, (column(value),)
 
-def _apply_posterize(transform: Any, image: Any) -> tuple[Any, Columns | None]:
-    view, bits = _drawn(transform, image)
-    return view, (bits,)
-
-
-def _apply_sharpness(transform: Any, image: Any) -> tuple[Any, Columns | None]:
-    view, factor = _drawn(transform, image)
-    return view, (factor,)
-
-
-def _apply_autocontrast(transform: Callable[[Any], Any], image: Any) -> tuple[Any, Columns | None]:
-    return transform(image), (1.0,)
+    return apply
 
 
 def _not_run(_transform: Any, _image: Any) -> tuple[Any, Columns | None]:
     raise AssertionError("VISSL's rotation returns a label too; its own wrapper runs it.")
 
 
-READERS: tuple[tuple[type, Callable[[Any], Encoder], Apply], ...] = (
-    (ImgPilGaussianBlur, lambda t: BlurEncoder((t.radius_min, t.radius_max)), _apply_blur),
-    (
-        RandomSolarizeTransform,
-        lambda t: SolarizeEncoder((t.min_v / 255, min(t.max_v / 255, 1.0))),
-        _apply_solarize,
-    ),
-    (RandomPosterizeTransform, lambda t: PosterizeEncoder(_limits(t)), _apply_posterize),
-    (RandomSharpnessTransform, lambda t: SharpnessEncoder(_limits(t)), _apply_sharpness),
-    (AutoContrastTransform, lambda _: AutocontrastEncoder(), _apply_autocontrast),
-)
-"""Per random transform of VISSL's: its encoder, and how it is run and read."""
-
-
 def _limits(transform: Any) -> tuple[float, float]:
     return float(transform.min_v), float(transform.max_v)
 
 
-def _reader(step: Any) -> tuple[Encoder, Apply] | None:
-    """Say how one of VISSL's own random transforms is read."""
-    if isinstance(step, ImgRotatePil) and 4 % step.num_angles == 0:
-        return RotationEncoder(), _not_run
-    for kind, encoder, apply in READERS:
-        if isinstance(step, kind):
-            return encoder(step), apply
-    return None
+class _Wiring(Wiring):
+    """Knows VISSL's own random transforms."""
+
+    readings = {
+        ImgRotatePil: Reading(lambda _: RotationEncoder(), _not_run),
+        ImgPilGaussianBlur: Reading(
+            lambda t: BlurEncoder((t.radius_min, t.radius_max)) if t.prob > 0 else None, _apply_blur
+        ),
+        RandomSolarizeTransform: Reading(
+            lambda t: SolarizeEncoder((t.min_v / 255, min(t.max_v / 255, 1.0))),
+            _drawing(lambda threshold: min(threshold / 255, 1.0)),  # 256 solarizes nothing, as 1
+        ),
+        RandomPosterizeTransform: Reading(lambda t: PosterizeEncoder(_limits(t)), _drawing()),
+        RandomSharpnessTransform: Reading(lambda t: SharpnessEncoder(_limits(t)), _drawing()),
+        AutoContrastTransform: Reading(
+            lambda _: AutocontrastEncoder(), lambda t, image: (t(image), (1.0,))
+        ),
+    }
+
+    def listed(self, transform: Any) -> type | None:
+        """A rotation by other angles than quarter turns is refused like any that is unknown."""
+        kind = super().listed(transform)
+        return None if kind is ImgRotatePil and 4 % transform.num_angles else kind
+
+
+class _View(TorchvisionRecorder):
+    wiring = _Wiring
+
+
+def recorder_of(transforms: Iterable[Any], ignore: tuple[type, ...]) -> TorchvisionRecorder:
+    """Build a recorder that reads torchvision's transforms and VISSL's own.
+
+    Args:
+        transforms: one view's transforms, in order.
+        ignore: classes whose randomness shall not be recorded.
+
+    Raises:
+        PipelineError: a random transform that is not known, by name.
+    """
+    pipeline = torchvision_transforms.Compose(list(transforms))
+    try:
+        return _View(pipeline, ignore=[*ignore, *FIXED], wrappers=WRAPPERS)
+    except PipelineError as error:
+        raise PipelineError(
+            f"{error} In a VISSL config: AUGSELF.IGNORE lists names of transforms."
+        ) from error

@@ -24,7 +24,7 @@ from augself_loss.encoders.base import Step
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder
-from augself_loss.recording.torchvision_taps import Entry, logged
+from augself_loss.recording.notes import Entry, logged
 
 NAME = "AugSelfViews"
 KEY = "augself"

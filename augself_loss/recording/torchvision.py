@@ -18,11 +18,12 @@ from augself_loss.errors import ImageError, PipelineError
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
-from augself_loss.recording.own_callables import check_one_view
+from augself_loss.recording.notes import IDLE, Entry, logged
 from augself_loss.recording.plan import check_plan, leaves
+from augself_loss.recording.reported import Apply, check_one_view
 from augself_loss.recording.torchvision_images import check_one
-from augself_loss.recording.torchvision_taps import IDLE, Apply, Entry, logged
 from augself_loss.recording.torchvision_wiring import Wiring
+from augself_loss.recording.walk import Walk
 
 
 class TorchvisionRecorder:
@@ -65,7 +66,7 @@ class TorchvisionRecorder:
         {'flip': tensor([1.])}
     """
 
-    wiring: ClassVar[type[Wiring]] = Wiring
+    wiring: ClassVar[type[Walk]] = Wiring
     """What walks the pipeline; a host with transforms of its own has one that knows them."""
 
     def __init__(
@@ -120,7 +121,7 @@ class TorchvisionRecorder:
         """Make the record of a view from the steps that were noted while it was made.
 
         Args:
-            steps: as :func:`~augself_loss.recording.torchvision_taps.logged` collected them.
+            steps: as :func:`~augself_loss.recording.notes.logged` collected them.
 
         Returns:
             Record, entries ``(columns,)`` float32.

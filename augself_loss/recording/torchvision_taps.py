@@ -11,20 +11,18 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from augself_loss.encoders.base import Columns, Step
+from augself_loss.encoders.base import Step
 from augself_loss.encoders.crop import padding_sides
+from augself_loss.recording.notes import IDLE, note
 from augself_loss.recording.torchvision_images import Seen, check_alone, seen
 from augself_loss.recording.twins import ORIGINAL, twin
-
-Apply: TypeAlias = Callable[[Any, Any], "tuple[Any, Columns | None]"]
-"""``apply(transform, image) → (view, columns)``; ``None`` where nothing was applied."""
 
 V1_DRAWS: Mapping[str, tuple[str, ...]] = {
     "RandomResizedCrop": ("top", "left", "height", "width"),
@@ -43,47 +41,13 @@ V1_DRAWS: Mapping[str, tuple[str, ...]] = {
 DRAW = "make_params" if hasattr(v2.Transform, "make_params") else "_get_params"
 """The method in which a v2 transform draws; private before torchvision 0.21."""
 
-Entry: TypeAlias = "tuple[Step, Mapping[str, Columns] | None]"
-"""A step, and its record entries where a registered callable reported them itself."""
 
-IDLE: Mapping[str, Columns] = {}
-"""Stands for the entries of a transform that, as it was built, never changes a view."""
+class _Given(threading.local):
+    image: Seen = Seen((0, 0), 1.0, 3)
 
 
-class _Log(threading.local):
-    steps: list[Entry] | None = None
-    seen: Seen = Seen((0, 0), 1.0, 3)
-
-
-_log = _Log()
-
-
-class logged:  # noqa: N801 - it stands in a with statement
-    """Collect the steps of the transforms called in this block, in this thread.
-
-    A class, since a generator's context manager takes three times as long to enter and to leave,
-    and every image does.
-    """
-
-    def __enter__(self) -> list[Entry]:
-        self._outer = _log.steps
-        steps: list[Entry] = []
-        _log.steps = steps
-        return steps
-
-    def __exit__(self, *_: object) -> None:
-        _log.steps = self._outer
-
-
-def note(step: Step, reported: Mapping[str, Columns] | None = None) -> None:
-    """Write a step into this thread's log, where :func:`logged` keeps one.
-
-    Args:
-        step: what a transform did.
-        reported: its record entries, where it is not for an encoder to read them.
-    """
-    if _log.steps is not None:
-        _log.steps.append((step, reported))
+_given = _Given()
+"""What this thread's v1 transform was given; it draws in a method that is not told."""
 
 
 def _note(transform: Any, params: Mapping[str, Any], image: Seen) -> None:
@@ -130,7 +94,7 @@ class _V1DrawTap(_Tap):
     """Notes what a v1 transform's ``get_params`` returns."""
 
     def forward(self, img: Any) -> Any:
-        _log.seen = seen(img, type(self).recorded.__name__)
+        _given.image = seen(img, type(self).recorded.__name__)
         return super().forward(img)  # type: ignore[misc]
 
     def get_params(self, *args: Any, **kwargs: Any) -> Any:
@@ -138,8 +102,8 @@ class _V1DrawTap(_Tap):
         names = V1_DRAWS[type(self).recorded.__name__]
         params = dict(zip(names, drawn if isinstance(drawn, tuple) else (drawn,), strict=True))
         if hasattr(self, "pad_if_needed"):
-            params["padding"] = _v1_padding(self, _log.seen.size)
-        _note(self, params, _log.seen)
+            params["padding"] = _v1_padding(self, _given.image.size)
+        _note(self, params, _given.image)
         return drawn
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
 from torchvision import transforms as v1
 from torchvision.transforms import v2
+from torchvision.transforms.v2.functional import get_size
 
-from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step
-from augself_loss.errors import PipelineError
-from augself_loss.recording.catalogue import Catalogue
-from augself_loss.recording.follow import Children, Settings, Watch
-from augself_loss.recording.own_callables import Counted, Reported, Wrapped
-from augself_loss.recording.plan import Branch, Leaf, Node, is_listed
-from augself_loss.recording.torchvision_taps import Apply, tapped
-from augself_loss.recording.twins import held_by, holding
+from augself_loss.recording.follow import Children, Settings
+from augself_loss.recording.plan import Branch, Leaf, Node
+from augself_loss.recording.reported import Size
+from augself_loss.recording.torchvision_taps import tapped
+from augself_loss.recording.twins import held_by, holding, refilled
+from augself_loss.recording.walk import NOTHING, Walk
+from augself_loss.recording.wrapped import Counted, Wrapped
 
 CONTAINERS = {"Compose": "sequence", "RandomApply": "sequence", "RandomChoice": "one_of",
               "RandomOrder": "order"}  # fmt: skip
@@ -31,73 +29,44 @@ FIXED = UNSEEN | {
 """torchvision's transforms without randomness that keep a view's fractional frame."""
 
 
-class Wiring:
-    """Makes twins of a pipeline's transforms, which note what they do and follow its changes.
+class Wiring(Walk):
+    """Makes twins of a torchvision pipeline's transforms, and follows the pipeline's changes."""
 
-    Attributes:
-        watches: what of the pipeline may change, to be looked at before every call.
-    """
+    recorder = "TorchvisionRecorder"
+    hint = (
+        " If it only runs another pipeline, name the attribute that holds it "
+        "(wrappers={{{name}: 'transform'}}); if it makes several views, give their pipeline to "
+        "MultiViewRecorder(TorchvisionRecorder(pipeline))."
+    )
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        own: Iterable[Encoder],
-        register: Mapping[Any, tuple[Encoder, Apply]],
-        ignore: tuple[Any, ...],
-        wrappers: Mapping[type, str],
-        still: tuple[Any, ...] = (),
-    ) -> None:
-        self.catalogue, self.own = catalogue, tuple(own)
-        self.register, self.ignore, self.wrappers = register, ignore, wrappers
-        self.still = still
-        self.watches: list[Watch] = []
-        self._random: list[str] = []
-
-    def wire(self, transform: Any) -> tuple[Any, Node]:
-        """Return a twin that notes what it does, and the plan of what it holds."""
-        cls, name = type(transform), getattr(transform, "__name__", type(transform).__name__)
-        if self._left_out(transform):
-            return transform, Branch("sequence", ())
-        for key, (encoder, apply) in self.register.items():
-            if is_listed(transform, (key,)):
-                return Reported(transform, encoder, apply), Leaf(name, encoder)
-        if cls in self.wrappers:
-            return self._wire_wrapper(transform, self.wrappers[cls])
+    def wire_known(self, transform: Any) -> tuple[Any, Node]:
+        """Wire what runs another pipeline, torchvision's own, or what a user's encoder reads."""
+        cls, name = type(transform), type(transform).__name__
+        held = self.held_in(transform)
+        if held is not None:
+            return self._wire_wrapper(transform, held)
         if cls is nn.Identity or (is_torchvision(cls) and name in FIXED):
-            self._check_fixed(name)
-            return transform, Branch("sequence", ())
+            if name not in UNSEEN:
+                self.check_always(name)
+            return transform, NOTHING
         if cls is nn.Sequential or (is_torchvision(cls) and name in CONTAINERS):
             return self._wire_container(transform)
         if self._tappable(cls):
             return self._wire_leaf(transform)
-        raise PipelineError(
-            f"TorchvisionRecorder does not know '{name}' and cannot say what it did to a view. "
-            f"Say how to run and read it (register={{{name}: (encoder, apply)}}), or leave it out "
-            f"of the record on purpose (ignore=[{name}]). If it only runs another pipeline, name "
-            f"the attribute that holds it (wrappers={{{name}: 'transform'}}); if it makes several "
-            "views, give their pipeline to MultiViewRecorder(TorchvisionRecorder(pipeline))."
-        )
+        raise self.unknown(transform)
 
-    def _left_out(self, transform: Any) -> bool:
-        """Whether it stays out of the record: on purpose, or since it is never applied."""
-        still = any(transform is one for one in self.still)
-        if still:
-            self.watches.append(Settings(transform, None, None))
-        return still or is_listed(transform, self.ignore)
+    def held_in(self, transform: Any) -> str | None:
+        """Name the attribute in which a transform holds the pipeline that it only runs."""
+        return self.wrappers.get(type(transform))
 
-    def _check_fixed(self, name: str) -> None:
-        """Refuse a fixed transform that a container applies at random."""
-        if self._random and name not in UNSEEN:
-            raise PipelineError(
-                f"'{name}' is applied at random by '{self._random[-1]}', and no record entry tells "
-                "whether or when. Put it outside, where it always runs; say how to run and read it "
-                f"(register={{{name}: (encoder, apply)}}); or leave it out of the record on "
-                f"purpose (ignore=[{name}])."
-            )
+    @staticmethod
+    def size_of(image: Any) -> Size:
+        """Height and width of an image."""
+        height, width = get_size(image)
+        return height, width
 
     def _wire_wrapper(self, wrapper: Any, attribute: str) -> tuple[Any, Node]:
-        held = getattr(wrapper, attribute)
-        child, plan = self.wire(held)
+        child, plan = self.wire(getattr(wrapper, attribute))
         self.watches.append(Children(wrapper, attribute, held_by(wrapper, attribute)))
         wired = holding(wrapper, attribute, Counted(child))
         return Wrapped(wired, attribute, type(wrapper).__name__), plan
@@ -108,29 +77,18 @@ class Wiring:
         children = held_by(container, attribute)
         self.watches.append(Children(container, attribute, children))
         at_random = name == "RandomApply" or (name.startswith("Random") and len(children) > 1)
-        with self._inside(name if at_random else None):
+        with self.inside(name if at_random else None):
             wired = [self.wire(child) for child in children]
         kind: Any = CONTAINERS.get(name, "sequence")
         plan = Branch(kind, [plan for _, plan in wired])
-        held: Any = [child for child, _ in wired]
-        if attribute == "_modules":
-            held = dict(zip(container._modules, held, strict=True))
-        return holding(container, attribute, held), plan
-
-    @contextmanager
-    def _inside(self, name: str | None) -> Iterator[None]:
-        """Wire what a container of this name applies at random; ``None`` if it always does."""
-        self._random += [] if name is None else [name]
-        yield
-        if name is not None:
-            self._random.pop()
+        return refilled(container, attribute, [child for child, _ in wired]), plan
 
     def _wire_leaf(self, transform: Any) -> tuple[Any, Node]:
         step = Step(type(transform).__name__, {}, vars(transform), (0, 0))
         encoder = self.catalogue.encoder(step)
         self.watches.append(Settings(transform, encoder, self.catalogue))
         wired = tapped(transform, idle=encoder is None)
-        return wired, Branch("sequence", ()) if encoder is None else Leaf(step.name, encoder)
+        return wired, NOTHING if encoder is None else Leaf(step.name, encoder)
 
     def _tappable(self, cls: type) -> bool:
         """Whether some encoder reads a transform of this class, and it can be made to note."""

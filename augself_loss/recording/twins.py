@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -50,6 +50,25 @@ def holding(original: Any, attribute: str, held: Any) -> Any:
     made = twin(original, _holder(cls, attribute))
     object.__setattr__(made, attribute, held)
     return made
+
+
+def refilled(original: Any, attribute: str, children: Sequence[Any]) -> Any:
+    """Make a twin of a container that holds other children, in the form in which it held its own.
+
+    Args:
+        original: container or wrapper; it stays as it is.
+        attribute: where it holds them: a list, tuple, mapping, or one child alone.
+        children: as many as :func:`held_by` lists.
+    """
+    held: Any = getattr(original, attribute)
+    if isinstance(held, Mapping):
+        return holding(original, attribute, dict(zip(held, children, strict=True)))
+    if isinstance(held, nn.ModuleList):  # the twin's children need be no modules
+        return holding(original, attribute, list(children))
+    if isinstance(held, (list, tuple)):
+        return holding(original, attribute, type(held)(children))
+    (child,) = children
+    return holding(original, attribute, child)
 
 
 class _Holder:

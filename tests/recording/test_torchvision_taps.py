@@ -16,8 +16,8 @@ from torchvision.transforms.v2 import functional as f2
 
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Record
+from augself_loss.recording.notes import logged
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision_taps import logged
 
 Build: TypeAlias = Callable[[ModuleType], Any]
 APIS = pytest.mark.parametrize("api", [v1, v2], ids=["v1", "v2"])

@@ -1,0 +1,179 @@
+"""Walks a pipeline of callables, of any library: what is left out, registered, or read by a table.
+
+A library's own walk (:mod:`~augself_loss.recording.torchvision_wiring`) says what else it knows.
+A host with transforms of its own gives a table of :class:`Reading` to a subclass of that.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
+
+from augself_loss.encoders import Encoder
+from augself_loss.errors import PipelineError
+from augself_loss.recording.catalogue import Catalogue
+from augself_loss.recording.follow import Settings, Watch
+from augself_loss.recording.plan import Branch, Leaf, Node, is_listed
+from augself_loss.recording.reported import Apply, Reported, Size
+
+NOTHING = Branch("sequence", ())
+"""The plan of what is not recorded."""
+
+
+class Reading(NamedTuple):
+    """How transforms of one class are read that say nothing of what they do.
+
+    Args:
+        encoder: transform → its encoder, with its ranges; ``None`` where it never acts.
+        apply: runs it and reports its columns.
+    """
+
+    encoder: Callable[[Any], Encoder | None]
+    apply: Apply
+
+
+class Walk(ABC):
+    """Makes of a pipeline one that notes what it does, and follows its changes.
+
+    Args:
+        catalogue: the encoders that read the library's own transforms.
+        own: a user's own encoders.
+        register: callables or classes → how the user wants them read.
+        ignore: callables or classes that the user leaves out of the record.
+        wrappers: classes that only run another pipeline → attribute that holds it.
+        still: callables that never act as they are built.
+
+    Attributes:
+        watches: what of the pipeline may change, to be looked at before every call.
+    """
+
+    readings: ClassVar[Mapping[type, Reading]] = {}
+    """A host's own transforms → how they are read."""
+    recorder: ClassVar[str]
+    """Whose walk it is, for messages."""
+    registering: ClassVar[str] = "register={{{name}: (encoder, apply)}}"
+    ignoring: ClassVar[str] = "ignore=[{name}]"
+    hint: ClassVar[str] = ""
+    """How a user writes both down, and what else to do of an unknown transform, for messages."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        own: Iterable[Encoder],
+        register: Mapping[Any, tuple[Encoder, Apply]],
+        ignore: tuple[Any, ...],
+        wrappers: Mapping[type, str],
+        still: tuple[Any, ...] = (),
+    ) -> None:
+        self.catalogue, self.own = catalogue, tuple(own)
+        self.register, self.ignore, self.wrappers = register, ignore, wrappers
+        self.still = still
+        self.watches: list[Watch] = []
+        self._random: list[str] = []
+
+    def wire(self, transform: Any) -> tuple[Any, Node]:
+        """Return what notes what the transform does, and the plan of what it holds.
+
+        Raises:
+            PipelineError: no record can tell what it does.
+        """
+        if self.is_ignored(transform):
+            return transform, NOTHING
+        if self.is_still(transform):
+            return self._left_still(transform)
+        registered = self.registered(transform)
+        if registered is not None:
+            return self._reported(transform, *registered)
+        kind = self.listed(transform)
+        if kind is not None:
+            encoder = self.readings[kind].encoder(transform)
+            if encoder is None:
+                return self._left_still(transform)
+            return self._reported(transform, encoder, _Listed(type(self), kind))
+        return self.wire_known(transform)
+
+    @abstractmethod
+    def wire_known(self, transform: Any) -> tuple[Any, Node]:
+        """Wire a transform that the library itself knows, or refuse it.
+
+        Raises:
+            PipelineError: it is not known, or no record can tell what it does.
+        """
+
+    def is_ignored(self, transform: Any) -> bool:
+        """Whether the user leaves a transform out of the record."""
+        return is_listed(transform, self.ignore)
+
+    def is_still(self, transform: Any) -> bool:
+        """Whether a transform never acts as it is built, though the library would record it."""
+        return any(transform is one for one in self.still)
+
+    def registered(self, transform: Any) -> tuple[Encoder, Apply] | None:
+        """Find how the user wants a transform read."""
+        named = (own for key, own in self.register.items() if is_listed(transform, (key,)))
+        return next(named, None)
+
+    def listed(self, transform: Any) -> type | None:
+        """Find the class under which a transform stands in :attr:`readings`."""
+        return next((kind for kind in self.readings if isinstance(transform, kind)), None)
+
+    @staticmethod
+    @abstractmethod
+    def size_of(image: Any) -> Size:
+        """Height and width of what a transform is given."""
+
+    def unknown(self, transform: Any) -> PipelineError:
+        """Say that a transform is not known."""
+        name = name_of(transform)
+        return PipelineError(
+            f"{self.recorder} does not know '{name}' and cannot say what it did to a view. Say how "
+            f"to run and read it ({self.registering.format(name=name)}), or leave it out of the "
+            f"record on purpose ({self.ignoring.format(name=name)}).{self.hint.format(name=name)}"
+        )
+
+    def check_always(self, name: str) -> None:
+        """Refuse a transform without randomness of its own that a container applies at random.
+
+        Raises:
+            PipelineError: some container around it does.
+        """
+        if self._random:
+            raise PipelineError(
+                f"'{name}' is applied at random by '{self._random[-1]}', and no record entry tells "
+                "whether or when. Put it outside, where it always runs; say how to run and read it "
+                f"({self.registering.format(name=name)}); or leave it out of the record on "
+                f"purpose ({self.ignoring.format(name=name)})."
+            )
+
+    @contextmanager
+    def inside(self, name: str | None) -> Iterator[None]:
+        """Wire what a container of this name applies at random; ``None`` if it always does."""
+        self._random += [] if name is None else [name]
+        yield
+        if name is not None:
+            self._random.pop()
+
+    def _left_still(self, transform: Any) -> tuple[Any, Node]:
+        self.watches.append(Settings(transform, None, None))
+        return transform, NOTHING
+
+    def _reported(self, transform: Any, encoder: Encoder, apply: Apply) -> tuple[Any, Node]:
+        reported = Reported(transform, encoder, apply, type(self).size_of)
+        return reported, Leaf(name_of(transform), encoder)
+
+
+class _Listed:
+    """Runs a transform as a table says; it pickles by the table's name, and so may hold lambdas."""
+
+    def __init__(self, table: type[Walk], kind: type) -> None:
+        self.table, self.kind = table, kind
+
+    def __call__(self, transform: Any, image: Any) -> Any:
+        return self.table.readings[self.kind].apply(transform, image)
+
+
+def name_of(transform: Any) -> str:
+    """Name a function, or an object by its class."""
+    return str(getattr(transform, "__name__", type(transform).__name__))
