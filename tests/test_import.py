@@ -17,6 +17,7 @@ OPTIONAL = {"kornia", "torchvision", "lightly", "lightning", "matplotlib", "skle
 LAYERS: list[tuple[str, ...]] = [
     ("errors",),
     ("parameters",),
+    ("encoders.step",),
     ("encoders.base",),
     ("encoders.regression", "encoders.binary"),
     ("encoders.*",),

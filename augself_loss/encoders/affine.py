@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from typing_extensions import Self
 
-from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.base import Columns, Motion, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, telling
 from augself_loss.encoders.rotation import check_centre
 from augself_loss.parameters import Range
@@ -38,7 +38,9 @@ class AffineEncoder(RegressionEncoder):
         "angle", "translate_x", "translate_y", "scale_x", "scale_y", "shear_x", "shear_y",
     )  # fmt: skip
     identity = (0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
-    not_before = ("crop", "rotation")
+    moves: Motion | None = "warp"
+    by_size = True
+    not_before = ("crop", "turn")
     circles = {0: 360.0}
 
     def __init__(

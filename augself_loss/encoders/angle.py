@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import Self
 
-from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.base import Columns, Motion, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, as_range
 from augself_loss.encoders.rotation import check_centre, turns_by_quarters
 from augself_loss.parameters import Range
@@ -25,6 +25,7 @@ class AngleEncoder(RegressionEncoder):
     name = "angle"
     columns = ("degrees",)
     identity = (0.0,)
+    moves: Motion | None = "warp"
     not_before = ("crop",)
     circles = {0: 360.0}
 
@@ -34,6 +35,10 @@ class AngleEncoder(RegressionEncoder):
     def mirror(self, columns: Columns, horizontal: Value, vertical: Value) -> Columns:
         """A later flip in one direction turns the angle's sign."""
         return (columns[0] * (1 - 2 * horizontal) * (1 - 2 * vertical),)
+
+    def turned_by(self, columns: Columns) -> Value:
+        """By its degrees."""
+        return columns[0]
 
     @classmethod
     def from_kornia(cls, step: Step) -> Self:

@@ -4,49 +4,33 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 from typing_extensions import Self
 
+from augself_loss.encoders.step import Columns, Draft, Motion, Reader, Step, Value, Writer
 from augself_loss.errors import EncoderError, RecordError
 from augself_loss.parameters import Field, Layout, Range
 
+__all__ = [
+    "Columns",
+    "Draft",
+    "Encoder",
+    "Kind",
+    "Motion",
+    "Preset",
+    "Reader",
+    "Recorded",
+    "Step",
+    "Value",
+    "Writer",
+]
+
 Preset: TypeAlias = Literal["default", "paper"]
 Kind: TypeAlias = Literal["regression", "binary", "classes"]
-Value: TypeAlias = Any
-"""One column's value: a float, a ``(B,)`` tensor, or a 0-d tensor shared by the batch."""
-Columns: TypeAlias = tuple[Value, ...]
-"""An entry's columns; ``None`` where a step does not touch the column."""
-
-
-class Step(NamedTuple):
-    """What one transform of a pipeline did: plain names and numbers, nothing of the host.
-
-    Args:
-        name: the transform's class name.
-        params: what was sampled, under the host's own names.
-        config: how the transform was built: ranges, sizes, fixed factors.
-        size: height and width of the image it was given, in pixels.
-        white: brightest value of that image's dtype: 1 of floats, 255 of uint8 and of most PIL
-            images.
-        channels: number of channels of that image, 1 where it has no colour.
-    """
-
-    name: str
-    params: Mapping[str, Any]
-    config: Mapping[str, Any]
-    size: tuple[int, int]
-    white: float = 1.0
-    channels: int = 3
-
-
-Reader: TypeAlias = Callable[[Step], Mapping[str, Columns]]
-"""Turns a step into record entries."""
-Writer: TypeAlias = Callable[[Mapping[str, Columns], Step], Mapping[str, Value]]
-"""Turns record entries back into the parameters of one step, for replay."""
 
 
 class Encoder(ABC):
@@ -60,7 +44,12 @@ class Encoder(ABC):
         extras: further entries that its steps record, which replay needs and the target does not.
         frame: further entries that the target reads, e.g. the flip for a crop.
         optional: further entries that it reads where a record has them; not applied is 0.
-        not_before: types whose steps may not follow this one's, since they would change its frame.
+        moves: how its steps move pixels; ``None`` where they change values only.
+        photometric: whether they change values; by default those that move nothing do.
+        by_size: whether they are drawn, or read, by the size of their image.
+        settles: whether several steps of one pipeline combine into one value, see :meth:`act`.
+        not_before: types, or motions, that may not follow its steps, since they change its frame.
+        tells_applied: whether its entry differs from the identity wherever a step was applied.
         ranges: per column, the sampling range; ``None`` leaves the column out of the target.
         preset: ``paper`` for the released code's target, ``default`` for ours, ``None`` until a
             loss decides.
@@ -75,7 +64,11 @@ class Encoder(ABC):
     extras: Mapping[str, Field] = {}
     frame: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    moves: Motion | None = None
+    by_size: bool = False
+    settles: bool = False
     not_before: tuple[str, ...] = ()
+    tells_applied: bool = True
     preset: Preset | None = None
 
     kornia: ClassVar[Mapping[str, Reader]] = {}
@@ -143,6 +136,38 @@ class Encoder(ABC):
         ``horizontal`` and ``vertical`` are 1 where the later flip was applied, else 0.
         """
         return columns
+
+    def act(self, draft: Draft, step: Step, entry: str, columns: Columns, gate: Value) -> None:
+        """Do to a record on its way what a step did to the view.
+
+        Args:
+            draft: the record.
+            step: the step, for its name and the size of its image.
+            entry: :attr:`name`, or one of :attr:`extras`.
+            columns: what was read for it.
+            gate: 1, or true, where the step was applied.
+        """
+        draft.write(entry, columns, step, gate)
+
+    def settled(self, draft: Draft) -> Columns | None:  # noqa: ARG002
+        """Read the entry off where the view has come to lie; ``None``: it is what was written."""
+        return None
+
+    def as_given(self, columns: Columns, before: Draft, after: Draft) -> Columns:  # noqa: ARG002
+        """Take an entry from the source's frame back to that of its step, for replay.
+
+        ``before`` is where the view lay when the step came, ``after`` what mirrored it later.
+        """
+        return self.mirror(columns, after.horizontal, after.vertical)
+
+    def turned_by(self, columns: Columns) -> Value | None:  # noqa: ARG002
+        """Degrees, counter-clockwise, where all that its steps do is turn about the centre."""
+        return None
+
+    @property
+    def photometric(self) -> bool:
+        """Whether its steps change pixels' values, not only where they lie."""
+        return self.moves is None
 
     @property
     def fields(self) -> dict[str, Field]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from augself_loss.encoders.base import Columns, Encoder, Step, Value
+from augself_loss.encoders.base import Columns, Draft, Encoder, Motion, Step, Value
 from augself_loss.encoders.regression import LARGEST, RegressionEncoder
 from augself_loss.errors import EncoderError
 
@@ -51,6 +51,10 @@ class CropEncoder(RegressionEncoder):
     identity = (0.0, 0.0, 1.0, 1.0)
     frame = ("flip",)
     optional = ("vertical_flip",)
+    moves: Motion | None = "crop"
+    by_size = True
+    settles = True
+    tells_applied = False  # a box may well be the whole image
 
     def __init__(self, reach: float = 1.0) -> None:
         far = min(_reach(reach), LARGEST / 4)
@@ -65,6 +69,18 @@ class CropEncoder(RegressionEncoder):
     def holds(self, other: Encoder) -> bool:
         """Whether targets are right for another pipeline's boxes: by any but ``reach=0``, all."""
         return not self.inside or super().holds(other)
+
+    def act(self, draft: Draft, step: Step, entry: str, columns: Columns, gate: Value) -> None:  # noqa: ARG002
+        """Cut the box out of the view."""
+        draft.crop(columns, step, gate)
+
+    def settled(self, draft: Draft) -> Columns:
+        """The part of the source that the view shows in the end."""
+        return draft.box
+
+    def as_given(self, columns: Columns, before: Draft, after: Draft) -> Columns:  # noqa: ARG002
+        """Find the box in the frame that the view had reached."""
+        return before.from_source(columns)
 
     @classmethod
     def from_torchvision(cls, step: Step) -> Self:

@@ -14,7 +14,9 @@ class ErasingEncoder(RegressionEncoder):
     name = "erasing"
     columns = ("top", "left", "height", "width")
     identity = (0.0, 0.0, 0.0, 0.0)
-    not_before = ("crop", "rotation", "angle", "affine", "perspective")
+    photometric = False  # what it leaves of the image, it leaves as it is
+    by_size = True
+    not_before = ("crop", "turn", "warp")
 
     def __init__(self) -> None:
         super().__init__(*((0.0, 1.0) for _ in self.columns))

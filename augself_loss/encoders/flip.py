@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from augself_loss.encoders.base import Columns, Draft, Motion, Step, Value
 from augself_loss.encoders.binary import BinaryEncoder, applied
 
 
@@ -13,6 +14,16 @@ class FlipEncoder(BinaryEncoder):
 
     name = "flip"
     columns = ("flip",)
+    moves: Motion | None = "mirror"
+    settles = True
+
+    def act(self, draft: Draft, step: Step, entry: str, columns: Columns, gate: Value) -> None:  # noqa: ARG002
+        """Mirror the view."""
+        draft.flip(columns[0] * gate, 0.0)
+
+    def settled(self, draft: Draft) -> Columns:
+        """Whether the view is mirrored in the end."""
+        return (draft.horizontal,)
 
     kornia = {"RandomHorizontalFlip": applied("flip")}
     torchvision = {"RandomHorizontalFlip": applied("flip")}

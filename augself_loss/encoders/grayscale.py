@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from augself_loss.encoders.base import Columns, Step
+from augself_loss.encoders.base import Columns, Draft, Step, Value
 from augself_loss.encoders.binary import BinaryEncoder, applied
 
 
@@ -17,6 +17,12 @@ class GrayscaleEncoder(BinaryEncoder):
 
     name = "grayscale"
     columns = ("grayscale",)
+    settles = True
+
+    def act(self, draft: Draft, step: Step, entry: str, columns: Columns, gate: Value) -> None:  # noqa: ARG002
+        """Lost twice is lost: either step says it."""
+        before, now = (draft.written(entry) or (0.0,))[0], columns[0] * gate
+        draft.rewrite(entry, (before + now - before * now,), 1.0)
 
     @staticmethod
     def _read_torchvision(step: Step) -> Mapping[str, Columns]:

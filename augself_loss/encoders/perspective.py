@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from typing_extensions import Self
 
-from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.base import Columns, Motion, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, as_range
 from augself_loss.errors import PipelineError
 
@@ -30,7 +30,9 @@ class PerspectiveEncoder(RegressionEncoder):
     name = "perspective"
     columns = tuple(f"{corner}_{axis}" for corner in CORNERS for axis in "xy")
     identity = (0.0,) * 8
-    not_before = ("crop", "rotation")
+    moves: Motion | None = "warp"
+    by_size = True
+    not_before = ("crop", "turn")
 
     def __init__(self, distortion: float = 0.5) -> None:
         reach = as_range(distortion, 0.0, "distortion") or (0.0, 0.0)

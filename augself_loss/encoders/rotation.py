@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 from torch.nn import functional
 
-from augself_loss.encoders.base import Columns, Encoder, Kind, Step, Value
+from augself_loss.encoders.base import Columns, Draft, Encoder, Kind, Motion, Step, Value
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Field
 
@@ -31,6 +31,9 @@ class RotationEncoder(Encoder):
     columns = ("quarter_turns",)
     identity = (0.0,)
     kind: Kind = "classes"
+    moves: Motion | None = "turn"
+    by_size = True
+    settles = True
     # A turn by 0 still resamples the view, and one by −3 rounds otherwise than one by 1: a bitwise
     # replay has to know both.
     extras = {"rotation_applied": Field(("applied", "full_turns"), (0.0, 0.0))}
@@ -64,6 +67,25 @@ class RotationEncoder(Encoder):
     def readout(self, prediction: Tensor) -> Tensor:
         """Probabilities of the four classes."""
         return prediction.softmax(dim=-1)
+
+    def act(self, draft: Draft, step: Step, entry: str, columns: Columns, gate: Value) -> None:
+        """Turn the view; of how it was turned, the last step says."""
+        if entry == self.name:
+            draft.turn(columns[0] * gate, step)
+        else:
+            draft.rewrite(entry, columns, gate)
+
+    def settled(self, draft: Draft) -> Columns:
+        """Quarter turns in the end."""
+        return (draft.turns,)
+
+    def mirror(self, columns: Columns, horizontal: Value, vertical: Value) -> Columns:
+        """A later flip in one direction turns the other way round."""
+        return ((columns[0] * (1 - 2 * horizontal) * (1 - 2 * vertical)) % 4,)
+
+    def turned_by(self, columns: Columns) -> Value:
+        """A quarter is 90°."""
+        return columns[0] * 90.0
 
     @classmethod
     def takes(cls, step: Step) -> bool:

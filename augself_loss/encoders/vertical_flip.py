@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from augself_loss.encoders.base import Columns, Draft, Motion, Step, Value
 from augself_loss.encoders.binary import BinaryEncoder, applied
 
 
@@ -10,6 +11,16 @@ class VerticalFlipEncoder(BinaryEncoder):
 
     name = "vertical_flip"
     columns = ("vertical_flip",)
+    moves: Motion | None = "mirror"
+    settles = True
+
+    def act(self, draft: Draft, step: Step, entry: str, columns: Columns, gate: Value) -> None:  # noqa: ARG002
+        """Mirror the view."""
+        draft.flip(0.0, columns[0] * gate)
+
+    def settled(self, draft: Draft) -> Columns:
+        """Whether the view is mirrored in the end."""
+        return (draft.vertical,)
 
     kornia = {"RandomVerticalFlip": applied("vertical_flip")}
     torchvision = {"RandomVerticalFlip": applied("vertical_flip")}

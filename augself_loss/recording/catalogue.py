@@ -19,6 +19,10 @@ class Catalogue:
     Args:
         host: whose transforms are read.
         own: a user's own encoders; they come before the built-in ones.
+
+    Attributes:
+        encoders: type → its encoder.
+        owners: record entry → the encoder that says how its steps combine.
     """
 
     def __init__(self, host: Host, own: Iterable[Encoder] = ()) -> None:
@@ -26,6 +30,10 @@ class Catalogue:
         self.host = host
         self._own = own
         self.encoders = default_encoders(own)
+        self.owners = {
+            **{entry: encoder for encoder in self.encoders.values() for entry in encoder.extras},
+            **self.encoders,
+        }
         self._readers: dict[str, list[Encoder]] = {}
         for encoder in [*own, *self.encoders.values()]:
             for transform in getattr(encoder, host):
@@ -98,6 +106,10 @@ class Catalogue:
     def type_of(self, step: Step) -> str:
         """Name the type of a transform's step."""
         return self._of(step).name
+
+    def by_size(self, step: Step) -> bool:
+        """Whether a transform is drawn, or read, by the size of its image."""
+        return self._of(step).by_size
 
     def _of(self, step: Step) -> Encoder:
         for encoder in self._readers.get(step.name, ()):

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from augself_loss.encoders.base import Value
+from augself_loss.encoders.base import Columns, Step, Value
 
 Box: TypeAlias = tuple[Value, Value, Value, Value]
 """Top, left, height, width as fractions of an image."""
@@ -105,3 +105,62 @@ def inside(outer: Box, inner: Box) -> Box:
         inner[2] * height,
         inner[3] * width,
     )
+
+
+class Placed:
+    """Where a view lies in its source: a draft of a record of which only that is kept.
+
+    Attributes:
+        frame: how the view is mirrored and turned.
+        shown: the part of the source that it shows, as fractions.
+    """
+
+    def __init__(self) -> None:
+        self.frame = Frame()
+        self.shown: Box = (0.0, 0.0, 1.0, 1.0)
+
+    @property
+    def box(self) -> Columns:
+        """The part of the source that it shows."""
+        return self.shown
+
+    @property
+    def horizontal(self) -> Value:
+        """1 where mirrored left to right."""
+        return self.frame.horizontal
+
+    @property
+    def vertical(self) -> Value:
+        """1 where mirrored top to bottom."""
+        return self.frame.vertical
+
+    @property
+    def turns(self) -> Value:
+        """Quarter turns counter-clockwise."""
+        return self.frame.turns
+
+    def flip(self, horizontal: Value, vertical: Value) -> None:
+        """Mirror the view, where 1."""
+        self.frame.flip(horizontal, vertical)
+
+    def turn(self, quarters: Value, step: Step) -> None:  # noqa: ARG002
+        """Turn the view counter-clockwise."""
+        self.frame.turn(quarters)
+
+    def from_source(self, box: Columns) -> Columns:
+        """Find a box of the source in the view's frame."""
+        top, left, height, width = box
+        return self.frame.from_source((top, left, height, width))
+
+    def crop(self, box: Columns, step: Step, gate: Value) -> None:
+        """Cut a box out of the view: not looked at."""
+
+    def written(self, name: str) -> Columns | None:  # noqa: ARG002
+        """Look at an entry: none is kept."""
+        return None
+
+    def write(self, name: str, columns: Columns, step: Step, gate: Value) -> None:
+        """Write an entry: none is kept."""
+
+    def rewrite(self, name: str, columns: Columns, gate: Value) -> None:
+        """Write over an entry: none is kept."""

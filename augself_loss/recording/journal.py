@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Columns, Step, Value
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Layout
-from augself_loss.recording.frame import Box, Frame, choose, inside
+from augself_loss.recording.catalogue import Catalogue
+from augself_loss.recording.frame import Placed, choose, inside
 
-FLIPS = {"flip": (1.0, 0.0), "vertical_flip": (0.0, 1.0)}
 
-
-class Journal:
+class Journal(Placed):
     """The steps of one call of a pipeline, for one sample (numbers) or a batch (tensors).
 
     Args:
         layout: the entries to write.
-        encoders: type name → encoder, for those whose columns a later flip mirrors.
+        catalogue: the encoders, which say what a step does to the record.
     """
 
-    def __init__(self, layout: Layout, encoders: Mapping[str, Encoder]) -> None:
+    def __init__(self, layout: Layout, catalogue: Catalogue) -> None:
+        super().__init__()
         self.layout = layout
-        self.encoders = encoders
-        self.frame = Frame()
-        self.box: Box = (0.0, 0.0, 1.0, 1.0)
-        self.columns: dict[str, list[Value]] = {}
+        self.encoders, self.owners = catalogue.encoders, catalogue.owners
+        self.columns: dict[str, Columns] = {}
         self.touched: set[tuple[str, int]] = set()
 
     def add(self, step: Step, entries: Mapping[str, Columns], gate: Value = 1.0) -> None:
@@ -41,45 +38,35 @@ class Journal:
             PipelineError: two steps write the same column, or a quarter turn, or a crop after
                 one, works on an image that is not square.
         """
-        for name, values in entries.items():
-            if name in FLIPS:
-                horizontal, vertical = FLIPS[name]
-                self._flip(horizontal * values[0] * gate, vertical * values[0] * gate)
-            elif name == "rotation":
-                self._turn(step, values[0] * gate)
-            elif name == "rotation_applied":
-                before = self.columns.get(name, [0.0, 0.0])
-                pairs = zip(values, before, strict=True)
-                self.columns[name] = [choose(gate, new, old) for new, old in pairs]
-            elif name == "grayscale":  # lost twice is lost: either step says it
-                before, now = self.columns.get(name, [0.0])[0], values[0] * gate
-                self.columns[name] = [before + now - before * now]
-            elif name == "crop":
-                self._crop(step, values, gate)
-            elif name in self.layout:
-                self._write(step, name, values, gate)
+        for name, columns in entries.items():
+            owner = self.owners.get(name)
+            if owner is not None:
+                owner.act(self, step, name, columns, gate)
+            else:
+                self.write(name, columns, step, gate)
 
-    def settle(self) -> dict[str, list[Value]]:
-        """Return every entry of the layout as a list of columns."""
-        placed: dict[str, list[Value]] = {
-            **self.columns,
-            "crop": list(self.box),
-            "flip": [self.frame.horizontal],
-            "vertical_flip": [self.frame.vertical],
-            "rotation": [self.frame.turns],
-        }
-        return {name: placed.get(name, list(f.identity)) for name, f in self.layout.items()}
+    def settle(self) -> dict[str, Sequence[Value]]:
+        """Return every entry of the layout as its columns."""
+        settled: dict[str, Sequence[Value]] = {}
+        for name, field in self.layout.items():
+            encoder = self.encoders.get(name)
+            placed = None if encoder is None else encoder.settled(self)
+            settled[name] = self.columns.get(name, field.identity) if placed is None else placed
+        return settled
 
-    def _flip(self, horizontal: Value, vertical: Value) -> None:
-        self.frame.flip(horizontal, vertical)
-        for name in self.columns:
+    def flip(self, horizontal: Value, vertical: Value) -> None:
+        """Mirror the view, and with it what earlier steps wrote."""
+        super().flip(horizontal, vertical)
+        for name, columns in self.columns.items():
             if name in self.encoders:
-                mirrored = self.encoders[name].mirror(
-                    tuple(self.columns[name]), horizontal, vertical
-                )
-                self.columns[name] = list(mirrored)
+                self.columns[name] = self.encoders[name].mirror(columns, horizontal, vertical)
 
-    def _turn(self, step: Step, quarters: Value) -> None:
+    def turn(self, quarters: Value, step: Step) -> None:
+        """Turn the view counter-clockwise.
+
+        Raises:
+            PipelineError: what is left of the source is no turned box.
+        """
         fixed = step.config.get("degrees", (90, 90))[0]
         whole = step.size[0] == step.size[1] or step.config.get("expand") or fixed % 180 == 0
         if not whole or step.config.get("center") is not None:
@@ -88,24 +75,42 @@ class Journal:
                 "cuts it: what is left of the source is no turned box. Crop to a square first and "
                 "turn about its centre, or leave the turn out of the record with ignore=[...]."
             )
-        self.frame.turn(quarters)
+        super().turn(quarters, step)
 
-    def _crop(self, step: Step, values: Columns, gate: Value) -> None:
+    def crop(self, box: Columns, step: Step, gate: Value) -> None:
+        """Cut a box out of the view.
+
+        Raises:
+            PipelineError: the box in the source is not known.
+        """
         if self.frame.turned and step.size[0] != step.size[1]:
             raise PipelineError(
                 f"'{step.name}' crops an image of {step.size} after a quarter turn: its box in the "
                 "source is only known for square images. Crop first and turn then."
             )
-        top, left, height, width = values
-        box = self.frame.to_source((top, left, height, width))
+        top, left, height, width = box
+        found = self.frame.to_source((top, left, height, width))
         identity = (0.0, 0.0, 1.0, 1.0)
-        gated = tuple(choose(gate, v, i) for v, i in zip(box, identity, strict=True))
-        self.box = inside(self.box, gated)
+        top, left, height, width = (
+            choose(gate, v, i) for v, i in zip(found, identity, strict=True)
+        )
+        self.shown = inside(self.shown, (top, left, height, width))
 
-    def _write(self, step: Step, name: str, values: Columns, gate: Value) -> None:
+    def written(self, name: str) -> Columns | None:
+        """Look at an entry that earlier steps wrote."""
+        return self.columns.get(name)
+
+    def write(self, name: str, columns: Columns, step: Step, gate: Value) -> None:
+        """Write an entry, if the record holds it.
+
+        Raises:
+            PipelineError: an earlier step wrote one of its columns.
+        """
+        if name not in self.layout:
+            return
         identity = self.layout[name].identity
-        columns = self.columns.setdefault(name, list(identity))
-        for i, value in enumerate(values):
+        now = list(self.columns.get(name, identity))
+        for i, value in enumerate(columns):
             if value is None:
                 continue
             if (name, i) in self.touched:
@@ -115,4 +120,13 @@ class Journal:
                     "of the record with ignore=[...]."
                 )
             self.touched.add((name, i))
-            columns[i] = choose(gate, value, identity[i])
+            now[i] = choose(gate, value, identity[i])
+        self.columns[name] = tuple(now)
+
+    def rewrite(self, name: str, columns: Columns, gate: Value) -> None:
+        """Write an entry over what earlier steps wrote; where not applied, that stays."""
+        if name not in self.layout:
+            return
+        before = self.columns.get(name, self.layout[name].identity)
+        pairs = zip(columns, before, strict=True)
+        self.columns[name] = tuple(choose(gate, new, old) for new, old in pairs)

@@ -29,13 +29,6 @@ from augself_loss.recording.plan import check_plan, leaves
 from augself_loss.recording.replay import Replayed, ReplayKind, replay
 from augself_loss.recording.replay_moved import replay_boxes, replay_masks
 
-GEOMETRY = frozenset(
-    {"crop", "flip", "vertical_flip", "rotation", "angle", "affine", "perspective", "erasing"}
-)
-"""Types that move pixels, or erase them, and leave their values alone."""
-BY_SIZE = frozenset({"crop", "rotation", "affine", "perspective", "erasing"})
-"""Types whose steps are drawn, or read, by the size of their image."""
-
 
 class KorniaRecorder:
     """Runs a Kornia pipeline on a batch and returns the views together with their record.
@@ -96,7 +89,8 @@ class KorniaRecorder:
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
         self._watch = Watch(pipeline, self._wiring, found)
         coloured = [type(m).__name__ for m, c in self._config.items() if needs_colour(m, c)]
-        self._check = ImageCheck(not GEOMETRY.issuperset(found), coloured, check_images)
+        photometric = any(encoder.photometric for encoder in self.encoders)
+        self._check = ImageCheck(photometric, coloured, check_images)
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Record]:
         """Augment a batch.
@@ -121,7 +115,7 @@ class KorniaRecorder:
 
     def _settled(self, channels: int) -> Mapping[str, Sequence[Value]]:
         """Read what the pipeline has just done to images of so many channels, entry by entry."""
-        journal = Journal(self.layout, self._catalogue.encoders)
+        journal = Journal(self.layout, self._catalogue)
         applied = list(self._applied(self.pipeline))
         device = device_of(params for _, params in applied)
         for module, drawn in applied:
@@ -200,7 +194,7 @@ class KorniaRecorder:
         name = type(module).__name__
         own = self._catalogue.knows(name, own=True)
         step = Step(name, {}, self._config[module], (0, 0))
-        return own or self._catalogue.type_of(step) in BY_SIZE
+        return own or self._catalogue.by_size(step)
 
     def _applied(
         self, module: nn.Module, params: Any = None

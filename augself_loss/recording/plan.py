@@ -28,11 +28,6 @@ class Branch:
 
 Node: TypeAlias = Leaf | Branch
 
-SETTLED = frozenset({"flip", "vertical_flip", "rotation", "crop", "grayscale"})
-"""Types of which a pipeline may hold several steps: they combine into one value."""
-WARPS = frozenset({"angle", "affine", "perspective"})
-"""Types that move every pixel: each is recorded as it was applied, so their order must be known."""
-
 
 def leaves(node: Node) -> list[Leaf]:
     """List the recorded transforms in the pipeline's order."""
@@ -75,14 +70,14 @@ def is_listed(transform: Any, listed: tuple[Any, ...]) -> bool:
 
 def _check_pair(first: Leaf, others: Sequence[Leaf]) -> None:
     for second in others:
-        if second.encoder.name in first.encoder.not_before:
+        if {second.encoder.name, second.encoder.moves} & {*first.encoder.not_before}:
             raise PipelineError(
                 f"'{second.name}' after '{first.name}': the record of '{first.encoder.name}' would "
                 f"no longer hold in the source image's frame. Put '{second.name}' first, or leave "
                 "one of them out of the record with ignore=[...]."
             )
         same = first.encoder.name == second.encoder.name
-        if same and first.encoder.name not in SETTLED and not _disjoint(first, second):
+        if same and not first.encoder.settles and not _disjoint(first, second):
             raise PipelineError(
                 f"'{first.name}' and '{second.name}' both set '{first.encoder.name}'; a record "
                 "holds one value. Merge the two steps, or leave one out of the record with "
@@ -92,8 +87,9 @@ def _check_pair(first: Leaf, others: Sequence[Leaf]) -> None:
 
 def _check_order(first: Leaf, others: Sequence[Leaf]) -> None:
     for second in others:
-        kinds = {first.encoder.name, second.encoder.name}
-        if len(kinds) == 2 and kinds <= WARPS:
+        # Each is recorded as it was applied, so their order must be known.
+        warps = first.encoder.moves == second.encoder.moves == "warp"
+        if warps and first.encoder.name != second.encoder.name:
             raise PipelineError(
                 f"'{first.name}' and '{second.name}' run in an order that is drawn anew each time, "
                 "and no record says in which. Put them into a container of fixed order, or leave "

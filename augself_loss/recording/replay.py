@@ -11,11 +11,11 @@ from kornia.augmentation.container.params import ParamItem
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import PipelineError, RecordError
 from augself_loss.parameters import Layout, Record
-from augself_loss.recording.frame import Frame
-from augself_loss.recording.journal import FLIPS
+from augself_loss.recording.frame import Placed
 from augself_loss.recording.kornia_params import ONLY_APPLIED_ROWS
 from augself_loss.recording.kornia_wiring import Wiring
 
@@ -75,7 +75,7 @@ class Writer:
         self.record, self.layout = given.record, given.layout
         self.wiring, self.config = given.wiring, given.wiring.config
         self.catalogue = given.wiring.catalogue
-        self.frame = Frame()
+        self.reached = Placed()
         self.gated: list[nn.Module] = []
         self.left = [self._type(m) for m in _modules(given.pipeline) if m in self.config]
         repeated = {name for name in self.left if self.left.count(name) > 1}
@@ -133,16 +133,16 @@ class Writer:
     def next(self, module: nn.Module) -> tuple[str, dict[str, Columns], Tensor]:
         """Say what the next step did: its type, its entries in its own frame, its gate."""
         name = self.left.pop(0)
-        if name == "crop" and module.p_batch != 1:
+        encoder = self.catalogue.encoders[name]
+        if not encoder.tells_applied and module.p_batch != 1:
             raise PipelineError(
                 f"A {type(module).__name__} with p={module.p_batch} cannot be replayed: whether it "
                 "was applied is not in the record. Build it with p=1."
             )
-        entries = self._as_given(name)
-        if name in FLIPS:
-            self.frame.flip(*(axis * entries[name][0] for axis in FLIPS[name]))
-        elif name == "rotation":
-            self.frame.turn(entries[name][0])
+        step = Step(type(module).__name__, {}, self.config[module], (0, 0))
+        entries = self._as_given(encoder, step)
+        for entry, columns in entries.items():
+            encoder.act(self.reached, step, entry, columns, 1.0)
         return name, entries, self._gate(name, entries)
 
     def params(self, module: nn.Module, drawn: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,26 +161,22 @@ class Writer:
         }
         return {**drawn, **written, "batch_prob": rows.to(drawn["batch_prob"])}
 
-    def _as_given(self, name: str) -> dict[str, Columns]:
+    def _as_given(self, encoder: Encoder, step: Step) -> dict[str, Columns]:
         """Take a type's entries from the source's frame back to the frame of their step."""
-        encoder = self.catalogue.encoders[name]
-        entries = {
+        entries: dict[str, Columns] = {
             entry: self.record[entry].unbind(-1) for entry in encoder.fields if entry in self.record
         }
-        if name == "crop":
-            return {"crop": self.frame.from_source(entries["crop"])}  # type: ignore[arg-type]
-        horizontal, vertical = (
-            self.record[flip][:, 0] if flip in self.left else 0.0 for flip in FLIPS
-        )
-        if name == "rotation":
-            turns = entries[name][0] * (1 - 2 * horizontal) * (1 - 2 * vertical)
-            return {**entries, name: (turns % 4,)}
-        return {**entries, name: encoder.mirror(entries[name], horizontal, vertical)}
+        after = Placed()
+        for later in (self.catalogue.encoders[name] for name in self.left):
+            if later.moves == "mirror":
+                later.act(after, step, later.name, self.record[later.name].unbind(-1), 1.0)
+        given = encoder.as_given(entries[encoder.name], self.reached, after)
+        return {**entries, encoder.name: given}
 
     def _gate(self, name: str, entries: Mapping[str, Columns]) -> Tensor:
         """Find where a type was applied: where the record says so, or is not the identity."""
-        if name == "crop":
-            return torch.ones_like(entries[name][0])  # crops are applied to all or none
+        if not self.catalogue.encoders[name].tells_applied:
+            return torch.ones_like(entries[name][0])  # applied to all or none, and p is 1
         if f"{name}_applied" in entries:
             said: Tensor = entries[f"{name}_applied"][0]
             return said

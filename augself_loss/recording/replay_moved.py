@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import ImageError, PipelineError
+from augself_loss.recording.frame import Placed
 from augself_loss.recording.kornia_wiring import is_host
 from augself_loss.recording.replay import Replayed, Writer, check_fixed_order, drawn_by
 
@@ -162,27 +163,36 @@ class _BoxWriter(_MovedWriter):
         return self._clipped(super().run(module, things))
 
     def move(self, module: nn.Module, things: Tensor) -> Tensor:
-        self.catalogue.writer(Step(type(module).__name__, {}, self.config[module], self.size))
+        step = Step(type(module).__name__, {}, self.config[module], self.size)
+        self.catalogue.writer(step)
         name, entries, _ = self.next(module)
-        values = {k: [v.to(things)[:, None] for v in c] for k, c in entries.items() if k == name}
-        left, top, right, bottom = things.unbind(-1)
-        height, width = self.size
-        if name == "flip":
-            left, right = _mirrored(left, right, width, values[name][0])
-        elif name == "vertical_flip":
-            top, bottom = _mirrored(top, bottom, height, values[name][0])
-        elif name == "crop":
-            return self._cropped(module, things, tuple(values[name]))
-        else:
-            degrees = values[name][0] * (90.0 if name == "rotation" else 1.0)
-            return self._turned(things, degrees)
-        return torch.stack([left, top, right, bottom], dim=-1)
+        encoder = self.catalogue.encoders[name]
+        values = tuple(value.to(things)[:, None] for value in entries[name])
+        if encoder.moves == "mirror":
+            gates = Placed()
+            encoder.act(gates, step, name, values, 1.0)
+            return self._mirrored(things, gates)
+        if encoder.moves == "crop":
+            return self._cropped(module, things, values)
+        degrees = encoder.turned_by(values)
+        if degrees is None:
+            raise _unknown(module, "An encoder's turned_by says by how much its type turns")
+        return self._turned(things, degrees)
 
     def resize(self, module: KorniaResize, things: Tensor) -> Tensor:
         before = self.size
         blank = torch.zeros(1, 1, *before)
         self.size = (*module(blank, params=drawn_by(module, blank)).shape[-2:],)
         return things * things.new_tensor([self.size[i % 2] / before[i % 2] for i in (1, 0, 1, 0)])
+
+    def _mirrored(self, boxes: Tensor, gates: Placed) -> Tensor:
+        """Mirror boxes where a flip was applied; of an axis that is not flipped the gate is 0."""
+        (left, top, right, bottom), (height, width) = boxes.unbind(-1), self.size
+        if isinstance(gates.horizontal, Tensor):
+            left, right = _mirrored(left, right, width, gates.horizontal)
+        if isinstance(gates.vertical, Tensor):
+            top, bottom = _mirrored(top, bottom, height, gates.vertical)
+        return torch.stack([left, top, right, bottom], dim=-1)
 
     def _cropped(self, module: nn.Module, boxes: Tensor, box: Columns) -> Tensor:
         (height, width), (top, left, box_height, box_width) = self.size, box

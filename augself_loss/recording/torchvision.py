@@ -131,7 +131,7 @@ class TorchvisionRecorder:
                 if reported is IDLE:
                     self._check_idle(step)
             return {}
-        journal = Journal(self.layout, self._catalogue.encoders)
+        journal = Journal(self.layout, self._catalogue)
         for step, reported in steps:
             if reported is IDLE:
                 self._check_idle(step)
