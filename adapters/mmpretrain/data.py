@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import kornia.augmentation
 import torch
 from torch import nn
 
@@ -18,6 +17,7 @@ from augself_loss.adapters.mmpretrain.host import (
 from augself_loss.adapters.mmpretrain.recorder import MMRecorder, Own
 from augself_loss.errors import LossError, PipelineError, RecordError
 from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.kornia_built import built
 from augself_loss.recording.multiview import MultiViewRecorder
 
 KEY = "aug_params"
@@ -130,7 +130,11 @@ class KorniaDataPreprocessor(SelfSupDataPreprocessor):  # type: ignore[misc]
             )
         wanted = tuple(types)
         lines = [
-            KorniaRecorder(nn.Sequential(*map(_built, line)), types=wanted) for line in transforms
+            KorniaRecorder(
+                nn.Sequential(*(built(step, "type", "KorniaDataPreprocessor") for step in line)),
+                types=wanted,
+            )
+            for line in transforms
         ]
         self.recorder = MultiViewRecorder(
             [line for line, count in zip(lines, counts, strict=True) for _ in range(count)]
@@ -169,23 +173,6 @@ class KorniaDataPreprocessor(SelfSupDataPreprocessor):  # type: ignore[misc]
                 views = [(view - self.mean) / self.std for view in views]
         batch = [*views, packed] if self.records else views
         return {"inputs": batch, "data_samples": cast.get("data_samples")}
-
-
-def _built(augmentation: Any) -> nn.Module:
-    """Build one of Kornia's augmentations from its dict."""
-    if isinstance(augmentation, nn.Module):
-        return augmentation
-    options = dict(augmentation)
-    kind = options.pop("type", None)
-    cls = getattr(kornia.augmentation, kind, None) if isinstance(kind, str) else kind
-    if cls is None:
-        raise PipelineError(
-            f"KorniaDataPreprocessor expected the name of a class of kornia.augmentation, found "
-            f"type={kind!r}."
-        )
-    tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-    built: nn.Module = cls(**tuples)
-    return built
 
 
 def recorder_of(pipeline: Any) -> MultiViewRecorder:

@@ -18,6 +18,7 @@ from augself_loss.adapters.vissl.transform import KEY
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import pack
 from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.kornia_built import built
 from augself_loss.recording.multiview import mark_of, to_bits
 
 IMAGES = ("data", "data_momentum")
@@ -37,21 +38,7 @@ def pipeline_of(transforms: Sequence[Mapping[str, Any]]) -> nn.Module:
         >>> len(pipeline_of([{"name": "RandomHorizontalFlip", "p": 0.5}]))
         1
     """
-    modules = []
-    for transform in transforms:
-        options = {key: _tuples(value) for key, value in transform.items()}
-        name = options.pop("name", None)
-        cls = getattr(kornia.augmentation, str(name), None)
-        if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-            raise PipelineError(
-                f"AUGSELF.KORNIA expected names of kornia.augmentation, found {name!r}."
-            )
-        try:
-            modules.append(cls(**options))
-        except TypeError as error:
-            raise PipelineError(
-                f"AUGSELF.KORNIA: '{name}' does not take {options}: {error}."
-            ) from (error)
+    modules = [built(transform, "name", "AUGSELF.KORNIA") for transform in transforms]
     pipeline: nn.Module = kornia.augmentation.AugmentationSequential(*modules)
     return pipeline
 
@@ -112,8 +99,3 @@ class DeviceViews:
         layout = self.recorder.layout
         records.append(to_bits(pack(record, layout), mark_of(layout)))
         return views
-
-
-def _tuples(value: Any) -> Any:
-    """Make a config's lists tuples, as Kornia asks for."""
-    return tuple(_tuples(item) for item in value) if isinstance(value, (list, tuple)) else value
