@@ -137,9 +137,9 @@ def active_factors(step: Step) -> tuple[int, ...]:
 def kornia_factors(step: Step) -> Columns:
     """Read the four factors of a Kornia jitter; one that it never changes is untouched.
 
-    Nor are saturation and hue of an image of one channel (``image_channels``), which has none.
+    Nor are saturation and hue of an image of one channel, which has none.
     """
-    active = [i for i in active_factors(step) if i < 2 or step.params.get("image_channels") != 1]
+    active = [i for i in active_factors(step) if i < 2 or step.channels != 1]
     return tuple(
         step.params[f"{name}_factor"] if i in active else None for i, name in enumerate(FACTORS)
     )

@@ -123,8 +123,7 @@ class KorniaRecorder:
             check_canvas(name, config, drawn)
             params = {k: on(device, value) for k, value in drawn.items()}
             gate = params["batch_prob"] > 0.5
-            params["image_channels"] = channels
-            step = Step(name, params, config, size_of(drawn))
+            step = Step(name, params, config, size_of(drawn), channels=channels)
             entries = self._catalogue.read(step)
             rows = {name: all_rows(columns, gate) for name, columns in entries.items()}
             journal.add(step, rows, gate)
