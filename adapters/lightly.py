@@ -23,7 +23,7 @@ from augself_loss.recording.foresee import NUMPY, foreseen
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.reported import Apply
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision_wiring import Wiring
+from augself_loss.recording.torchvision.wiring import Wiring
 from augself_loss.recording.walk import Reading
 
 try:

@@ -17,7 +17,7 @@ from augself_loss.adapters.mmpretrain.host import (
 from augself_loss.adapters.mmpretrain.recorder import MMRecorder, Own
 from augself_loss.errors import LossError, PipelineError, RecordError
 from augself_loss.recording.kornia import KorniaRecorder
-from augself_loss.recording.kornia_built import built
+from augself_loss.recording.kornia.built import built
 from augself_loss.recording.multiview import MultiViewRecorder
 
 KEY = "aug_params"

@@ -15,7 +15,7 @@ from torch import nn
 from augself_loss.encoders.base import Step
 from augself_loss.errors import missing_extra
 from augself_loss.recording.notes import note
-from augself_loss.recording.torchvision_images import Seen, seen
+from augself_loss.recording.torchvision.images import Seen, seen
 
 try:
     from stable_pretraining.data import transforms

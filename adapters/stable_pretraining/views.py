@@ -21,8 +21,8 @@ from augself_loss.recording.follow import Children, Settings
 from augself_loss.recording.plan import Branch, Leaf, Node
 from augself_loss.recording.reported import Size
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision_images import Seen
-from augself_loss.recording.torchvision_wiring import Wiring, is_torchvision
+from augself_loss.recording.torchvision.images import Seen
+from augself_loss.recording.torchvision.wiring import Wiring, is_torchvision
 from augself_loss.recording.twins import held_by, refilled
 from augself_loss.recording.walk import NOTHING
 

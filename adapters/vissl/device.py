@@ -18,7 +18,7 @@ from augself_loss.adapters.vissl.transform import KEY
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import pack
 from augself_loss.recording.kornia import KorniaRecorder
-from augself_loss.recording.kornia_built import built
+from augself_loss.recording.kornia.built import built
 from augself_loss.recording.multiview import mark_of, to_bits
 
 IMAGES = ("data", "data_momentum")

@@ -37,7 +37,7 @@ from augself_loss.encoders.base import Columns
 from augself_loss.errors import PipelineError
 from augself_loss.recording.reported import Apply
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision_wiring import Wiring
+from augself_loss.recording.torchvision.wiring import Wiring
 from augself_loss.recording.walk import Reading
 
 WRAPPERS = {

@@ -1,1 +1,12 @@
-"""Where records come from: one recorder per augmentation library."""
+"""Where records come from: one recorder per augmentation library, and what they share.
+
+``kornia`` and ``torchvision`` each run a pipeline and read what it did; ``multiview`` makes several
+views. Adding a library is a module that walks its pipelines and one that makes its transforms say
+what they did; how that is read stands on the encoders.
+
+- Before the first image: ``walk`` (pipelines of callables), ``plan`` (what no record can tell),
+  ``catalogue`` (which encoder reads what), ``follow`` (what a user changes later).
+- While views are made: ``notes`` (where steps are noted), ``twins`` (objects that note, beside the
+  user's own), ``reported`` and ``foresee`` (callables that say nothing of themselves).
+- Afterwards: ``journal`` settles the steps into a record, ``frame`` says where the view lies.
+"""

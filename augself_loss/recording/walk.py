@@ -1,6 +1,6 @@
 """Walks a pipeline of callables, of any library: what is left out, registered, or read by a table.
 
-A library's own walk (:mod:`~augself_loss.recording.torchvision_wiring`) says what else it knows.
+A library's own walk (:mod:`~augself_loss.recording.torchvision.wiring`) says what else it knows.
 A host with transforms of its own gives a table of :class:`Reading` to a subclass of that.
 """
 

@@ -8,7 +8,7 @@ import kornia.augmentation as K  # noqa: N812
 import pytest
 
 from augself_loss.errors import PipelineError
-from augself_loss.recording.kornia_built import built
+from augself_loss.recording.kornia.built import built
 
 CROP = {"size": [8, 8], "scale": [0.2, 1.0], "p": 1.0}
 

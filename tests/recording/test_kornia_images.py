@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from augself_loss import AugSelfLoss, ImageError
 from augself_loss.recording.kornia import KorniaRecorder
-from augself_loss.recording.kornia_params import ONLY_APPLIED_ROWS
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
 
 Build = Callable[[], nn.Module]
 Images = Callable[..., Tensor]

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from augself_loss import PipelineError
 from augself_loss.recording.kornia import KorniaRecorder
-from augself_loss.recording.kornia_params import ONLY_APPLIED_ROWS
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
 
 Build = Callable[..., nn.Module]
 Images = Callable[..., Tensor]

@@ -20,7 +20,7 @@ from augself_loss.errors import ImageError, PipelineError
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision_images import seen
+from augself_loss.recording.torchvision.images import seen
 
 APIS = pytest.mark.parametrize("api", [v1, v2], ids=["v1", "v2"])
 RAMP = torch.arange(256, dtype=torch.uint8).view(1, 16, 16).expand(3, 16, 16).contiguous()

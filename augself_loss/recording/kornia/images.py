@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from augself_loss.encoders.base import Step
 from augself_loss.encoders.color import FACTORS, active_factors
 from augself_loss.errors import ImageError
-from augself_loss.recording.kornia_params import ONLY_APPLIED_ROWS
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
 
 MASK_HINT = " For masks of class ids use replay(masks, record, kind='mask')."
 

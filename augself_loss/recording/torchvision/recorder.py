@@ -21,8 +21,8 @@ from augself_loss.recording.journal import Journal
 from augself_loss.recording.notes import IDLE, Entry, logged
 from augself_loss.recording.plan import check_plan, leaves
 from augself_loss.recording.reported import Apply, check_one_view
-from augself_loss.recording.torchvision_images import check_one
-from augself_loss.recording.torchvision_wiring import Wiring
+from augself_loss.recording.torchvision.images import check_one
+from augself_loss.recording.torchvision.wiring import Wiring
 from augself_loss.recording.walk import Walk
 
 

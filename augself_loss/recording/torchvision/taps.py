@@ -21,7 +21,7 @@ from torchvision.transforms import v2
 from augself_loss.encoders.base import Step
 from augself_loss.encoders.crop import padding_sides
 from augself_loss.recording.notes import IDLE, note
-from augself_loss.recording.torchvision_images import Seen, check_alone, seen
+from augself_loss.recording.torchvision.images import Seen, check_alone, seen
 from augself_loss.recording.twins import ORIGINAL, twin
 
 V1_DRAWS: Mapping[str, tuple[str, ...]] = {

@@ -20,14 +20,14 @@ from augself_loss.errors import ImageError
 from augself_loss.parameters import Layout, Record, unpack
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
-from augself_loss.recording.kornia_images import ImageCheck, needs_colour
-from augself_loss.recording.kornia_params import all_rows, check_canvas, device_of, on, size_of
-from augself_loss.recording.kornia_sizes import check_sizes, keeps_size
-from augself_loss.recording.kornia_watch import Watch
-from augself_loss.recording.kornia_wiring import Wiring
+from augself_loss.recording.kornia.images import ImageCheck, needs_colour
+from augself_loss.recording.kornia.params import all_rows, check_canvas, device_of, on, size_of
+from augself_loss.recording.kornia.replay import Replayed, ReplayKind, replay
+from augself_loss.recording.kornia.replay_moved import replay_boxes, replay_masks
+from augself_loss.recording.kornia.sizes import check_sizes, keeps_size
+from augself_loss.recording.kornia.watch import Watch
+from augself_loss.recording.kornia.wiring import Wiring
 from augself_loss.recording.plan import check_plan, leaves
-from augself_loss.recording.replay import Replayed, ReplayKind, replay
-from augself_loss.recording.replay_moved import replay_boxes, replay_masks
 
 
 class KorniaRecorder:

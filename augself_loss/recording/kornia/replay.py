@@ -16,8 +16,8 @@ from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import PipelineError, RecordError
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.frame import Placed
-from augself_loss.recording.kornia_params import ONLY_APPLIED_ROWS
-from augself_loss.recording.kornia_wiring import Wiring
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
+from augself_loss.recording.kornia.wiring import Wiring
 
 ReplayKind: TypeAlias = Literal["image", "mask", "boxes"]
 
@@ -186,7 +186,7 @@ class Writer:
 
 
 def _as_kornia_keeps(key: str, written: Tensor, drawn: Tensor, applied: Tensor) -> Tensor:
-    """Lay out a parameter's rows as this version of Kornia does, see ``recording.kornia``."""
+    """Lay out a parameter's rows as this version of Kornia does, see ``recorder``."""
     if key == "order":
         return written
     applied = applied.to(written.device)

@@ -11,8 +11,8 @@ from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
-from augself_loss.recording.kornia_params import config_of, samplers_of
-from augself_loss.recording.kornia_wiring import Wiring, odds_of
+from augself_loss.recording.kornia.params import config_of, samplers_of
+from augself_loss.recording.kornia.wiring import Wiring, odds_of
 
 
 class Watch:

@@ -13,7 +13,7 @@ from torch import nn
 from augself_loss.encoders.base import Step
 from augself_loss.errors import PipelineError
 from augself_loss.recording.catalogue import Catalogue
-from augself_loss.recording.kornia_params import config_of
+from augself_loss.recording.kornia.params import config_of
 from augself_loss.recording.plan import Branch, Leaf, Node, is_listed, leaves
 
 CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)

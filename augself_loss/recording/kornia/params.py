@@ -13,7 +13,7 @@ from augself_loss.encoders.base import Columns, Value
 from augself_loss.errors import PipelineError
 
 ONLY_APPLIED_ROWS = tuple(int(part) for part in kornia.__version__.split(".")[:2]) < (0, 9)
-"""Whether this Kornia keeps the parameters of applied samples only, see ``recording.kornia``."""
+"""Whether this Kornia keeps the parameters of applied samples only, see ``recorder``."""
 
 
 def device_of(steps: Iterable[Mapping[str, Any]]) -> torch.device:

@@ -14,8 +14,8 @@ from kornia.augmentation import ImageSequential, Resize
 from torch import Tensor, nn
 
 from augself_loss.errors import PipelineError
-from augself_loss.recording.kornia_params import ONLY_APPLIED_ROWS
-from augself_loss.recording.kornia_wiring import is_host, overridden
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
+from augself_loss.recording.kornia.wiring import is_host, overridden
 
 SIZERS = frozenset(
     {

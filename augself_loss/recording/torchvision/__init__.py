@@ -1,0 +1,9 @@
+"""Records what a torchvision pipeline did to an image, in DataLoader workers too.
+
+``recorder`` runs a pipeline; ``wiring`` walks it beforehand, ``taps`` makes its transforms note
+what they do, ``images`` reads what they are given, ``wrapped`` runs classes that hold a pipeline.
+"""
+
+from augself_loss.recording.torchvision.recorder import TorchvisionRecorder
+
+__all__ = ["TorchvisionRecorder"]
