@@ -20,11 +20,11 @@ from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import NothingVariesError, PipelineError
 from augself_loss.parameters import Record
 from augself_loss.recording.notes import note
-from augself_loss.recording.plan import Branch, Leaf, Node
+from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node
+from augself_loss.recording.recorder import CallableRecorder
 from augself_loss.recording.reported import Size
-from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.twins import ORIGINAL, held_by, refilled, twin
-from augself_loss.recording.walk import NOTHING, Walk
+from augself_loss.recording.walk import Walk
 
 Apply: TypeAlias = Callable[[Any, "dict[str, Any]"], "tuple[dict[str, Any], Columns | None]"]
 """``apply(transform, results) → (results, columns)``; ``None`` where nothing was applied."""
@@ -79,7 +79,7 @@ class _Wiring(Walk):
         return int(height), int(width)
 
 
-class MMRecorder(TorchvisionRecorder):
+class MMRecorder(CallableRecorder):
     """Runs a pipeline of MM transforms on a ``results`` dict and returns image and record.
 
     The image is bit for bit that of the pipeline alone under the same seeds of NumPy, ``random``

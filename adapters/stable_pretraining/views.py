@@ -18,13 +18,12 @@ from augself_loss.adapters.stable_pretraining.notes import (
 )
 from augself_loss.errors import PipelineError
 from augself_loss.recording.follow import Children, Settings
-from augself_loss.recording.plan import Branch, Leaf, Node
+from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node
 from augself_loss.recording.reported import Size
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision.images import Seen
 from augself_loss.recording.torchvision.wiring import Wiring, is_torchvision
 from augself_loss.recording.twins import held_by, refilled
-from augself_loss.recording.walk import NOTHING
 
 HOLDERS: Mapping[type, tuple[str, str]] = {
     host.Compose: ("args", "sequence"),

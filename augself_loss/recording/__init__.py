@@ -6,7 +6,8 @@ what they did; how that is read stands on the encoders.
 
 - Before the first image: ``walk`` (pipelines of callables), ``plan`` (what no record can tell),
   ``catalogue`` (which encoder reads what), ``follow`` (what a user changes later).
-- While views are made: ``notes`` (where steps are noted), ``twins`` (objects that note, beside the
-  user's own), ``reported`` and ``foresee`` (callables that say nothing of themselves).
+- While views are made: ``recorder`` (runs pipelines of callables), ``notes`` (where steps are
+  noted), ``twins`` (objects that note, beside the user's own), ``reported`` and ``foresee``
+  (callables that say nothing of themselves).
 - Afterwards: ``journal`` settles the steps into a record, ``frame`` says where the view lies.
 """

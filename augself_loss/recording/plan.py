@@ -27,6 +27,8 @@ class Branch:
 
 
 Node: TypeAlias = Leaf | Branch
+NOTHING = Branch("sequence", ())
+"""The plan of what is not recorded."""
 
 
 def leaves(node: Node) -> list[Leaf]:

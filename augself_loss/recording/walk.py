@@ -15,11 +15,8 @@ from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError
 from augself_loss.recording.catalogue import Catalogue
 from augself_loss.recording.follow import Settings, Watch
-from augself_loss.recording.plan import Branch, Leaf, Node, is_listed
+from augself_loss.recording.plan import NOTHING, Leaf, Node, is_listed
 from augself_loss.recording.reported import Apply, Reported, Size
-
-NOTHING = Branch("sequence", ())
-"""The plan of what is not recorded."""
 
 
 class Reading(NamedTuple):

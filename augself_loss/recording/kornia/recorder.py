@@ -25,7 +25,7 @@ from augself_loss.recording.kornia.params import all_rows, check_canvas, device_
 from augself_loss.recording.kornia.replay import Replayed, ReplayKind, replay
 from augself_loss.recording.kornia.replay_moved import replay_boxes, replay_masks
 from augself_loss.recording.kornia.sizes import check_sizes, keeps_size
-from augself_loss.recording.kornia.watch import Watch
+from augself_loss.recording.kornia.watch import PipelineWatch
 from augself_loss.recording.kornia.wiring import Wiring
 from augself_loss.recording.plan import check_plan, leaves
 
@@ -83,11 +83,11 @@ class KorniaRecorder:
         plan = self._wiring.wire(pipeline)
         check_plan(plan)
         self._config = self._wiring.config
-        self._doubtful = check_sizes(pipeline, self._is_sized, self._wiring.ignored)
+        self._doubtful = check_sizes(pipeline, self._is_sized, self._wiring.is_ignored)
         found = unite(leaf.encoder for leaf in leaves(plan))
         self.layout: Layout = layout_of(found, self._catalogue, list(types))
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
-        self._watch = Watch(pipeline, self._wiring, found)
+        self._watch = PipelineWatch(pipeline, self._wiring, found)
         coloured = [type(m).__name__ for m, c in self._config.items() if needs_colour(m, c)]
         photometric = any(encoder.photometric for encoder in self.encoders)
         self._check = ImageCheck(photometric, coloured, check_images)
@@ -203,7 +203,7 @@ class KorniaRecorder:
         A container's own list is read where it has one: a child that ``random_apply`` did not
         choose still holds the parameters of an earlier call.
         """
-        if self._wiring.ignored(module):
+        if self._wiring.is_ignored(module):
             return
         if module in self._config:
             own: Any = module._params if params is None else params

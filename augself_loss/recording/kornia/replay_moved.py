@@ -91,7 +91,7 @@ class _MovedWriter(Writer, ABC):
         """Run one module on masks or boxes."""
         if module in self.config:
             return self._run_leaf(module, things)
-        if self.wiring.ignored(module):
+        if self.wiring.is_ignored(module):
             return self._skipped(module, things)
         if isinstance(module, nn.Sequential):
             if self.is_recorded(module):

@@ -15,7 +15,7 @@ from augself_loss.recording.kornia.params import config_of, samplers_of
 from augself_loss.recording.kornia.wiring import Wiring, odds_of
 
 
-class Watch:
+class PipelineWatch:
     """Compares a pipeline with what it was, cheaply: by the identity of its parts.
 
     Only where a part is another object, or was written to, are its settings read again. Narrower

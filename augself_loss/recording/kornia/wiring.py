@@ -14,7 +14,7 @@ from augself_loss.encoders.base import Step
 from augself_loss.errors import PipelineError
 from augself_loss.recording.catalogue import Catalogue
 from augself_loss.recording.kornia.params import config_of
-from augself_loss.recording.plan import Branch, Leaf, Node, is_listed, leaves
+from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node, is_listed, leaves
 
 CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
 """Containers whose children are read, the most special first."""
@@ -62,7 +62,7 @@ class Wiring:
         self.fixed: list[nn.Module] = []
         self.containers: list[nn.Module] = []
 
-    def ignored(self, module: nn.Module) -> bool:
+    def is_ignored(self, module: nn.Module) -> bool:
         """Whether the user wants a module's randomness left out."""
         return is_listed(module, self.ignore)
 
@@ -73,8 +73,8 @@ class Wiring:
             PipelineError: no record can tell what a module does.
         """
         name = type(module).__name__
-        if self.ignored(module):
-            return Branch("sequence", ())
+        if self.is_ignored(module):
+            return NOTHING
         # A user's class may bear Kornia's name: only the user's own encoders read it.
         own = self.catalogue.knows(name, own=True)
         if is_host(module) and name in FIXED and not own:
@@ -101,7 +101,7 @@ class Wiring:
                 f"out of the record on purpose (ignore=[{name}])."
             )
         self.fixed.append(module)
-        return Branch("sequence", ())
+        return NOTHING
 
     def _wire_container(self, module: Any, place: Place) -> Node:
         _check_patches(module)
@@ -138,7 +138,7 @@ class Wiring:
         encoder = self.catalogue.encoder(Step(name, {}, config, (0, 0)))
         if encoder is None:
             self.inert.append(module)
-            return Branch("sequence", ())
+            return NOTHING
         if place.again and not hasattr(module, "forward_parameters"):
             raise _run_twice(name)
         self.config[module] = config

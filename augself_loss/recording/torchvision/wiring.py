@@ -11,12 +11,12 @@ from torchvision.transforms.v2.functional import get_size
 
 from augself_loss.encoders.base import Step
 from augself_loss.recording.follow import Children, Settings
-from augself_loss.recording.plan import Branch, Leaf, Node
+from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node
 from augself_loss.recording.reported import Size
 from augself_loss.recording.torchvision.taps import tapped
 from augself_loss.recording.torchvision.wrapped import Counted, Wrapped
 from augself_loss.recording.twins import held_by, holding, refilled
-from augself_loss.recording.walk import NOTHING, Walk
+from augself_loss.recording.walk import Walk
 
 CONTAINERS = {"Compose": "sequence", "RandomApply": "sequence", "RandomChoice": "one_of",
               "RandomOrder": "order"}  # fmt: skip
