@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from torch import Tensor
+
 from augself_loss.encoders.base import Columns, Step, Value
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Layout
@@ -32,7 +34,7 @@ class Journal(Placed):
         Args:
             step: the step, for its name and the size of its image.
             entries: what the encoders read from it.
-            gate: 1, or true, where it was applied.
+            gate: true where it was applied; of one sample 1: it is only noted where it was.
 
         Raises:
             PipelineError: two steps write the same column, or a quarter turn, or a crop after
@@ -56,7 +58,7 @@ class Journal(Placed):
 
     def flip(self, horizontal: Value, vertical: Value) -> None:
         """Mirror the view, and with it what earlier steps wrote."""
-        super().flip(horizontal, vertical)
+        self.frame.flip(horizontal, vertical)
         for name, columns in self.columns.items():
             if name in self.encoders:
                 self.columns[name] = self.encoders[name].mirror(columns, horizontal, vertical)
@@ -75,7 +77,7 @@ class Journal(Placed):
                 "cuts it: what is left of the source is no turned box. Crop to a square first and "
                 "turn about its centre, or leave the turn out of the record with ignore=[...]."
             )
-        super().turn(quarters, step)
+        self.frame.turn(quarters)
 
     def crop(self, box: Columns, step: Step, gate: Value) -> None:
         """Cut a box out of the view.
@@ -89,11 +91,10 @@ class Journal(Placed):
                 "source is only known for square images. Crop first and turn then."
             )
         top, left, height, width = box
-        found = self.frame.to_source((top, left, height, width))
-        identity = (0.0, 0.0, 1.0, 1.0)
-        top, left, height, width = (
-            choose(gate, v, i) for v, i in zip(found, identity, strict=True)
-        )
+        top, left, height, width = self.frame.to_source((top, left, height, width))
+        if isinstance(gate, Tensor):  # of one image a step is only noted where it was applied
+            top, left = choose(gate, top, 0.0), choose(gate, left, 0.0)
+            height, width = choose(gate, height, 1.0), choose(gate, width, 1.0)
         self.shown = inside(self.shown, (top, left, height, width))
 
     def written(self, name: str) -> Columns | None:
@@ -127,6 +128,8 @@ class Journal(Placed):
         """Write an entry over what earlier steps wrote; where not applied, that stays."""
         if name not in self.layout:
             return
-        before = self.columns.get(name, self.layout[name].identity)
-        pairs = zip(columns, before, strict=True)
-        self.columns[name] = tuple(choose(gate, new, old) for new, old in pairs)
+        if isinstance(gate, Tensor):
+            before = self.columns.get(name, self.layout[name].identity)
+            pairs = zip(columns, before, strict=True)
+            columns = tuple(choose(gate, new, old) for new, old in pairs)
+        self.columns[name] = columns
