@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.errors import LossError, missing_extra
+from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Record
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
-from augself_loss.taps import FeatureTaps
 
 try:
     import byol_pytorch

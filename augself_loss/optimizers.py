@@ -1,10 +1,9 @@
-"""Finds optimizers, asks whether they train the heads, and lets them: the paper's recipe."""
+"""Asks whether optimizers train the heads."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -12,23 +11,10 @@ from torch import Tensor, nn
 from augself_loss.errors import LossError
 
 Optimizer: TypeAlias = torch.optim.Optimizer
-Group: TypeAlias = dict[str, Any]
 CURE = (
     "Pass them when you build it, [*model.parameters(), *augself.parameters()], or call "
     "optimizer.add_param_group({'params': augself.parameters()})."
 )
-logger = logging.getLogger(__name__)
-
-
-def optimizers_in(configured: Any) -> Iterator[Optimizer]:
-    """List optimizers in whatever form a host holds them: one, lists, or dicts of them."""
-    if isinstance(configured, torch.optim.Optimizer):
-        yield configured
-    elif isinstance(configured, Mapping):
-        yield from optimizers_in(configured.get("optimizer"))
-    elif isinstance(configured, (list, tuple)):
-        for entry in configured:
-            yield from optimizers_in(entry)
 
 
 def check_optimizers(optimizers: Sequence[Optimizer], heads: nn.Module) -> None:
@@ -48,7 +34,7 @@ def check_optimizers(optimizers: Sequence[Optimizer], heads: nn.Module) -> None:
                 f"check_optimizer expected optimizers, found {type(optimizer).__name__}. Pass "
                 "several one by one: check_optimizer(first, second)."
             )
-    held = [p for optimizer in optimizers for p in _trained(optimizer)]
+    held = [p for optimizer in optimizers for p in trained(optimizer)]
     missing = _missing(held, heads)
     if missing:
         raise LossError(
@@ -57,50 +43,7 @@ def check_optimizers(optimizers: Sequence[Optimizer], heads: nn.Module) -> None:
         )
 
 
-def join(
-    optimizers: Sequence[Optimizer], heads: nn.Module, beside: Mapping[str, nn.Module]
-) -> None:
-    """Let forgotten heads learn with the tapped modules, and log in which group they do.
-
-    They join a group rather than form one, since schedulers count the groups: that of the tapped
-    module's last weights, where learning rates differ by layer; never one of learning rate 0 while
-    there is another.
-
-    Args:
-        optimizers: all optimizers of the run.
-        heads: what must be trained.
-        beside: name → tapped module.
-
-    Raises:
-        LossError: no group trains a tapped module, or the optimizer copied its parameters when it
-            was built and cannot take more.
-    """
-    held = {id(p) for optimizer in optimizers for p in _trained(optimizer)}
-    forgotten = {name: p for name, p in heads.named_parameters() if id(p) not in held}
-    if not forgotten:
-        return
-    chosen = _chosen(optimizers, beside)
-    if chosen is None:
-        raise LossError(
-            "AugSelf's heads are in no optimizer: they would never learn. Expected a group that "
-            f"trains the tapped {list(beside)}, which they could join, found none (is it frozen?). "
-            "Pass them yourself in configure_optimizers: [..., *self.augself.parameters()]."
-        )
-    optimizer, group = chosen
-    if _copied(optimizer):
-        group = _add_group(optimizer, group, forgotten)
-    else:
-        _extend(optimizer, group, forgotten)
-    if not _distributed() or torch.distributed.get_rank() == 0:
-        number = next(i for i, g in enumerate(optimizer.param_groups) if g is group)
-        name = type(optimizer).__name__
-        logger.info(
-            "AugSelf's heads were in no optimizer; they are in group %d of %s now, of learning "
-            "rate %s.", number, name, group.get("lr"),
-        )  # fmt: skip
-
-
-def _trained(optimizer: Optimizer) -> list[Tensor]:
+def trained(optimizer: Optimizer) -> list[Tensor]:
     """List what an optimizer steps on."""
     listed = [p for group in optimizer.param_groups for p in group["params"]]
     # ZeroRedundancyOptimizer steps on what it shared out, not on what its groups got later.
@@ -125,80 +68,3 @@ def _missing(held: Sequence[Tensor], heads: nn.Module) -> list[str]:
             if isinstance(tensor, Tensor) and not known:
                 missing.append(f"heads.{prefix}.{name}")
     return missing
-
-
-def _chosen(
-    optimizers: Sequence[Optimizer], beside: Mapping[str, nn.Module]
-) -> tuple[Optimizer, Group] | None:
-    """Find the group of the tapped modules' last weights, one that learns if there is any."""
-    places = [(optimizer, group) for optimizer in optimizers for group in optimizer.param_groups]
-    place_of = {id(p): place for place in places for p in place[1]["params"]}
-    tapped = [p for module in beside.values() for p in _last_first(module) if id(p) in place_of]
-    candidates: list[tuple[Optimizer, Group]] = [place_of[id(p)] for p in tapped]
-    if not candidates:
-        return None
-    learning = (place for place in [*candidates, *reversed(places)] if _learns(place[1]))
-    return next(learning, candidates[0])
-
-
-def _last_first(module: nn.Module) -> list[Tensor]:
-    """List a module's parameters from its end, matrices first: they decay as the heads' do."""
-    from_end = list(module.parameters())[::-1]
-    return sorted(from_end, key=lambda p: p.ndim < 2)
-
-
-def _learns(group: Group) -> bool:
-    """Whether a group has a learning rate, or will have one after its warm-up."""
-    rates = (group.get("lr", 1.0), group.get("initial_lr", 0.0))
-    return any(float(rate) != 0 for rate in rates)
-
-
-def _copied(optimizer: Optimizer) -> bool:
-    """Whether an optimizer steps by another one, to which its groups were copied."""
-    inner = [o for o in vars(optimizer).values() if isinstance(o, torch.optim.Optimizer)]
-    lists = {id(group["params"]) for group in optimizer.param_groups}
-    return any(id(group["params"]) not in lists for o in inner for group in o.param_groups)
-
-
-def _add_group(optimizer: Optimizer, like: Group, forgotten: Mapping[str, Tensor]) -> Group:
-    """Give an optimizer that copied its groups one more, as only its own method can."""
-    settings = {key: value for key, value in like.items() if not key.startswith("param")}
-    own = type(optimizer).add_param_group is not torch.optim.Optimizer.add_param_group
-    reason = "a scheduler has counted its groups" if "initial_lr" in like else "it takes no more"
-    if own and "initial_lr" not in like:
-        try:
-            optimizer.add_param_group({**settings, "params": list(forgotten.values())})
-        except RuntimeError as error:
-            reason = str(error)
-        else:
-            return optimizer.param_groups[-1]
-    raise LossError(
-        "AugSelf's heads are in no optimizer: they would never learn. Expected "
-        f"{type(optimizer).__name__} to be built with them, since it copies its parameters then, "
-        f"found it without; and {reason}. Pass them in configure_optimizers: "
-        "[..., *self.augself.parameters()]."
-    )
-
-
-def _extend(optimizer: Optimizer, group: Group, forgotten: Mapping[str, Tensor]) -> None:
-    """Put parameters into a group, and the state beside it that some optimizers begin with."""
-    settings = {key: value for key, value in group.items() if not key.startswith("param")}
-    if any(p in optimizer.state for p in group["params"]):
-        try:
-            cls: Any = type(optimizer)
-            twin = cls([{**settings, "params": list(forgotten.values())}], **optimizer.defaults)
-        except (TypeError, ValueError) as error:
-            raise LossError(
-                "AugSelf's heads are in no optimizer: they would never learn. "
-                f"{type(optimizer).__name__} made its state when it was built, expected the heads "
-                f"then, found: {error}. Pass them in configure_optimizers: "
-                "[..., *self.augself.parameters()]."
-            ) from error
-        optimizer.state.update(twin.state)
-    group["params"].extend(forgotten.values())
-    if "param_names" in group:
-        group["param_names"].extend(f"augself.{name}" for name in forgotten)
-
-
-def _distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()

@@ -31,9 +31,6 @@ LAYERS: list[tuple[str, ...]] = [
     ("loss",),
     ("keywords",),
     ("wrapper", "balance"),
-    ("matching",),
-    ("tap_calls",),
-    ("taps",),
 ]
 """A module imports from its own row and those above it."""
 
@@ -64,6 +61,17 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def libraries(path: Path) -> set[str]:
+    """List the libraries that a file imports anywhere in it, beside Python's and this one."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+    return found - sys.stdlib_module_names - {"augself_loss"}
+
+
 MODULES = modules()
 GRAPH = {name: imports(path) for name, path in MODULES.items()}
 
@@ -79,7 +87,7 @@ def layer(name: str) -> int:
 def test_every_core_module_has_its_row() -> None:
     rows = {name for row in LAYERS for name in row} - {"encoders.*"}
     assert rows <= set(MODULES)
-    upper = ("recording", "diagnostics", "plots", "adapters")
+    upper = ("recording", "hosting", "taps", "diagnostics", "plots", "adapters")
     above = {name for name in MODULES if layer(name) == len(LAYERS)}
     assert all(name.split(".")[0] in upper for name in above)
 
@@ -112,6 +120,15 @@ def test_recording_knows_records_and_encoders_only(name: str) -> None:
     assert all(imported.split(".")[0] in known for imported in GRAPH[name])
 
 
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("hosting")])
+def test_hosting_knows_torch_and_the_core_only(name: str) -> None:
+    """And, of recording, how records travel; a file names no library beside torch anywhere."""
+    for imported in GRAPH[name]:
+        in_core = layer(imported) < len(LAYERS)
+        assert in_core or imported.startswith("hosting.") or imported == "recording.multiview"
+    assert libraries(MODULES[name]) <= {"torch"}
+
+
 def test_importing_loads_no_host() -> None:
     code = "import json, sys, augself_loss; print(json.dumps(sorted(sys.modules)))"
     run = subprocess.run(
@@ -129,6 +146,7 @@ NEEDS: dict[str, set[str]] = {
     "recording.torchvision": {"torchvision"},
     "recording.kornia": set(),
     "recording.multiview": set(),
+    "taps": set(),
 }
 
 

@@ -16,12 +16,12 @@ from torch import nn
 from augself_loss.adapters.lightning.host import host_classes
 from augself_loss.adapters.lightning.random_state import KeepRandomState
 from augself_loss.adapters.lightning.step import Step, loss_in, plus
-from augself_loss.adapters.pairing import Views, check_views
 from augself_loss.errors import LossError
+from augself_loss.hosting.optimizers import join, optimizers_in
+from augself_loss.hosting.pairing import Views, check_views
+from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.loss import AugSelfLoss
-from augself_loss.optimizers import join, optimizers_in
 from augself_loss.recording.multiview import MultiViewRecorder
-from augself_loss.taps import FeatureTaps
 
 __all__ = ["AugSelfMixin", "KeepRandomState", "add_augself"]
 

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augself_loss.adapters.pairing import Views, paired
 from augself_loss.errors import LossError, RecordError
+from augself_loss.hosting.pairing import Views, paired
+from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.loss import Output
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.multiview import MultiViewRecorder, is_packed, split_views
-from augself_loss.taps import FeatureTaps
 
 
 @dataclass

@@ -21,11 +21,11 @@ from augself_loss.adapters.mmpretrain.data import (
 from augself_loss.adapters.mmpretrain.host import MODELS, BaseAveragedModel, BaseSelfSupervisor
 from augself_loss.adapters.mmpretrain.recorder import MMRecorder
 from augself_loss.adapters.mmpretrain.step import LOG, Step, last_map
-from augself_loss.adapters.pairing import Views, check_views
 from augself_loss.errors import LossError
+from augself_loss.hosting.pairing import Views, check_views
+from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder, mark_of
-from augself_loss.taps import FeatureTaps
 
 __all__ = [
     "KorniaDataPreprocessor",

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.adapters.mmpretrain.data import KEY
-from augself_loss.adapters.pairing import Views, paired
 from augself_loss.errors import RecordError
+from augself_loss.hosting.pairing import Views, paired
+from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.multiview import split_views
-from augself_loss.taps import FeatureTaps
 
 LOG = "augself/"
 """In front of every logged name."""

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from augself_loss.adapters.pairing import Views
 from augself_loss.adapters.solo_learn.recorder import COMMAND, SoloRecorder
 from augself_loss.errors import LossError, missing_package
+from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder
 

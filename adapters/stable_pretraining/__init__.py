@@ -17,16 +17,16 @@ from torch import Tensor, nn
 
 from augself_loss.adapters.lightning.random_state import KeepRandomState
 from augself_loss.adapters.lightning.step import Step, loss_in, plus
-from augself_loss.adapters.pairing import Views, check_views
 from augself_loss.adapters.stable_pretraining.recorder import (
     RECORD,
     StablePretrainingRecorder,
     views_of,
 )
 from augself_loss.errors import LossError, RecordError, missing_extra
+from augself_loss.hosting.pairing import Views, check_views
+from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import RECORD_DTYPE, from_bits
-from augself_loss.taps import FeatureTaps
 
 try:
     import stable_pretraining

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from vissl.data.collators.collator_helper import MultiDimensionalTensor
 from vissl.hooks import MoCoHook, default_hook_generator
 
-from augself_loss.adapters.pairing import paired
 from augself_loss.adapters.vissl.device import DeviceViews
 from augself_loss.adapters.vissl.moco import AugSelfMoCoHook
 from augself_loss.adapters.vissl.settings import Settings
 from augself_loss.adapters.vissl.transform import KEY, NAME
 from augself_loss.errors import LossError, RecordError
+from augself_loss.hosting.pairing import paired
 from augself_loss.loss import Output
 from augself_loss.recording.multiview import split_views
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from augself_loss.adapters.pairing import check_views
 from augself_loss.adapters.vissl.device import pipeline_of
 from augself_loss.adapters.vissl.transform import AugSelfViews
 from augself_loss.encoders import Encoder
 from augself_loss.errors import LossError, PipelineError
+from augself_loss.hosting.pairing import check_views
 from augself_loss.loss import AugSelfLoss
 from augself_loss.parameters import Layout
 from augself_loss.recording.kornia import KorniaRecorder

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from augself_loss.matching import CHUNK, mapped_in_order, marks
+from augself_loss.hosting.matching import CHUNK, mapped_in_order, marks
 from augself_loss.taps import FeatureTaps
 
 
@@ -42,7 +42,7 @@ def test_a_mark_depends_on_the_image_alone(monkeypatch: pytest.MonkeyPatch) -> N
     assert torch.equal(marks(images[[4, 2]]), known[[4, 2]])
     assert torch.equal(marks(images.flatten(1)), known)
     assert torch.equal(marks(torch.tensor([[-0.0, 1.0]])), marks(torch.tensor([[0.0, 1.0]])))
-    monkeypatch.setattr("augself_loss.matching.CHUNK", 2 * 192)
+    monkeypatch.setattr("augself_loss.hosting.matching.CHUNK", 2 * 192)
     assert torch.equal(marks(images), known)
     assert CHUNK > 2 * 192
 
@@ -92,7 +92,7 @@ WAYS: dict[str, Callable[[Tensor, Tensor], list[Tensor]]] = {
 def test_only_the_first_step_waits_for_the_device(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("augself_loss.matching.is_queued", lambda _: True)
+    monkeypatch.setattr("augself_loss.hosting.matching.is_queued", lambda _: True)
     root = nn.ModuleDict({"backbone": nn.Sequential(nn.Flatten(), nn.Linear(48, 2).half())})
     taps = FeatureTaps(root, "backbone")
     counts = []
@@ -110,7 +110,7 @@ def test_only_the_first_step_waits_for_the_device(
 def test_images_that_are_missing_later_fail_when_the_device_comes_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("augself_loss.matching.is_queued", lambda _: True)
+    monkeypatch.setattr("augself_loss.hosting.matching.is_queued", lambda _: True)
     root = nn.ModuleDict({"backbone": nn.Sequential(nn.Flatten(), nn.Linear(48, 2))})
     taps, views = FeatureTaps(root, "backbone"), list(torch.rand(2, 4, 3, 4, 4))
     with taps.watch(root, views):

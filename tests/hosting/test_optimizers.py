@@ -15,7 +15,7 @@ from torch import nn
 from torch.distributed.optim import ZeroRedundancyOptimizer
 
 from augself_loss import AugSelfLoss, LossError
-from augself_loss.optimizers import join, optimizers_in
+from augself_loss.hosting.optimizers import join, optimizers_in
 
 DIM, BATCH = 8, 6
 

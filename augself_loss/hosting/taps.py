@@ -1,0 +1,317 @@
+"""Takes features from named submodules while a host's training step runs, view by view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from augself_loss.errors import FeatureError, LossError
+from augself_loss.hosting.matching import Matcher
+from augself_loss.hosting.tap_calls import Call, Enter, Leave, Role, Seen, Watch, is_alike
+
+
+def as_it_is(output: Any) -> Any:
+    """Take what a submodule returns for its features."""
+    return output
+
+
+class FeatureTaps:
+    """Reads what named submodules return during a step, and for which view they return it.
+
+    A view is known by its tensor, else image by image by its bits: also where a host concatenates,
+    interleaves, shuffles (over the processes, where there are several), copies or casts views. One
+    that was normalized or scaled is known as a whole, where no other view looks like it. What
+    counts is what the submodule was given; for one deep inside a network, what the network was
+    given, or its first layers. Features that cannot be proven to be a view's are refused: a mere
+    order of calls proves nothing.
+
+    The hooks stay in place, since ``torch.compile`` only sees those that were there at its first
+    call, and are silent outside of :meth:`watch`. Copies of a tapped module (momentum encoders,
+    averaged weights) carry silent copies of them. A submodule that was replaced (compiled,
+    converted to synchronized batch norm) is tapped anew.
+
+    Tap a compiled submodule as a whole: a tap inside of it breaks its graph, and cannot be where
+    it was compiled with ``fullgraph=True``.
+
+    Args:
+        root: the host's module.
+        names: dotted names of the submodules. With several, a view's features are those of the
+            first one that saw it: ``("backbone", "backbone_momentum")``.
+        in_order: your word that all rows that the taps return are those of the views, in the
+            views' order. It counts where nothing is proven (views that were normalized on the way),
+            and is held against every view that is.
+        read: finds the features in what a submodule returns, e.g. the last of several maps.
+
+    Raises:
+        LossError: no name, or a name that is no submodule.
+
+    Example:
+        >>> import torch
+        >>> model = nn.ModuleDict({"backbone": nn.Linear(4, 2)})
+        >>> taps = FeatureTaps(model, "backbone")
+        >>> view1, view2 = torch.rand(3, 4), torch.rand(3, 4)
+        >>> with taps.watch(model, [view1, view2]):
+        ...     loss = model["backbone"](torch.cat([view2, view1])).square().mean()
+        >>> feature1, feature2 = taps.features([0, 1])
+        >>> torch.equal(feature1, model["backbone"](torch.cat([view2, view1]))[3:])
+        True
+    """
+
+    def __init__(
+        self,
+        root: nn.Module,
+        names: str | Sequence[str],
+        *,
+        in_order: bool = False,
+        read: Callable[[Any], Any] = as_it_is,
+    ) -> None:
+        self.names = (names,) if isinstance(names, str) else tuple(names)
+        if not self.names:
+            raise LossError("taps expected at least one submodule's name, found none.")
+        known = dict(root.named_modules(remove_duplicate=False))
+        for name in self.names:
+            if not isinstance(name, str) or name not in known or not name:
+                children = [child for child, _ in root.named_children()]
+                raise LossError(
+                    f"taps expected names of submodules of {type(root).__name__}, found {name!r}. "
+                    f"Its children are {children}; use dots for theirs, 'backbone.layer4'."
+                )
+        self.in_order, self.read = in_order, read
+        self._watch = Watch()
+        self._matcher = Matcher()
+        self._order_checked = False
+        self._tapped: dict[str, tuple[nn.Module, list[RemovableHandle]]] = {}
+        self._tap(root)
+
+    @contextmanager
+    def watch(self, root: nn.Module, views: Sequence[Tensor]) -> Iterator[None]:
+        """Take features in this block. They can be asked for until the next one begins.
+
+        Args:
+            root: the host's module.
+            views: the batch's views, ``(B, …)`` each. A list may grow while the block runs.
+        """
+        self._tap(root)
+        self._watch.start(views, training=root.training)
+        try:
+            yield
+        finally:
+            self._watch.active = self._watch.open = False
+
+    def stop(self) -> None:
+        """Take no more features in this block, e.g. while a backward pass recomputes some."""
+        self._watch.active = False
+
+    def forget(self) -> None:
+        """Let go of the step's views and features, which take memory until the next step."""
+        self._watch.clear()
+
+    @property
+    def called(self) -> bool:
+        """Whether some tapped submodule ran in this block."""
+        return self._watch.open and bool(self._watch.calls)
+
+    def features(self, wanted: Sequence[int]) -> list[Tensor]:
+        """Return the features of some views, taken in the last :meth:`watch`, in it or after it.
+
+        They are what the submodule returned, also where the next layer writes into it.
+
+        Args:
+            wanted: indices of views.
+
+        Returns:
+            One tensor ``(B, …)`` per wanted view.
+
+        Raises:
+            FeatureError: the features of a wanted view are not there, or not proven to be its own;
+                ``in_order`` contradicts what is proven; or none has a gradient, though the
+                submodules have parameters to train.
+        """
+        found: dict[int, Tensor | None] = {}
+        if not self._order_checked:
+            found = {number: self._proven(number) for number in wanted}
+        if self.in_order and (not found or None in found.values()):
+            found = self._ordered()
+        missing = [number for number in wanted if found.get(number) is None]
+        if missing:
+            self._check_gradients([call.feature for call in self._watch.calls])
+            raise FeatureError(self._unproven(wanted, missing))
+        features = [feature for number in wanted if (feature := found[number]) is not None]
+        self._check_gradients(features)
+        return features
+
+    def _tap(self, root: nn.Module) -> None:
+        """Hook the named submodules and those that see their images, if they are not yet."""
+        for name, role in _roles(root, self.names).items():
+            module = root.get_submodule(name)
+            tapped, handles = self._tapped.get(name, (None, []))
+            if module is tapped:
+                continue
+            for handle in handles:
+                handle.remove()
+            enter = Enter(self._watch, name, role)
+            handles = [module.register_forward_pre_hook(enter, with_kwargs=True)]
+            leave = Leave(self._watch, name, role, self.read)
+            handles.append(module.register_forward_hook(leave))
+            self._tapped[name] = module, handles
+
+    def _proven(self, number: int) -> Tensor | None:
+        """Find the features of a view by its tensor, or else by its images."""
+        view = self._watch.views[number] if number < len(self._watch.views) else None
+        by_tap = [self._sources(name) for name in self.names]
+        for calls in by_tap:
+            known = [call.feature for call, seen in calls if number in seen.views]
+            if known:  # a view may pass twice, once without a gradient (a target)
+                return max(known, key=lambda feature: feature.requires_grad)
+        if view is None or self._watch.is_changed(number):
+            return None
+        for calls in by_tap:
+            unknown = [(call.feature, s.images) for call, s in calls if not s.views]
+            alike = [pair for pair in unknown if is_alike(pair[1], view)]
+            for trained in (True, False):
+                some = [pair for pair in alike if pair[0].requires_grad == trained]
+                rows = self._matched(number, some) if some else None
+                if rows is not None:
+                    return rows
+        return None
+
+    def _matched(self, number: int, calls: Sequence[tuple[Tensor, Tensor]]) -> Tensor | None:
+        """Find a view image by image; else as a whole, where it was normalized on the way."""
+        views = self._watch.views
+        rows = self._matcher.find(views[number], calls)
+        if rows is not None:
+            return rows
+        size = len(views[number])
+        for features, images in calls:
+            parts = zip(torch.split(features, size), torch.split(images, size), strict=True)
+            for rows, given in parts:
+                if self._matcher.is_only(views, number, given):
+                    return rows
+        return None
+
+    def _sources(self, tap: str) -> list[tuple[Call, Seen]]:
+        """List the calls of a tap whose images are known, with these."""
+        calls = [call for call in self._watch.calls if call.tap == tap]
+        found = [(call, call.source(self._matcher.keeps_order)) for call in calls]
+        return [(call, seen) for call, seen in found if seen is not None]
+
+    def _ordered(self) -> dict[int, Tensor | None]:
+        """Give all rows to the views in their order, and hold that against what is proven."""
+        views, calls = self._watch.views, self._watch.calls
+        size = len(views[0]) if views else 0
+        parts = {name: _parts([c for c in calls if c.tap == name], size) for name in self.names}
+        first = parts[self.names[0]]
+        # All views may pass twice, once without gradients (targets): the others count.
+        online = [part for part in first if part[1].requires_grad]
+        for candidate in (first, [part for name in self.names for part in parts[name]], online):
+            fits = size > 0 and all(len(rows) == size for _, rows in candidate)
+            if len(candidate) == len(views) and fits:
+                self._check_order(candidate)
+                return {number: rows for number, (_, rows) in enumerate(candidate)}
+        raise FeatureError(
+            f"in_order expected features of {len(views)} views of {size} samples, in their order, "
+            f"found {self._counts()}. Tap the submodule that is called once per view, or with all "
+            "views concatenated."
+        )
+
+    def _check_order(self, parts: Sequence[tuple[Call, Tensor]]) -> None:
+        for number, (call, rows) in enumerate(parts):
+            seen = call.source(self._matcher.keeps_order)
+            wrong = seen is not None and bool(seen.views) and number not in seen.views
+            if not wrong and not self._order_checked:
+                proven = self._proven(number)
+                wrong = proven is not None and not torch.equal(proven, rows)
+            if wrong:
+                raise FeatureError(
+                    f"in_order expected the rows of '{call.tap}' in the order of the views, found "
+                    f"that those in the place of view {number} are others: the host changes the "
+                    "order. Leave in_order away, or hand the features over yourself."
+                )
+        self._order_checked = True  # later steps trust it for all that is not known by its tensor
+
+    def _check_gradients(self, features: Sequence[Tensor]) -> None:
+        """Refuse to train heads alone where the user meant to train the backbone."""
+        watch = self._watch
+        if not (watch.training and torch.is_grad_enabled()) or not features:
+            return
+        if any(feature.requires_grad for feature in features):
+            return  # MoCo's second view has none
+        for call in watch.calls:
+            if any(parameter.requires_grad for parameter in call.module.parameters()):
+                raise FeatureError(
+                    f"The taps expected features with a gradient, found none, though '{call.tap}' "
+                    "has parameters to train: AugSelf would not reach them. It ran under "
+                    "torch.no_grad(), was detached, or lies in a reentrant checkpoint: use "
+                    "checkpoint(..., use_reentrant=False), or tap a module around it. Of a "
+                    "backbone that is frozen on purpose, say so: requires_grad_(False)."
+                )
+
+    def _unproven(self, wanted: Sequence[int], missing: Sequence[int]) -> str:
+        views = self._watch.views
+        size = len(views[0]) if views else 0
+        silent = [name for name in self.names if not any(c.tap == name for c in self._watch.calls)]
+        text = (
+            f"The taps expected features of the views {list(wanted)} of {len(views)} views of "
+            f"{size} samples, found {self._counts()}: none for {missing} that is proven. "
+        )
+        if not views:
+            return text + "Ask after a watch(module, views) in which the host's step ran."
+        if silent:
+            text += (
+                f"'{silent[0]}' was not called: methods such as forward_features() or encode() do "
+                "not run a module's hooks. Tap what they call inside, '….norm', with pool='cls' or "
+                "'mean'; tap a module before it is compiled and called. "
+            )
+        return text + (
+            "If another submodule sees these views, name it (taps=['backbone', "
+            "'backbone_momentum']), or choose other views (views=[0, 1]). If the host changes them "
+            "before the tap (augments, mixes, masks), tap a module around it that is given the "
+            "views themselves; or hand the features over yourself, augself(features, records); or, "
+            "if the rows keep the views' order, say so: in_order=True."
+        )
+
+    def _counts(self) -> str:
+        shapes = {
+            name: [tuple(call.output.shape) for call in self._watch.calls if call.tap == name]
+            for name in self.names
+        }
+        return ", ".join(f"{name}: {s if s else 'no call'}" for name, s in shapes.items())
+
+
+def _parts(calls: Sequence[Call], size: int) -> list[tuple[Call, Tensor]]:
+    """Cut what calls returned into parts of a view's size; what cannot be cut stays whole."""
+    parts: list[tuple[Call, Tensor]] = []
+    for call in calls:
+        rows = call.feature
+        whole = size > 0 and len(rows) > 0 and len(rows) % size == 0
+        parts += [(call, part) for part in (rows.chunk(len(rows) // size) if whole else [rows])]
+    return parts
+
+
+def _roles(root: nn.Module, taps: Sequence[str]) -> dict[str, Role]:
+    """Say which modules are hooked: taps, what holds them, and what runs before them beside them.
+
+    The last serve networks whose methods bypass their own hooks: ``forward_features`` of a
+    transformer calls its ``patch_embed``, which is given the images, and its ``norm``. Likewise a
+    root whose step calls its ``stem`` and its ``net``.
+    """
+    holding = {"": Role.AROUND}
+    for tap in taps:
+        parts = tap.split(".")
+        holding.update({".".join(parts[:i]): Role.AROUND for i in range(1, len(parts))})
+    holding.update(dict.fromkeys(taps, Role.TAP))
+    beside: dict[str, Role] = {}
+    for name in holding:
+        parent, _, last = name.rpartition(".")
+        for child, module in root.get_submodule(parent).named_children():
+            if child == last:
+                break
+            # A hook would break the graph of a module that was compiled in place.
+            if module._compiled_call_impl is None:
+                beside[f"{parent}.{child}" if parent else child] = Role.BESIDE
+    return {**beside, **holding}
