@@ -1,25 +1,26 @@
 """Adds AugSelf to a LightningModule, unchanged: ``add_augself(module, augself, recorder)``.
 
-Works with ``lightning`` and with ``pytorch_lightning``; what a step does to a batch is in
-:mod:`augself_loss.adapters.lightning.step`.
+Works with ``lightning`` and with ``pytorch_lightning``.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from torch import nn
 
 from augself_loss.adapters.lightning.host import host_classes
 from augself_loss.adapters.lightning.random_state import KeepRandomState
-from augself_loss.adapters.lightning.step import Step, loss_in, plus
+from augself_loss.adapters.lightning.step import Step
 from augself_loss.errors import LossError
+from augself_loss.hosting.batches import Place
+from augself_loss.hosting.extend import extend
 from augself_loss.hosting.optimizers import join, optimizers_in
-from augself_loss.hosting.pairing import Views, check_views
-from augself_loss.hosting.taps import FeatureTaps
+from augself_loss.hosting.pairing import Views
+from augself_loss.hosting.term import loss_in, plus
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder
 
@@ -101,25 +102,15 @@ def add_augself(
         >>> host.augself.types
         ('flip',)
     """
-    _check_module(module)
-    if not isinstance(augself, AugSelfLoss):
-        raise LossError(
-            f"add_augself expected an AugSelfLoss, found {type(augself).__name__}. Pass the loss "
-            "itself, before it is compiled or wrapped."
-        )
-    if not isinstance(recorder, MultiViewRecorder):
-        raise LossError(
-            "add_augself expected the MultiViewRecorder (or LightlyRecorder) that makes the views, "
-            f"found {type(recorder).__name__}. Wrap it: MultiViewRecorder(recorder)."
-        )
-    augself.check_recorder(recorder)
-    check_views(views, len(recorder.recorders))
-    device_recorder = recorder if on_device else None
-    tapped = FeatureTaps(module, taps, in_order=in_order)
-    step = Step(tapped, recorder.layout, views, images, device_recorder, log)
+    _check(module, recorder)
     host: Any = module
-    cls: Any = type(module)
-    host.__class__ = _extended(cls, on_device)
+    step = Step.beside(
+        host, augself, recorder, taps, views, count=len(recorder.recorders), in_order=in_order,
+        place=Place(images), device_recorder=recorder if on_device else None, log=log,
+    )  # fmt: skip
+    extend(host, _training)
+    if on_device:
+        extend(host, _on_device)
     host.augself, host.augself_step = augself, step
     return module
 
@@ -141,16 +132,11 @@ class AugSelfMixin:
         add_augself(self, augself, recorder, **options)
 
 
-def _check_module(module: object) -> None:
+def _check(module: object, recorder: object) -> None:
     if not isinstance(module, HOSTS):
         raise LossError(
             f"add_augself expected a LightningModule, found {type(module).__name__}. Add the term "
             "before torch.compile wraps the module; outside of Lightning use with_augself."
-        )
-    if hasattr(module, "augself"):
-        raise LossError(
-            f"'{type(module).__name__}' has an 'augself' already; add_augself expected a module "
-            "without one. Several types and pairs go into one AugSelfLoss."
         )
     step: Any = module.training_step
     if "dataloader_iter" in inspect.signature(step).parameters:
@@ -158,80 +144,38 @@ def _check_module(module: object) -> None:
             "add_augself expected a training_step that takes a batch, found one that takes "
             "'dataloader_iter'. Add the term in it yourself: split_views and AugSelfLoss."
         )
+    if not isinstance(recorder, MultiViewRecorder):
+        raise LossError(
+            "add_augself expected the MultiViewRecorder (or LightlyRecorder) that makes the views, "
+            f"found {type(recorder).__name__}. Wrap it: MultiViewRecorder(recorder)."
+        )
 
 
-@functools.cache
-def _extended(host: Any, on_device: bool) -> Any:
-    """Build the subclass that adds the term; it pickles as (original class, state)."""
-    methods: dict[str, Any] = {
-        "training_step": _training_step(host.training_step),
-        "manual_backward": _manual_backward(host.manual_backward),
-        "configure_optimizers": _configure_optimizers(host.configure_optimizers),
-        "__reduce_ex__": lambda self, _: (_restored, (host, on_device), self.__getstate__()),
-        "__module__": host.__module__,
-        "__doc__": host.__doc__,
-    }
-    for name in EVALUATION:
-        if all(getattr(host, name) is not getattr(base, name) for base in HOSTS):
-            methods[name] = _evaluation_step(getattr(host, name))
-    if on_device:
-        methods["on_after_batch_transfer"] = _after_transfer(host.on_after_batch_transfer)
-    return type(host.__name__, (host,), methods)
+def _training(host: Any) -> Mapping[str, Any]:
+    """Say what a module with the term does otherwise; Lightning reads the steps' signatures."""
 
-
-def _restored(host: Any, on_device: bool) -> Any:
-    extended = _extended(host, on_device)
-    return extended.__new__(extended)
-
-
-def _training_step(host: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(host)
+    @functools.wraps(host.training_step)
     def training_step(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
         step: Step = self.augself_step
         batch, views = step.separate(batch)
         with step.watch(self, views):
-            output = host(self, batch, *args, **kwargs)
+            output = host.training_step(self, batch, *args, **kwargs)
             if not self.automatic_optimization:
                 step.check_manual()
             elif output is not None:
                 output = plus(output, step.term(self, loss_in(output)))
         return output
 
-    return training_step
-
-
-def _manual_backward(host: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(host)
+    @functools.wraps(host.manual_backward)
     def manual_backward(self: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
         step: Step = self.augself_step
         if step.waiting:
-            loss = loss_in(loss) + step.term(self, loss)
-        return host(self, loss, *args, **kwargs)
+            loss = loss_in(loss) + step.term(self, loss_in(loss))
+        return host.manual_backward(self, loss, *args, **kwargs)
 
-    return manual_backward
-
-
-def _evaluation_step(host: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(host)
-    def evaluation_step(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
-        return host(self, self.augself_step.stripped(batch), *args, **kwargs)
-
-    return evaluation_step
-
-
-def _after_transfer(host: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(host)
-    def on_after_batch_transfer(self: Any, batch: Any, dataloader_idx: int) -> Any:
-        batch = host(self, batch, dataloader_idx)
-        return self.augself_step.augmented(batch, self.dtype) if self.trainer.training else batch
-
-    return on_after_batch_transfer
-
-
-def _configure_optimizers(host: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(host)
+    @functools.wraps(host.configure_optimizers)
     def configure_optimizers(self: Any) -> Any:
-        configured = host(self)
+        configured = host.configure_optimizers(self)
         optimizers = list(optimizers_in(configured))
         if optimizers:
             names = self.augself_step.taps.names
@@ -239,4 +183,37 @@ def _configure_optimizers(host: Callable[..., Any]) -> Callable[..., Any]:
             self.augself.check_optimizer(*optimizers)
         return configured
 
-    return configure_optimizers
+    return {
+        "training_step": training_step,
+        "manual_backward": manual_backward,
+        "configure_optimizers": configure_optimizers,
+        **_evaluation(host),
+    }
+
+
+def _evaluation(host: Any) -> dict[str, Any]:
+    """Let the steps that the module has of its own see batches without records."""
+
+    def stripping(own: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(own)
+        def evaluation_step(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+            return own(self, self.augself_step.place.stripped(batch), *args, **kwargs)
+
+        return evaluation_step
+
+    own = [n for n in EVALUATION if all(getattr(host, n) is not getattr(h, n) for h in HOSTS)]
+    return {name: stripping(getattr(host, name)) for name in own}
+
+
+def _on_device(host: Any) -> Mapping[str, Any]:
+    """Augment what arrived on the device, while training."""
+
+    @functools.wraps(host.on_after_batch_transfer)
+    def on_after_batch_transfer(self: Any, batch: Any, dataloader_idx: int) -> Any:
+        batch = host.on_after_batch_transfer(self, batch, dataloader_idx)
+        step: Step = self.augself_step
+        if step.device_recorder is None or not self.trainer.training:
+            return batch
+        return step.place.augmented(batch, step.device_recorder, self.dtype)
+
+    return {"on_after_batch_transfer": on_after_batch_transfer}

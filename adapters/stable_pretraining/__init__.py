@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.adapters.lightning.random_state import KeepRandomState
-from augself_loss.adapters.lightning.step import Step, loss_in, plus
+from augself_loss.adapters.lightning.step import Step
 from augself_loss.adapters.stable_pretraining.recorder import (
     RECORD,
     StablePretrainingRecorder,
@@ -25,6 +25,7 @@ from augself_loss.adapters.stable_pretraining.recorder import (
 from augself_loss.errors import LossError, RecordError, missing_extra
 from augself_loss.hosting.pairing import Views, check_views
 from augself_loss.hosting.taps import FeatureTaps
+from augself_loss.hosting.term import loss_in, plus
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import RECORD_DTYPE, from_bits
 
@@ -105,7 +106,7 @@ def add_augself(
     check_views(views, recorder.views)
     names = [_student(module, name) for name in ((taps,) if isinstance(taps, str) else taps)]
     tapped = FeatureTaps(module, names, in_order=in_order)
-    step = DictStep(tapped, recorder.layout, views, None, None, log)
+    step = DictStep(tapped, recorder.layout, views, log=log)
     host: Any = module
     _train_with(host, names[0])
     host.augself, host.augself_step = augself, step

@@ -167,6 +167,24 @@ def test_it_pickles_as_the_hosts_class() -> None:
     assert fit(module, loader(RECORDER)) == fit(twin, loader(RECORDER))
 
 
+def renamed(method: Any) -> Any:
+    """Decorate a method as users do who leave functools.wraps away."""
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return method(*args, **kwargs)
+
+    return wrapper
+
+
+def test_a_decorated_step_has_the_term_too() -> None:
+    class Decorated(SimCLR):
+        training_step = renamed(SimCLR.training_step)
+
+    plain, decorated = add(), add(Decorated())
+    decorated.load_state_dict(plain.state_dict())
+    assert fit(decorated, loader(RECORDER)) == fit(plain, loader(RECORDER))
+
+
 @pytest.mark.parametrize(
     ("adapter", "missing", "line"),
     [

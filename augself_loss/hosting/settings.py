@@ -1,0 +1,70 @@
+"""Builds the term from a mapping, as a host's config file has it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from augself_loss.encoders import Encoder
+from augself_loss.errors import LossError
+from augself_loss.hosting.pairing import Views
+from augself_loss.loss import AugSelfLoss
+
+OPTIONS = frozenset(inspect.signature(AugSelfLoss).parameters)
+"""What a config may say of the loss itself."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a config says of the term.
+
+    Args:
+        options: of :class:`~augself_loss.loss.AugSelfLoss`.
+        taps: names of the submodules that return features; ``None`` leaves them to the adapter.
+        views: which views are paired.
+    """
+
+    options: Mapping[str, Any]
+    taps: str | Sequence[str] | None = None
+    views: Views = "global"
+
+    @classmethod
+    def read(cls, node: Mapping[str, Any], **defaults: Any) -> Settings:
+        """Read a config's node.
+
+        Args:
+            node: ``taps``, ``views`` and options of the loss, by name.
+            **defaults: for what the node leaves out.
+
+        Raises:
+            LossError: a key that is none of these.
+
+        Example:
+            >>> settings = Settings.read({"weights": {"crop": 1.0}, "views": "all"}, feature_dim=8)
+            >>> settings.views, settings.loss().types
+            ('all', ('crop',))
+        """
+        unknown = [key for key in node if key not in OPTIONS | {"taps", "views"}]
+        if unknown:
+            raise LossError(
+                f"AugSelf expected settings out of {sorted(OPTIONS | {'taps', 'views'})}, found "
+                f"{unknown}."
+            )
+        given = {**defaults, **node}
+        taps, views = given.pop("taps", None), given.pop("views", "global")
+        return cls(given, taps, views)
+
+    def loss(self, encoders: Iterable[Encoder] = (), **options: Any) -> AugSelfLoss:
+        """Build the loss, its heads included; the host's random state stays as it is.
+
+        Args:
+            encoders: the recorder's; the config's own replace those of their names.
+            **options: go before the config's.
+
+        Raises:
+            LossError: wrong weights or dimensions.
+        """
+        known = [*encoders, *self.options.get("encoders", ())]
+        return AugSelfLoss(**{**self.options, "encoders": known, **options})

@@ -1,0 +1,173 @@
+"""The term beside a host's loss: records in, features taken while the host's step runs, sum out.
+
+In every step an adapter calls :meth:`Term.take` (records off the views), :meth:`Term.watch` around
+the host's own step and, in it, :meth:`Term.compute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from augself_loss.checks import Recorded
+from augself_loss.errors import LossError
+from augself_loss.hosting.pairing import Views, check_views, paired
+from augself_loss.hosting.taps import FeatureTaps, as_it_is
+from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.parameters import Layout, Record
+from augself_loss.recording.multiview import split_views
+
+T = TypeVar("T", bound="Term")
+
+
+@dataclass
+class Term:
+    """How the term is computed beside one host's loss, and the state of the step that runs.
+
+    Args:
+        taps: where features are taken.
+        layout: the records' layout.
+        views: which views are paired.
+
+    Attributes:
+        records: one per view, of the step that runs.
+        waiting: whether a step runs whose term is not computed yet.
+    """
+
+    taps: FeatureTaps
+    layout: Layout
+    views: Views = "global"
+    records: list[Record] = field(default_factory=list)
+    current: Sequence[Tensor] = ()
+    waiting: bool = False
+    marked: bool = False
+    """Whether a batch's records were seen to be those of the recorder."""
+    optimized: bool = False
+    """Whether the optimizers were seen to hold the heads."""
+
+    @classmethod
+    def beside(
+        cls: type[T],
+        root: nn.Module,
+        augself: AugSelfLoss,
+        recorder: Recorded,
+        taps: str | Sequence[str],
+        views: Views = "global",
+        *,
+        count: int,
+        in_order: bool = False,
+        read: Callable[[Any], Any] = as_it_is,
+        **own: Any,
+    ) -> T:
+        """Check that all fit each other, and tap the module; it gets the heads from the adapter.
+
+        Args:
+            root: the host's module.
+            augself: the loss.
+            recorder: what makes the views.
+            taps: names of the submodules that return features.
+            views: which views are paired.
+            count: how many views the recorder makes.
+            in_order: see :class:`~augself_loss.taps.FeatureTaps`.
+            read: see there.
+            **own: fields of a subclass.
+
+        Raises:
+            LossError: no AugSelfLoss, a module that has the term already, an unknown tap or view.
+            RecordError: the recorder does not record what the loss predicts.
+            EncoderError: the loss's ranges do not hold the recorder's.
+        """
+        if hasattr(root, "augself"):
+            raise LossError(
+                f"'{type(root).__name__}' has an 'augself' already; add_augself expected a module "
+                "without one. Several types and pairs go into one AugSelfLoss."
+            )
+        if not isinstance(augself, AugSelfLoss):
+            raise LossError(
+                f"add_augself expected an AugSelfLoss, found {type(augself).__name__}. Pass the "
+                "loss itself, before it is compiled or wrapped."
+            )
+        augself.check_recorder(recorder)
+        check_views(views, count)
+        tapped = FeatureTaps(root, taps, in_order=in_order, read=read)
+        return cls(tapped, recorder.layout, views, **own)
+
+    def check_optimizers(
+        self, augself: AugSelfLoss, optimizers: Sequence[torch.optim.Optimizer]
+    ) -> None:
+        """Refuse, at the first step, optimizers that do not hold the heads."""
+        if not self.optimized:
+            augself.check_optimizer(*optimizers)
+            self.optimized = True
+
+    def take(self, views: Sequence[Tensor]) -> list[Tensor]:
+        """Take the records off a batch's views, and keep them for :meth:`compute`.
+
+        Args:
+            views: N views ``(B, …)`` and, last, their packed records.
+
+        Returns:
+            The views alone.
+
+        Raises:
+            RecordError: no records, or those of another recorder.
+        """
+        first, self.marked = not self.marked, True
+        alone, self.records = split_views(views, self.layout, check=first)
+        return alone
+
+    @contextmanager
+    def watch(self, root: nn.Module, views: Sequence[Tensor]) -> Iterator[None]:
+        """Take features of these views while the host's step runs, and forget the step after it."""
+        self.current, self.waiting = views, True
+        try:
+            with self.taps.watch(root, views):
+                yield
+        finally:
+            self.taps.forget()
+            self.current, self.records, self.waiting = (), [], False
+
+    def compute(self, augself: AugSelfLoss) -> Output:
+        """Compute the term from the features taken so far; no more are taken in this step.
+
+        Raises:
+            FeatureError: see :meth:`FeatureTaps.features`.
+        """
+        self.waiting = False
+        wanted = paired(self.views, self.current)
+        features = self.taps.features(wanted)
+        self.taps.stop()
+        out: Output = augself(features, [self.records[i] for i in wanted])
+        return out
+
+
+def detached(out: Output, **more: Tensor) -> dict[str, Tensor]:
+    """List by name what a host may log: ``total``, what else is given, and every type's loss."""
+    values = {"total": out.total, **more, **out.terms}
+    return {name: value.detach() for name, value in values.items()}
+
+
+def loss_in(output: Any) -> Tensor:
+    """Find the loss in what a training step returned: a tensor, or a dict with one.
+
+    Raises:
+        LossError: neither.
+    """
+    loss = output.get("loss") if isinstance(output, Mapping) else output
+    if isinstance(loss, Tensor):
+        return loss
+    found = list(output) if isinstance(output, Mapping) else type(output).__name__
+    raise LossError(
+        f"AugSelf expected training_step to return the loss or a dict with 'loss', found {found}."
+    )
+
+
+def plus(output: Any, term: Tensor) -> Any:
+    """Add the term to the loss in what a training step returned."""
+    loss = loss_in(output) + term
+    return {**output, "loss": loss} if isinstance(output, Mapping) else loss
