@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.errors import LossError, missing_extra
-from augself_loss.hosting.taps import FeatureTaps
+from augself_loss.hosting.term import Term
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Record
 from augself_loss.recording.kornia import KorniaRecorder
@@ -83,8 +83,9 @@ class BYOL(Host):  # type: ignore[misc]
         super().__init__(net, image_size, hidden_layer=hidden_layer, **options)
         self._kept = kept
         if kept is not None:
+            taps = _tap(net, hidden_layer)
+            self.augself_step = Term.beside(self, augself, kept.recorder, taps, "all", count=2)
             self.augself: Any = augself
-            self.taps = FeatureTaps(self, _tap(net, hidden_layer))
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         """Compute the loss, or, as the host, an embedding.
@@ -99,12 +100,11 @@ class BYOL(Host):  # type: ignore[misc]
         """
         if self._kept is None or (args and args[0]) or kwargs.get("return_embedding"):
             return super().forward(x, *args, **kwargs)
-        kept = self._kept
-        with kept as records, self.taps.watch(self, kept.views):
+        step = self.augself_step
+        with self._kept as kept, step.watch(self, kept.views):
             base: Tensor = super().forward(x, *args, **kwargs)
-            features = self.taps.features([0, 1])
-        self.taps.forget()
-        out: Output = self.augself(features, records)
+            step.records = kept.records
+            out = step.compute(self.augself)
         self.base = base.detach()
         terms = {name: term.detach() for name, term in out.terms.items()}
         self.augself_output = Output(out.total.detach(), terms)
@@ -115,9 +115,9 @@ class _Kept:
     """The two augmentation functions given to the host; in its block they keep their records."""
 
     def __init__(self, recorder: MultiViewRecorder) -> None:
-        self.recorder = recorder
-        self.records: list[Record] | None = None
+        self.recorder, self.active = recorder, False
         self.views: list[Tensor] = []
+        self.records: list[Record] = []
 
     def first(self, images: Tensor) -> Any:
         return self._view(0, images)
@@ -126,7 +126,7 @@ class _Kept:
         return self._view(1, images)
 
     def _view(self, number: int, images: Tensor) -> Any:
-        if self.records is None:  # the host's mock batch, noise that is no image
+        if not self.active:  # the host's mock batch, noise that is no image
             pipeline: Any = self.recorder.recorders[number]
             return pipeline.pipeline(images)
         with torch.no_grad():
@@ -135,12 +135,12 @@ class _Kept:
         self.views.append(view)
         return view
 
-    def __enter__(self) -> list[Record]:
-        self.records, self.views = [], []
-        return self.records
+    def __enter__(self) -> _Kept:
+        self.views, self.records, self.active = [], [], True
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self.records, self.views = None, []
+        self.views, self.records, self.active = [], [], False
 
 
 def _kept(augself: object, recorder: object, options: dict[str, Any]) -> _Kept:
@@ -161,7 +161,6 @@ def _kept(augself: object, recorder: object, options: dict[str, Any]) -> _Kept:
             f"BYOL expected the recorder to make the views, found '{replaced[0]}' too. Give that "
             "pipeline to the recorder: MultiViewRecorder(KorniaRecorder(pipeline))."
         )
-    augself.check_recorder(recorder)
     return _Kept(recorder)
 
 
