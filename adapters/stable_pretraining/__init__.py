@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -17,17 +16,18 @@ from torch import Tensor, nn
 
 from augself_loss.adapters.lightning.random_state import KeepRandomState
 from augself_loss.adapters.lightning.step import Step
+from augself_loss.adapters.stable_pretraining.notes import IMAGE
 from augself_loss.adapters.stable_pretraining.recorder import (
     RECORD,
     StablePretrainingRecorder,
     views_of,
 )
 from augself_loss.errors import LossError, RecordError, missing_extra
-from augself_loss.hosting.pairing import Views, check_views
-from augself_loss.hosting.taps import FeatureTaps
+from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.term import loss_in, plus
 from augself_loss.loss import AugSelfLoss
-from augself_loss.recording.multiview import RECORD_DTYPE, from_bits
+from augself_loss.parameters import Layout
+from augself_loss.recording.multiview import RECORD_DTYPE
 
 try:
     import stable_pretraining
@@ -102,62 +102,29 @@ def add_augself(
         >>> add_augself(module, augself, recorder).augself.types
         ('flip',)
     """
-    _check(module, augself, recorder)
-    check_views(views, recorder.views)
-    names = [_student(module, name) for name in ((taps,) if isinstance(taps, str) else taps)]
-    tapped = FeatureTaps(module, names, in_order=in_order)
-    step = DictStep(tapped, recorder.layout, views, log=log)
+    _check(module, recorder)
     host: Any = module
+    names = [_student(module, name) for name in ((taps,) if isinstance(taps, str) else taps)]
+    step = Step.beside(
+        host, augself, recorder, names, views, count=recorder.views, in_order=in_order, log=log
+    )
     _train_with(host, names[0])
     host.augself, host.augself_step = augself, step
-    forward = getattr(host.forward, "__func__", None)
-    if forward is None:
-        raise LossError(
-            "add_augself expected the module's own forward function, found "
-            f"{type(host.forward).__name__}. Add the term before anything replaces it."
-        )
-    host.forward = types.MethodType(_with_term(forward, step), host)
+    host.forward = types.MethodType(_with_term(host.forward.__func__), host)
     return module
 
 
-@dataclass
-class DictStep(Step):
-    """Reads the views and records of a batch in which every view is a dict."""
-
-    checked: bool = False
-    """Whether the optimizers were looked at."""
-
-    def check_optimizers(self, module: Any) -> None:
-        """Refuse, at the first step, optimizers that do not hold the heads."""
-        trainer = getattr(module, "_trainer", None)
-        if not self.checked and trainer is not None:
-            module.augself.check_optimizer(*trainer.optimizers)
-            self.checked = True
-
-    def separate(self, batch: Any) -> tuple[Any, list[Tensor]]:
-        """Read the records, for :meth:`term`; they stay where the host's own notes are."""
-        views = views_of(batch)
-        first, self.marked = not self.marked, True
-        for packed in (view[RECORD] for view in views):
-            if packed.dtype != RECORD_DTYPE or packed.ndim != 2:
-                raise RecordError(
-                    f"Expected records (B, P) int32 for {list(self.layout)}, found "
-                    f"{tuple(packed.shape)} {packed.dtype}: they were made by another recorder "
-                    "than add_augself was given."
-                )
-        self.records = [from_bits(view[RECORD], self.layout, check=first) for view in views]
-        return batch, [view["image"] for view in views]
-
-
-def _with_term(host: Callable[..., Any], step: DictStep) -> Callable[..., Any]:
+def _with_term(host: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a forward function; the host pickles it by its name."""
 
     def forward(self: Any, batch: Any, stage: str, *args: Any, **kwargs: Any) -> Any:
         if not self.training:
             return host(self, batch, stage, *args, **kwargs)
-        step.check_optimizers(self)
-        batch, views = step.separate(batch)
-        with step.watch(self, views):
+        step: Step = self.augself_step
+        trainer = getattr(self, "_trainer", None)
+        if trainer is not None:
+            step.check_optimizers(self.augself, trainer.optimizers)
+        with step.watch(self, step.take(_packed(views_of(batch), step.layout))):
             output = host(self, batch, stage, *args, **kwargs)
             return plus(output, step.term(self, loss_in(output)))
 
@@ -166,28 +133,34 @@ def _with_term(host: Callable[..., Any], step: DictStep) -> Callable[..., Any]:
     return wrapped
 
 
-def _check(module: Any, augself: object, recorder: object) -> None:
+def _packed(views: Sequence[dict[str, Any]], layout: Layout) -> list[Tensor]:
+    """List views and their records, as recorders of several views do; in the batch both stay."""
+    records = [view[RECORD] for view in views]
+    for record in records:
+        if record.dtype != RECORD_DTYPE or record.ndim != 2 or record.shape != records[0].shape:
+            raise RecordError(
+                f"Expected records (B, P) int32 for {list(layout)}, found {tuple(record.shape)} "
+                f"{record.dtype}: they were made by another recorder than add_augself was given."
+            )
+    return [*(view[IMAGE] for view in views), torch.stack(records, dim=1)]
+
+
+def _check(module: Any, recorder: object) -> None:
     if not isinstance(module, stable_pretraining.Module):
         raise LossError(
             f"add_augself expected a stable_pretraining.Module, found {type(module).__name__}. For "
             "any other LightningModule use augself_loss.adapters.lightning."
         )
-    if not isinstance(augself, AugSelfLoss):
+    if not hasattr(module.forward, "__func__"):
         raise LossError(
-            f"add_augself expected an AugSelfLoss, found {type(augself).__name__}. Pass the loss "
-            "itself, before it is compiled or wrapped."
-        )
-    if hasattr(module, NAME):
-        raise LossError(
-            "The module has an 'augself' already; add_augself expected one without. Several types "
-            "and pairs go into one AugSelfLoss."
+            "add_augself expected the module's own forward function, found "
+            f"{type(module.forward).__name__}. Add the term before anything replaces it."
         )
     if not isinstance(recorder, StablePretrainingRecorder):
         raise LossError(
             "add_augself expected the StablePretrainingRecorder that makes the views, found "
             f"{type(recorder).__name__}. Wrap the transform: StablePretrainingRecorder(transform)."
         )
-    augself.check_recorder(recorder)
 
 
 def _student(module: nn.Module, name: str) -> str:
