@@ -1,19 +1,19 @@
 """Adds AugSelf to solo-learn: ``SoloRecorder(transform)`` and ``add_augself(model, …)``.
 
-Serves the methods that pretrain in solo-learn 1.0.2 (PyPI) and 1.0.6 (source). What a step does to
-a batch is in :mod:`augself_loss.adapters.lightning.step`.
+Serves the methods that pretrain in solo-learn 1.0.2 (PyPI) and 1.0.6 (source). They are
+LightningModules, so a step is what :mod:`augself_loss.adapters.lightning` makes it.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from torch import nn
 
 from augself_loss.adapters.solo_learn.recorder import COMMAND, SoloRecorder
 from augself_loss.errors import LossError, missing_package
+from augself_loss.hosting.extend import extend
 from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder
@@ -93,45 +93,18 @@ def add_augself(
     children = dict(model.named_children())
     backbone = next((name for name in BACKBONES if name in children), BACKBONES[0])
     lightning.add_augself(
-        model,
-        augself,
-        recorder,
-        taps=backbone if taps is None else taps,
-        views=views,
-        on_device=on_device,
-        images=IMAGES,
-        log=log,
-        in_order=in_order,
-    )
-    _learn(model)
+        model, augself, recorder, taps=backbone if taps is None else taps, views=views,
+        on_device=on_device, images=IMAGES, log=log, in_order=in_order,
+    )  # fmt: skip
+    extend(model, _learning)
     return model
 
 
-def _learn(model: Any) -> None:
-    cls: Any = type(model)
-    model.__class__ = _learning(cls)
+def _learning(host: Any) -> Mapping[str, Any]:
+    """Give the heads to the method's own optimizer."""
 
+    def learnable_params(self: Any) -> list[dict[str, Any]]:
+        heads = {"name": "augself", "params": self.augself.parameters()}
+        return [*host.learnable_params.fget(self), heads]
 
-@functools.cache
-def _learning(cls: Any) -> Any:
-    """Build the subclass whose optimizer gets the heads; it pickles as the class does."""
-
-    class Learning(cls):  # type: ignore[misc]
-        @property
-        def learnable_params(self) -> list[dict[str, Any]]:
-            heads = {"name": "augself", "params": self.augself.parameters()}
-            return [*super().learnable_params, heads]
-
-        def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-            restore, args, state = super().__reduce_ex__(protocol)
-            return _restored, (restore, args), state
-
-    Learning.__name__, Learning.__qualname__ = cls.__name__, cls.__qualname__
-    Learning.__module__, Learning.__doc__ = cls.__module__, cls.__doc__
-    return Learning
-
-
-def _restored(restore: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    model = restore(*args)
-    _learn(model)
-    return model
+    return {"learnable_params": property(learnable_params)}
