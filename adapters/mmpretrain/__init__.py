@@ -7,10 +7,9 @@ place and has its records packed; nothing else of the file changes.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from augself_loss.adapters.mmpretrain.data import (
@@ -22,8 +21,9 @@ from augself_loss.adapters.mmpretrain.host import MODELS, BaseAveragedModel, Bas
 from augself_loss.adapters.mmpretrain.recorder import MMRecorder
 from augself_loss.adapters.mmpretrain.step import LOG, Step, last_map
 from augself_loss.errors import LossError
-from augself_loss.hosting.pairing import Views, check_views
-from augself_loss.hosting.taps import FeatureTaps
+from augself_loss.hosting.extend import extend
+from augself_loss.hosting.pairing import Views
+from augself_loss.hosting.settings import Settings
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder, mark_of
 
@@ -89,19 +89,14 @@ def build_augself(
     """
     named = dict(algorithm) if isinstance(algorithm, Mapping) else {"type": algorithm}
     whole = {**config, **named}
-    options = dict(augself or {})
-    pipeline, taps = options.pop("pipeline", None), options.pop("taps", None)
-    views = options.pop("views", "global")
-    options.setdefault("pool", "mean")
-    options.setdefault("feature_dim", _feature_dim(whole))
+    node = dict(augself or {})
+    pipeline = node.pop("pipeline", None)
+    settings = Settings.read(node, pool="mean", feature_dim=_feature_dim(whole))
     recorder = None if pipeline is None else recorder_of(pipeline)
     model = MODELS.build(whole)
     recorder = _recorder(model, recorder)
-    encoders = [*recorder.encoders, *options.pop("encoders", ())]
-    # The heads draw their weights without moving the host's random state.
-    with torch.random.fork_rng(devices=[]):
-        loss = AugSelfLoss(encoders=encoders, **options)
-    return add_augself(model, loss, recorder, taps=taps, views=views)
+    loss = settings.loss(recorder.encoders)
+    return add_augself(model, loss, recorder, taps=settings.taps, views=settings.views)
 
 
 def add_augself(
@@ -140,20 +135,16 @@ def add_augself(
             "AugSelf expected one of MMPretrain's self-supervised algorithms (SimCLR, BYOL, …), "
             f"found {type(model).__name__}."
         )
-    if hasattr(model, "augself"):
-        raise LossError(f"'{type(model).__name__}' has an 'augself' already; it takes one.")
-    augself.check_recorder(recorder)
-    check_views(views, len(recorder.recorders))
-    named = _backbones(model) if taps is None else taps
     host: Any = model
-    preprocessor = host.data_preprocessor
-    on_device = isinstance(preprocessor, KorniaDataPreprocessor)
+    on_device = isinstance(host.data_preprocessor, KorniaDataPreprocessor)
+    step = Step.beside(
+        host, augself, recorder, _backbones(model) if taps is None else taps, views,
+        count=len(recorder.recorders), read=last_map,
+        mark=None if on_device else mark_of(recorder.layout),
+    )  # fmt: skip
     if on_device:
-        preprocessor.records = True
-    mark = None if on_device else mark_of(recorder.layout)
-    step = Step(FeatureTaps(model, named, read=last_map), recorder.layout, views, mark)
-    cls: Any = type(model)
-    host.__class__ = _extended(cls)
+        host.data_preprocessor.records = True
+    extend(host, _training)
     host.augself, host.augself_step = augself, step
     return model
 
@@ -185,76 +176,42 @@ def _backbones(model: nn.Module) -> list[str]:
     return ["backbone", *(name for name in copies if isinstance(known.get(name), kind))]
 
 
-@functools.cache
-def _extended(host: Any) -> Any:
-    """Build the subclass that adds the term; it pickles as (original class, state)."""
-    methods: dict[str, Any] = {
-        "loss": _loss(host.loss),
-        "parse_losses": _parse_losses(host.parse_losses),
-        "train_step": _train_step(host.train_step),
-        "init_weights": _init_weights(host.init_weights),
-        "__reduce_ex__": lambda self, _: (_restored, (host,), dict(vars(self))),
-        "__module__": host.__module__,
-        "__doc__": host.__doc__,
-    }
-    return type(host.__name__, (host,), methods)
+def _training(host: Any) -> Mapping[str, Any]:
+    """Say what an algorithm with the term does otherwise."""
 
-
-def _restored(host: Any) -> Any:
-    extended = _extended(host)
-    return extended.__new__(extended)
-
-
-def _loss(host: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(host)
+    @functools.wraps(host.loss)
     def loss(self: Any, inputs: Any, data_samples: Any, *args: Any, **kwargs: Any) -> Any:
         step: Step = self.augself_step
-        views, records = step.separate(inputs, data_samples)
+        views = step.separate(inputs, data_samples)
         with step.watch(self, views):
-            losses = host(self, views, data_samples, *args, **kwargs)
-            return {**losses, **step.term(self.augself, views, records)}
+            losses = host.loss(self, views, data_samples, *args, **kwargs)
+            return {**losses, **step.term(self.augself)}
 
-    return loss
-
-
-def _parse_losses(host: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(host)
+    @functools.wraps(host.parse_losses)
     def parse_losses(self: Any, losses: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
         # MMEngine would add up every key with "loss" in it, a user's own type among them.
         terms = {name: value for name, value in losses.items() if name.startswith(LOG)}
-        base, logged = host(self, {k: v for k, v in losses.items() if k not in terms})
-        if not terms:
-            return base, logged
-        total = base + terms[f"{LOG}total"]
-        logged.update({"loss": total, f"{LOG}base": base, **terms})
-        return total, logged
+        loss, logged = host.parse_losses(self, {k: v for k, v in losses.items() if k not in terms})
+        if terms:
+            base, loss = loss, loss + terms[f"{LOG}total"]
+            logged.update({"loss": loss, f"{LOG}base": base, **terms})
+        return loss, logged
 
-    return parse_losses
-
-
-def _train_step(host: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(host)
+    @functools.wraps(host.train_step)
     def train_step(self: Any, data: Any, optim_wrapper: Any) -> Any:
-        if not self.augself_step.optimizer_checked:
-            several = optim_wrapper.values() if hasattr(optim_wrapper, "values") else ()
-            self.augself.check_optimizer(
-                *(wrapper.optimizer for wrapper in list(several) or [optim_wrapper])
-            )
-            self.augself_step.optimizer_checked = True
-        return host(self, data, optim_wrapper)
+        several = optim_wrapper.values() if hasattr(optim_wrapper, "values") else ()
+        optimizers = [wrapper.optimizer for wrapper in list(several) or [optim_wrapper]]
+        self.augself_step.check_optimizers(self.augself, optimizers)
+        return host.train_step(self, data, optim_wrapper)
 
-    return train_step
-
-
-def _init_weights(host: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep the heads out of the host's initialization: it would draw for their layers too."""
-
-    @functools.wraps(host)
+    @functools.wraps(host.init_weights)
     def init_weights(self: Any) -> None:
+        # Keep the heads out of the host's initialization: it would draw for their layers too.
         heads = self._modules.pop("augself")
         try:
-            host(self)
+            host.init_weights(self)
         finally:
             self._modules["augself"] = heads
 
-    return init_weights
+    return {"loss": loss, "parse_losses": parse_losses, "train_step": train_step,
+            "init_weights": init_weights}  # fmt: skip

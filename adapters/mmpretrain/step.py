@@ -1,57 +1,40 @@
-"""What an algorithm's ``loss`` does for AugSelf: batch in, term out."""
+"""Where MMPretrain's batches hold the records, and its backbones' outputs the features."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from augself_loss.adapters.mmpretrain.data import KEY
 from augself_loss.errors import RecordError
-from augself_loss.hosting.pairing import Views, paired
-from augself_loss.hosting.taps import FeatureTaps
-from augself_loss.loss import AugSelfLoss, Output
-from augself_loss.parameters import Layout, Record
-from augself_loss.recording.multiview import split_views
+from augself_loss.hosting.term import Term, detached
 
 LOG = "augself/"
 """In front of every logged name."""
 
 
 @dataclass
-class Step:
-    """How an algorithm's batches are read.
+class Step(Term):
+    """What an algorithm's ``loss`` is wrapped in.
 
     Args:
-        taps: where features are taken.
-        layout: the records' layout.
-        views: which views are paired.
         mark: of the layout in which the pipeline shall have made the records; ``None`` where the
             data preprocessor makes them.
-        optimizer_checked: whether the heads were seen in the optimizer.
     """
 
-    taps: FeatureTaps
-    layout: Layout
-    views: Views
-    mark: int | None
-    optimizer_checked: bool = False
+    mark: int | None = None
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def separate(self, inputs: Any, samples: Any) -> tuple[list[Tensor], list[Record]]:
-        """Find the views and their records in a batch.
+    def separate(self, inputs: Any, samples: Any) -> list[Tensor]:
+        """Find the views in a batch, and keep their records.
 
         Args:
             inputs: what the data preprocessor returned.
             samples: the batch's ``DataSample`` objects.
-
-        Returns:
-            N views ``(B, C, H, W)`` and one record per view.
 
         Raises:
             RecordError: no list of views, or no records, or those of another pipeline.
@@ -62,53 +45,35 @@ class Step:
                 "RecordedMultiView into the pipeline of the data set."
             )
         if self.mark is None:
-            return split_views(inputs, self.layout)
-        packed = self._packed(samples, self.mark).to(inputs[0].device, non_blocking=True)
-        return split_views([*inputs, packed], self.layout)
-
-    @contextmanager
-    def watch(self, algorithm: nn.Module, views: Sequence[Tensor]) -> Iterator[None]:
-        """Take features of these views in this block."""
-        try:
-            with self.taps.watch(algorithm, views):
-                yield
-        finally:
-            self.taps.forget()
+            return self.take(inputs)
+        packed = _packed(samples, self.mark).to(inputs[0].device, non_blocking=True)
+        return self.take([*inputs, packed])
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def term(
-        self, augself: AugSelfLoss, views: Sequence[Tensor], records: Sequence[Record]
-    ) -> dict[str, Tensor]:
-        """Compute the term from the features taken so far.
+    def term(self, augself: Any) -> dict[str, Tensor]:
+        """Compute ``augself/total``, to be added to the loss, and what is logged beside it."""
+        out = self.compute(augself)
+        return {f"{LOG}{name}": v for name, v in {**detached(out), "total": out.total}.items()}
 
-        Returns:
-            ``augself/total``, to be added to the loss, and ``augself/<type>``, to be logged.
-        """
-        wanted = paired(self.views, views)
-        features = self.taps.features(wanted)
-        self.taps.stop()
-        out: Output = augself(features, [records[i] for i in wanted])
-        terms = {f"{LOG}{name}": term.detach() for name, term in out.terms.items()}
-        return {f"{LOG}total": out.total, **terms}
 
-    def _packed(self, samples: Any, mark: int) -> Tensor:
-        """Stack the samples' records, ``(B, N, P)`` int32."""
-        listed = list(samples or ())
-        if not listed or any(KEY not in sample for sample in listed):
-            found = sorted(listed[0].all_keys()) if listed else "no data samples"
-            raise RecordError(
-                f"AugSelf expected the records '{KEY}' in every data sample, found {found}. Put "
-                "RecordedMultiView in MultiView's place and have it packed: dict(type="
-                f"'PackInputs', algorithm_keys=('{KEY}',))."
-            )
-        rows = np.stack([np.asarray(sample.get(KEY)) for sample in listed])
-        if (rows[..., -1] != mark).any():
-            raise RecordError(
-                "AugSelf expected the records of augself.pipeline, found those of another one, of "
-                "other types or ranges. Give the data set and augself=dict(pipeline=…) the same "
-                "pipeline; a file that replaces the one it inherits has to replace both."
-            )
-        return torch.from_numpy(rows)
+def _packed(samples: Any, mark: int) -> Tensor:
+    """Stack the samples' records, ``(B, N, P)`` int32."""
+    listed = list(samples or ())
+    if not listed or any(KEY not in sample for sample in listed):
+        found = sorted(listed[0].all_keys()) if listed else "no data samples"
+        raise RecordError(
+            f"AugSelf expected the records '{KEY}' in every data sample, found {found}. Put "
+            "RecordedMultiView in MultiView's place and have it packed: dict(type="
+            f"'PackInputs', algorithm_keys=('{KEY}',))."
+        )
+    rows = np.stack([np.asarray(sample.get(KEY)) for sample in listed])
+    if (rows[..., -1] != mark).any():
+        raise RecordError(
+            "AugSelf expected the records of augself.pipeline, found those of another one, of "
+            "other types or ranges. Give the data set and augself=dict(pipeline=…) the same "
+            "pipeline; a file that replaces the one it inherits has to replace both."
+        )
+    return torch.from_numpy(rows)
 
 
 def last_map(output: Any) -> Any:
