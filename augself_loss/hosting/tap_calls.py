@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from augself_loss.errors import FeatureError
-
-
-class Role(Enum):
-    """Why a module is hooked: it is a tap, holds one, or runs before one in the same parent."""
-
-    TAP = "tap"
-    AROUND = "around"
-    BESIDE = "beside"
+from augself_loss.hosting.tap_roles import Role
 
 
 @dataclass

@@ -12,7 +12,8 @@ from torch.utils.hooks import RemovableHandle
 
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.hosting.matching import Matcher
-from augself_loss.hosting.tap_calls import Call, Enter, Leave, Role, Seen, Watch, is_alike
+from augself_loss.hosting.tap_calls import Call, Enter, Leave, Seen, Watch, is_alike
+from augself_loss.hosting.tap_roles import roles
 
 
 def as_it_is(output: Any) -> Any:
@@ -147,7 +148,7 @@ class FeatureTaps:
 
     def _tap(self, root: nn.Module) -> None:
         """Hook the named submodules and those that see their images, if they are not yet."""
-        for name, role in _roles(root, self.names).items():
+        for name, role in roles(root, self.names).items():
             module = root.get_submodule(name)
             tapped, handles = self._tapped.get(name, (None, []))
             if module is tapped:
@@ -291,27 +292,3 @@ def _parts(calls: Sequence[Call], size: int) -> list[tuple[Call, Tensor]]:
         whole = size > 0 and len(rows) > 0 and len(rows) % size == 0
         parts += [(call, part) for part in (rows.chunk(len(rows) // size) if whole else [rows])]
     return parts
-
-
-def _roles(root: nn.Module, taps: Sequence[str]) -> dict[str, Role]:
-    """Say which modules are hooked: taps, what holds them, and what runs before them beside them.
-
-    The last serve networks whose methods bypass their own hooks: ``forward_features`` of a
-    transformer calls its ``patch_embed``, which is given the images, and its ``norm``. Likewise a
-    root whose step calls its ``stem`` and its ``net``.
-    """
-    holding = {"": Role.AROUND}
-    for tap in taps:
-        parts = tap.split(".")
-        holding.update({".".join(parts[:i]): Role.AROUND for i in range(1, len(parts))})
-    holding.update(dict.fromkeys(taps, Role.TAP))
-    beside: dict[str, Role] = {}
-    for name in holding:
-        parent, _, last = name.rpartition(".")
-        for child, module in root.get_submodule(parent).named_children():
-            if child == last:
-                break
-            # A hook would break the graph of a module that was compiled in place.
-            if module._compiled_call_impl is None:
-                beside[f"{parent}.{child}" if parent else child] = Role.BESIDE
-    return {**beside, **holding}
