@@ -18,6 +18,7 @@ from augself_loss.adapters.vissl.settings import Settings
 from augself_loss.adapters.vissl.transform import KEY, NAME
 from augself_loss.errors import LossError, RecordError
 from augself_loss.hosting.pairing import paired
+from augself_loss.hosting.term import detached
 from augself_loss.loss import Output
 from augself_loss.recording.multiview import split_views
 
@@ -49,15 +50,8 @@ def augself_hooks(config: Any) -> list[Any]:
 class _Hook(ClassyHook):  # type: ignore[misc]
     """A hook that does nothing yet."""
 
-    on_start = ClassyHook._noop
-    on_phase_start = ClassyHook._noop
-    on_forward = ClassyHook._noop
-    on_loss_and_meter = ClassyHook._noop
-    on_backward = ClassyHook._noop
-    on_update = ClassyHook._noop
-    on_step = ClassyHook._noop
-    on_phase_end = ClassyHook._noop
-    on_end = ClassyHook._noop
+    on_start = on_phase_start = on_forward = on_loss_and_meter = ClassyHook._noop
+    on_backward = on_update = on_step = on_phase_end = on_end = ClassyHook._noop
 
 
 class AugSelfHook(_Hook):
@@ -115,17 +109,15 @@ class AugSelfHook(_Hook):
         features, records = split_views([*features, packed], self.layout, check=first)
         wanted = self._wanted(sample["input"], features)
         out: Output = model.augself([features[i] for i in wanted], [records[i] for i in wanted])
-        logged = {"total": out.total, "base": base, **out.terms}
-        self.logged = {name: value.detach() for name, value in logged.items()}
+        self.logged = detached(out, base=base)
         return out.total
 
     def _wanted(self, images: Any, features: list[Tensor]) -> list[int]:
-        if isinstance(images, list):
-            return paired(self.settings.views, images)
-        if isinstance(images, MultiDimensionalTensor):
-            sizes = images.image_sizes  # one per view
-            return paired(self.settings.views, [torch.empty(*s, device="meta") for s in sizes])
-        return paired(self.settings.views, features)  # one tensor holds them: all of one size
+        if isinstance(images, MultiDimensionalTensor):  # it knows the size of every view
+            images = [torch.empty(*size, device="meta") for size in images.image_sizes]
+        # One tensor holds views of one size.
+        alike = images if isinstance(images, list) else features
+        return paired(self.settings.term.views, alike)
 
 
 class DeviceHook(_Hook):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import functools
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from vissl.utils.misc import set_torch_seed
 
 from augself_loss.adapters.vissl.settings import HEADS_INPUT, Settings
 from augself_loss.errors import FeatureError, LossError
+from augself_loss.hosting.extend import extend
 
 MODEL = "augself_model"
 
@@ -28,9 +29,17 @@ def augself_model(model_config: Any, optimizer_config: Any) -> Any:
     Raises:
         LossError: the tap is no submodule, or the width of its features is not known.
     """
-    return _extended(get_model(model_config.AUGSELF.BASE_MODEL_NAME))(
-        model_config, optimizer_config
-    )
+    model = get_model(model_config.AUGSELF.BASE_MODEL_NAME)(model_config, optimizer_config)
+    node = dict(model_config.AUGSELF)
+    del node["BASE_MODEL_NAME"]
+    settings = Settings.read(node, node.pop("TRANSFORMS"))
+    bare = model.classy_model  # in the wrapper that Classy Vision puts around every model
+    dim = _width(bare.heads) if settings.feature_dim is None else settings.feature_dim
+    extend(bare, _saving)
+    with set_torch_seed(model_config._MODEL_INIT_SEED):  # as VISSL builds its own heads
+        bare.augself = settings.term.loss(settings.recorded().encoders, feature_dim=dim)
+    bare.augself_tap = Tap(bare, settings.tap)
+    return model
 
 
 class Tap:
@@ -94,41 +103,25 @@ class Tap:
         self.kept.append(features)
 
 
-@functools.cache
-def _extended(host: Any) -> Any:
-    """Build the subclass of a VISSL model that holds the heads."""
+def _saving(host: Any) -> Mapping[str, Any]:
+    """Keep the heads in VISSL's checkpoints, which list a model's parts by name."""
 
-    class AugSelfModel(host):  # type: ignore[misc]
-        """A VISSL model with AugSelf's heads: in its optimizer, DDP wrapper and checkpoint."""
+    def get_classy_state(self: Any, deep_copy: bool = False) -> dict[str, Any]:
+        state: dict[str, Any] = host.get_classy_state(self, deep_copy)
+        heads = self.augself.state_dict()
+        state["model"]["augself"] = copy.deepcopy(heads) if deep_copy else heads
+        return state
 
-        def __init__(self, model_config: Any, optimizer_config: Any) -> None:
-            super().__init__(model_config, optimizer_config)
-            node = dict(model_config.AUGSELF)
-            del node["BASE_MODEL_NAME"]
-            settings = Settings.read(node, node.pop("TRANSFORMS"))
-            dim = settings.feature_dim
-            dim = _width(self.heads) if dim is None else dim
-            with set_torch_seed(model_config._MODEL_INIT_SEED):  # as VISSL builds its own heads
-                self.augself = settings.loss(settings.recorded().encoders, dim)
-            self.augself_tap = Tap(self, settings.tap)
+    def set_classy_state(self: Any, state: dict[str, Any], strict: bool = True) -> None:
+        if "augself" not in state["model"]:
+            raise LossError(
+                "The checkpoint expected AugSelf's heads, found those of plain VISSL. To start "
+                "from its weights set MODEL.WEIGHTS_INIT.PARAMS_FILE and an empty CHECKPOINT.DIR."
+            )
+        host.set_classy_state(self, state, strict)
+        self.augself.load_state_dict(state["model"]["augself"])
 
-        def get_classy_state(self, deep_copy: bool = False) -> dict[str, Any]:
-            state: dict[str, Any] = super().get_classy_state(deep_copy)
-            heads = self.augself.state_dict()
-            state["model"]["augself"] = copy.deepcopy(heads) if deep_copy else heads
-            return state
-
-        def set_classy_state(self, state: dict[str, Any], strict: bool = True) -> None:
-            if "augself" not in state["model"]:
-                raise LossError(
-                    "The checkpoint expected AugSelf's heads, found those of plain VISSL. To start "
-                    "from its weights set MODEL.WEIGHTS_INIT.PARAMS_FILE and an empty "
-                    "CHECKPOINT.DIR."
-                )
-            super().set_classy_state(state, strict)
-            self.augself.load_state_dict(state["model"]["augself"])
-
-    return AugSelfModel
+    return {"get_classy_state": get_classy_state, "set_classy_state": set_classy_state}
 
 
 def _width(heads: nn.ModuleList) -> int:

@@ -11,7 +11,7 @@ from augself_loss.adapters.vissl.transform import AugSelfViews
 from augself_loss.encoders import Encoder
 from augself_loss.errors import LossError, PipelineError
 from augself_loss.hosting.pairing import check_views
-from augself_loss.loss import AugSelfLoss
+from augself_loss.hosting.settings import Settings as TermSettings
 from augself_loss.parameters import Layout
 from augself_loss.recording.kornia import KorniaRecorder
 
@@ -30,19 +30,15 @@ KEYS: Mapping[str, str] = {
     "KORNIA": "list of Kornia's augmentations, name and arguments, to run on the device",
     "LOG": "whether to log the terms, default true",
 }
+OWN = ("IGNORE", "KORNIA", "LOG")
+"""Keys that say nothing of the term itself."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the node ``AUGSELF`` says, and what else of the config the term needs."""
 
-    weights: Mapping[str, float] | None
-    tap: str
-    feature_dim: int | None
-    hidden_dim: int
-    preset: Any
-    pool: Any
-    views: Any
+    term: TermSettings
     ignore: tuple[str, ...]
     kornia: tuple[Mapping[str, Any], ...]
     log: bool
@@ -70,25 +66,36 @@ class Settings:
         if unknown:
             known = "; ".join(f"{key}: {meaning}" for key, meaning in KEYS.items())
             raise LossError(f"AUGSELF expected some of these keys: {known}. Found {unknown}.")
-        weights, views = node.get("WEIGHTS"), node.get("VIEWS", "global")
+        weights = node.get("WEIGHTS")
         if "WEIGHTS" not in node or (weights is None and not node.get("KORNIA")):
             raise LossError(
                 "AUGSELF.WEIGHTS expected type name → weight, e.g. {crop: 1.0, color: 1.0}, found "
                 f"{weights!r}. Only with KORNIA may it be null: then a plain run is augmented."
             )
+        ours = {key: value for key, value in node.items() if key not in OWN}
+        named = {"taps" if key == "TAP" else key.lower(): value for key, value in ours.items()}
         return cls(
-            weights=weights,
-            tap=node.get("TAP", HEADS_INPUT),
-            feature_dim=node.get("FEATURE_DIM"),
-            hidden_dim=node.get("HIDDEN_DIM", 512),
-            preset=node.get("PRESET", "default"),
-            pool=node.get("POOL"),
-            views=views,
+            TermSettings.read(named, taps=HEADS_INPUT),
             ignore=_listed("IGNORE", node.get("IGNORE")),
             kornia=_listed("KORNIA", node.get("KORNIA")),
             log=node.get("LOG", True),
             transforms=tuple(transforms),
         )
+
+    @property
+    def weights(self) -> Mapping[str, float] | None:
+        """Types and their λ; ``None`` where only :attr:`kornia` is wanted."""
+        return self.term.options["weights"]  # type: ignore[no-any-return]
+
+    @property
+    def tap(self) -> Any:
+        """The submodule that returns the features."""
+        return self.term.taps
+
+    @property
+    def feature_dim(self) -> int | None:
+        """Their width, where it cannot be read off VISSL's own heads."""
+        return self.term.options.get("feature_dim")
 
     @property
     def on_device(self) -> bool:
@@ -110,21 +117,6 @@ class Settings:
             raise PipelineError("AUGSELF.KORNIA expected augmentations at random, found none.")
         return Recorded(device.layout, device.encoders, views)
 
-    def loss(self, encoders: Sequence[Encoder], feature_dim: int) -> AugSelfLoss:
-        """Build the term, its heads included.
-
-        Raises:
-            LossError: wrong weights or dimensions.
-        """
-        return AugSelfLoss(
-            feature_dim,
-            self.weights,
-            hidden_dim=self.hidden_dim,
-            preset=self.preset,
-            pool=self.pool,
-            encoders=encoders,
-        )
-
     def check(self) -> Recorded:
         """Refuse what cannot be trained, before anything is built.
 
@@ -134,7 +126,7 @@ class Settings:
             PipelineError: transforms that cannot be recorded.
         """
         recorded = self.recorded()
-        check_views(self.views, recorded.count)
+        check_views(self.term.views, recorded.count)
         if self.tap != HEADS_INPUT and self.feature_dim is None:
             raise LossError(
                 f"AUGSELF.FEATURE_DIM expected the width of what '{self.tap}' returns, found "
@@ -142,7 +134,7 @@ class Settings:
             )
         dim = 1 if self.feature_dim is None else self.feature_dim
         if self.weights is not None:
-            self.loss(recorded.encoders, dim).check_recorder(recorded)
+            self.term.loss(recorded.encoders, feature_dim=dim).check_recorder(recorded)
         return recorded
 
 
