@@ -1,5 +1,6 @@
 """What all core tests share: golden cases, random records, and hand-made steps to read."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,10 +11,17 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
+import augself_loss
 from augself_loss import ColorEncoder, CropEncoder, Encoder, Record, RotationEncoder, Step
 from augself_loss.encoders import default_encoders
 
 pytest.register_assert_rewrite("processes", "scripts")
+
+ROOT = Path(__file__).parents[1]
+if Path(augself_loss.__file__).parents[1] == ROOT:
+    # Processes that tests start shall import this checkout too, whatever is installed.
+    search_path = (str(ROOT), os.environ.get("PYTHONPATH"))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, search_path))
 
 # The tensors here are tiny: a second thread only waits for its turn.
 torch.set_num_threads(1)

@@ -1,0 +1,38 @@
+"""The package works from a checkout as it does installed: beside it lie the adapters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FIND = """
+import sys
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
+from importlib.util import find_spec
+for name in ("augself_loss", "augself_loss.adapters.lightly"):
+    print(find_spec(name).origin)
+"""
+
+
+def test_a_checkout_finds_its_adapters_without_an_editable_install() -> None:
+    """As ``python -m pytest`` does here: this folder comes before whatever is installed."""
+    command = [sys.executable, "-W", "ignore", "-c", FIND]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    package, adapter = map(Path, done.stdout.splitlines())
+    assert package == ROOT / "augself_loss" / "__init__.py"
+    assert adapter == ROOT / "adapters" / "lightly.py"
+
+
+def test_what_is_installed_holds_the_adapters_themselves() -> None:
+    """The wheel has them in the place where a checkout has a pointer to them."""
+    files = {str(file): file for file in metadata.files("augself-loss") or ()}
+    if "augself_loss/__init__.py" not in files:
+        pytest.skip("nothing is installed but the way to a checkout")
+    installed = files["augself_loss/adapters/__init__.py"].locate()
+    original = ROOT / "adapters" / "__init__.py"
+    assert Path(str(installed)).read_bytes() == original.read_bytes()
