@@ -1,7 +1,10 @@
-"""What all core tests share: golden cases, random records, and hand-made steps to read."""
+"""What all core tests share: golden cases, random records, hand-made steps, other processes."""
 
+import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -156,3 +159,31 @@ def built() -> Callable[..., Encoder]:
         return kind.from_kornia(step) if host == "kornia" else kind.from_torchvision(step)
 
     return build
+
+
+class Imported(NamedTuple):
+    """What an import in a process of its own did."""
+
+    error: str
+    """The traceback, "" where it worked."""
+    loaded: list[str]
+    """The modules that are loaded afterwards."""
+
+
+@pytest.fixture(scope="session")
+def try_import() -> Iterator[Callable[..., Imported]]:
+    """``try_import(module, without=names)``: import it as where ``names`` are not installed."""
+    script = Path(__file__).parent / "hosts" / "importing.py"
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-W", "ignore", str(script)], **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        ask, answer = process.stdin, process.stdout
+
+        def attempt(module: str, *, without: Iterable[str] = ()) -> Imported:
+            ask.write(json.dumps({"module": module, "without": sorted(without)}) + "\n")
+            ask.flush()
+            return Imported(**json.loads(answer.readline()))
+
+        yield attempt
+        ask.close()
