@@ -1,9 +1,31 @@
+"""What binary encoders share, and the six of them that read nothing but that a step ran."""
+
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
-from augself_loss import BinaryEncoder
+from augself_loss import (
+    AutocontrastEncoder,
+    BinaryEncoder,
+    EqualizeEncoder,
+    FlipEncoder,
+    GrayscaleEncoder,
+    InvertEncoder,
+    VerticalFlipEncoder,
+)
 from augself_loss.encoders import applied
 from augself_loss.encoders.base import Step
+
+TRANSFORMS: dict[type[BinaryEncoder], dict[str, str]] = {
+    FlipEncoder: {"kornia": "RandomHorizontalFlip", "torchvision": "RandomHorizontalFlip"},
+    VerticalFlipEncoder: {"kornia": "RandomVerticalFlip", "torchvision": "RandomVerticalFlip"},
+    GrayscaleEncoder: {"kornia": "RandomGrayscale", "torchvision": "RandomGrayscale"},
+    AutocontrastEncoder: {"kornia": "RandomAutoContrast", "torchvision": "RandomAutocontrast"},
+    EqualizeEncoder: {"kornia": "RandomEqualize", "torchvision": "RandomEqualize"},
+    InvertEncoder: {"kornia": "RandomInvert", "torchvision": "RandomInvert"},
+}
 
 
 class Wavy(BinaryEncoder):
@@ -30,3 +52,16 @@ def test_loss_stays_finite_for_sure_predictions() -> None:
 
 def test_applied_reads_nothing_but_that_it_ran() -> None:
     assert applied("wavy")(Step("Wave", {}, {}, (4, 4))) == {"wavy": (1.0,)}
+
+
+@pytest.mark.parametrize("host", ["kornia", "torchvision"])
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_read(read: Callable[..., list[Any]], kind: type[BinaryEncoder], host: str) -> None:
+    assert read(kind, host, TRANSFORMS[kind][host]) == [1.0]
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_write_needs_no_parameter(kind: type[BinaryEncoder]) -> None:
+    transform = TRANSFORMS[kind]["kornia"]
+    step = Step(transform, {}, {}, (4, 4))
+    assert kind.kornia_writers[transform]({kind.name: (1.0,)}, step) == {}
