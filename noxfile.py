@@ -17,6 +17,7 @@ import nox
 
 ROOT = Path(__file__).parent
 BUILD = ROOT / "build" / "nox"
+BENCHMARKS = ROOT / "tests" / "test_benchmarks.py"
 OLDEST_KORNIA = "0.7.4"
 
 HOSTS = {
@@ -40,7 +41,7 @@ HOSTS = {
 }
 """Framework of the contract suite → what pip installs for it, call by call, into its own venv."""
 
-nox.options.sessions = ["style", "wheel", "types", "tests", "oldest_kornia", "host"]
+nox.options.sessions = ["style", "wheel", "types", "tests", "benchmarks", "oldest_kornia", "host"]
 nox.options.default_venv_backend = "none"
 nox.options.stop_on_first_error = True
 
@@ -54,7 +55,8 @@ def python(session: nox.Session, *args: str, exe: str = sys.executable, **env: s
 
 
 def pytest(session: nox.Session, *args: Path | str, exe: str = sys.executable, **env: str) -> None:
-    config = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT))
+    """Run tests, those too that plain ``pytest`` leaves out."""
+    config = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-m", "")
     python(session, "-m", "pytest", *config, *map(str, args), *session.posargs, exe=exe, **env)
 
 
@@ -105,7 +107,12 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    pytest(session, ROOT / "tests")
+    pytest(session, ROOT / "tests", "--ignore", BENCHMARKS)
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    pytest(session, BENCHMARKS)
 
 
 @nox.session

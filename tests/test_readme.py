@@ -24,9 +24,11 @@ def test_there_are_snippets() -> None:
 
 
 def test_ci_runs_the_test_command() -> None:
-    command = "python3 -m venv .venv && .venv/bin/pip install -q '.[dev]' && .venv/bin/nox"
+    install = "python3 -m venv .venv && .venv/bin/pip install -q '.[dev]'"
+    command = f"{install} && .venv/bin/python -m pytest -n 2\n"
     assert command in README
-    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert script.endswith(f"{command}.venv/bin/nox\n"), "and everything else after it"
 
 
 def test_pictures_and_links_exist() -> None:

@@ -21,6 +21,8 @@ from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
+pytestmark = pytest.mark.host
+
 WIDER = K.AugmentationSequential(K.RandomResizedCrop((SIZE, SIZE)), K.ColorJitter(0.9, 0, 0, 0))
 RECORDER = MultiViewRecorder(KorniaRecorder(pipeline()))
 IMAGES = torch.rand(6, 3, 20, 24, generator=torch.Generator().manual_seed(0))

@@ -40,7 +40,10 @@ from augself_loss.errors import PipelineError
 from augself_loss.recording.multiview import split_views
 
 # Python 3.12 and later warn whenever a process with threads, as torch has, is forked.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+pytestmark = [
+    pytest.mark.host,
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
+]
 
 TRANSFORMS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in ("SimCLR", "SimSiam", "BYOL", "MoCoV1", "MoCoV2", "SwaV", "DINO")),

@@ -20,7 +20,10 @@ from augself_loss.adapters.lightly import LightlyRecorder
 from augself_loss.recording.multiview import split_views
 
 # Python 3.12 and later warn whenever a process with threads, as torch has, is forked.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+pytestmark = [
+    pytest.mark.host,
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
+]
 
 
 @pytest.fixture
@@ -72,6 +75,7 @@ def test_lightly_data_sets_hand_the_records_over(
                 encoder.check(record)
 
 
+@pytest.mark.processes
 def test_data_loader_workers_record(folder: str) -> None:
     transform = make("BYOL", rr_prob=0.3)
     recorder = LightlyRecorder(transform)

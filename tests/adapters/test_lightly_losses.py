@@ -15,6 +15,8 @@ from torch import Tensor
 
 from augself_loss import AugSelfLoss, Record, with_augself
 
+pytestmark = pytest.mark.host
+
 
 def pair(one: Tensor, two: Tensor) -> tuple[Any, ...]:
     return one, two

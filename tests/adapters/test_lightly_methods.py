@@ -17,6 +17,8 @@ from augself_loss import AugSelfLoss
 from augself_loss.adapters.lightly import LightlyRecorder
 from augself_loss.adapters.lightning import add_augself
 
+pytestmark = pytest.mark.host
+
 TYPES = {"crop": 1.0, "color": 0.5}
 EACH_METHOD = pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
 

@@ -21,6 +21,8 @@ from augself_loss.adapters.lightning import AugSelfMixin, KeepRandomState, add_a
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
+pytestmark = pytest.mark.host
+
 Augmented = Callable[..., Any]
 
 

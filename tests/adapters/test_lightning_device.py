@@ -18,7 +18,10 @@ from augself_loss.adapters.lightning import add_augself
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 
-pytestmark = pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
+pytestmark = [
+    pytest.mark.host,
+    pytest.mark.filterwarnings("ignore:You defined a `validation_step`"),
+]
 
 IMAGES = torch.rand(16, 3, 24, 24, generator=torch.Generator().manual_seed(0))
 

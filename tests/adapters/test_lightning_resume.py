@@ -22,6 +22,8 @@ from augself_loss.adapters.lightning import AugSelfMixin, KeepRandomState, add_a
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 
+pytestmark = pytest.mark.host
+
 
 def workers() -> tuple[Any, DataLoader[Any]]:
     """Records made in DataLoader workers by Lightly's transform."""
@@ -101,6 +103,7 @@ def test_load_from_checkpoint(tmp_path: Path) -> None:
     assert same(weights(again, without="-"), weights(module, without="-"))
 
 
+@pytest.mark.processes
 def test_two_processes_resume(tmp_path: Path) -> None:
     host, method = LightlyHost(), "SimSiam"
     whole = host.run(tmp_path / "whole", method, epochs=2, processes=2)

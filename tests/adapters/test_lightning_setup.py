@@ -17,6 +17,8 @@ from augself_loss import AugSelfLoss, EncoderError, FeatureError, LossError, Rec
 from augself_loss.adapters.lightly import LightlyRecorder
 from augself_loss.adapters.lightning import AugSelfMixin, add_augself
 
+pytestmark = pytest.mark.host
+
 RECORDER = LightlyRecorder(SimCLRTransform(input_size=SIZE))
 
 

@@ -38,7 +38,10 @@ from augself_loss.adapters.mmpretrain import add_augself
 from augself_loss.adapters.mmpretrain.data import recorder_of
 from augself_loss.errors import AugSelfError, FeatureError, LossError, PipelineError, RecordError
 
-pytestmark = pytest.mark.filterwarnings("ignore:Only use 'alpha' for pillow backend")
+pytestmark = [
+    pytest.mark.host,
+    pytest.mark.filterwarnings("ignore:Only use 'alpha' for pillow backend"),
+]
 
 
 @pytest.mark.parametrize("method", ALGORITHMS)
@@ -47,6 +50,7 @@ def test_every_feature_is_that_of_its_view(method: str) -> None:
     check(method)
 
 
+@pytest.mark.processes
 def test_features_come_back_from_other_processes() -> None:
     """With several processes MoCo and DenseCL shuffle the keys over all of them."""
     start("mmpretrain_pairing.py", "MoCo v2", "DenseCL", "SimCLR", processes=2)

@@ -23,7 +23,10 @@ from mmpretrain_pairing import batch, step
 
 from augself_loss.errors import PipelineError, RecordError
 
-pytestmark = pytest.mark.filterwarnings("ignore:Only use 'alpha' for pillow backend")
+pytestmark = [
+    pytest.mark.host,
+    pytest.mark.filterwarnings("ignore:Only use 'alpha' for pillow backend"),
+]
 
 VIEWS = {"type": "KorniaDataPreprocessor", "transforms": [KORNIA], "num_views": 2}
 

@@ -23,7 +23,10 @@ from augself_loss import BlurEncoder
 from augself_loss.adapters.mmpretrain import MMRecorder, RecordedMultiView
 from augself_loss.errors import PipelineError
 
-pytestmark = pytest.mark.filterwarnings("ignore:Only use 'alpha' for pillow backend")
+pytestmark = [
+    pytest.mark.host,
+    pytest.mark.filterwarnings("ignore:Only use 'alpha' for pillow backend"),
+]
 
 PICTURE = cv2.resize(np.random.RandomState(0).randint(0, 256, (6, 8, 3), dtype=np.uint8), (48, 40))
 SEEDS = range(12)

@@ -24,7 +24,7 @@ from augself_loss.adapters.solo_learn import SoloRecorder
 from augself_loss.parameters import Record
 from augself_loss.recording.multiview import from_bits
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory")
+pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore:.*pin_memory")]
 
 PLAIN = {"color_jitter_prob": 0.0, "gray_scale_prob": 0.0}
 ASYMMETRIC = ({"gaussian_prob": 1.0, "solarization_prob": 0.0}, {"gaussian_prob": 0.1})

@@ -32,7 +32,7 @@ from augself_loss import (
 )
 from augself_loss.adapters.solo_learn import KeepRandomState, SoloRecorder, add_augself
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory")
+pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore:.*pin_memory")]
 
 RECORDER = SoloRecorder(solo.transform())
 WEIGHTS = {"crop": 1.0, "color": 0.5}

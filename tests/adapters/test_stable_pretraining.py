@@ -34,7 +34,10 @@ from augself_loss import AugSelfLoss, Output
 from augself_loss.adapters.stable_pretraining import StablePretrainingRecorder, add_augself
 
 # Some forward functions are called by hand, where nothing is logged.
-pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log:UserWarning")
+pytestmark = [
+    pytest.mark.host,
+    pytest.mark.filterwarnings("ignore:You are trying to `self.log:UserWarning"),
+]
 
 
 class Spy(AugSelfLoss):

@@ -21,6 +21,8 @@ from augself_loss.errors import PipelineError
 from augself_loss.parameters import Record
 from augself_loss.recording.multiview import from_bits
 
+pytestmark = pytest.mark.host
+
 IMAGES = torch.rand(5, 3, 20, 24, generator=torch.Generator().manual_seed(0))
 FLIP = G.GPURandomHorizontalFlip()
 

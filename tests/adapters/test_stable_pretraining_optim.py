@@ -18,6 +18,8 @@ from stable_pretraining_term import CONSTANT, RECORDER, SGD, term, train, with_t
 from augself_loss.adapters.stable_pretraining import add_augself
 from augself_loss.errors import LossError
 
+pytestmark = pytest.mark.host
+
 OPTIM: Mapping[str, Any] = {
     "the default": ...,
     "a partial": partial(torch.optim.SGD, lr=0.05),

@@ -20,6 +20,8 @@ from augself_loss.adapters.stable_pretraining import StablePretrainingRecorder
 from augself_loss.adapters.stable_pretraining.recorder import views_of
 from augself_loss.errors import PipelineError, RecordError
 
+pytestmark = pytest.mark.host
+
 PICTURE = Pictures()[0][0]
 
 

@@ -24,6 +24,8 @@ from augself_loss.adapters.stable_pretraining import StablePretrainingRecorder
 from augself_loss.adapters.stable_pretraining.recorder import views_of
 from augself_loss.recording.multiview import from_bits
 
+pytestmark = pytest.mark.host
+
 PICTURE = Pictures()[0][0]
 HEIGHT, WIDTH = 20, 24
 Remake = Callable[[Any, Mapping[str, list[float]]], Any]

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from augself_loss.adapters.stable_pretraining import StablePretrainingRecorder, add_augself
 from augself_loss.errors import EncoderError, FeatureError, LossError, RecordError
 
+pytestmark = pytest.mark.host
+
 REFUSED: Mapping[str, tuple[Any, type[Exception], str]] = {
     "an unknown tap": (lambda: with_term(taps="encoder"), LossError, "encoder"),
     "views that are not there": (lambda: with_term(views=[0, 2]), LossError, "views"),

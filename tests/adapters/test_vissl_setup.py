@@ -20,6 +20,8 @@ from vissl_options import ALIKE, KORNIA, MULTI, TWO
 
 from augself_loss import FeatureError, LossError, RecordError
 
+pytestmark = pytest.mark.host
+
 with quiet():
     adapter: Any = importlib.import_module("augself_loss.adapters.vissl")
     parts: Any = importlib.import_module("vissl_parts")

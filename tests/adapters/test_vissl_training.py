@@ -16,6 +16,8 @@ from vissl_options import ALIKE, MLP, MULTI, SWAV, TRANSFORMER, TWO
 
 from augself_loss import LossError
 
+pytestmark = pytest.mark.host
+
 HOST = VisslHost()
 
 
@@ -43,6 +45,7 @@ def test_a_feature_belongs_to_its_view(method: str, tmp_path: Path) -> None:
     run(tmp_path / "run", method, hooks=("PairingCheck",), **TRANSFORMER)
 
 
+@pytest.mark.processes
 def test_mocos_momentum_features_come_back_from_the_shuffle(tmp_path: Path) -> None:
     HOST.run(tmp_path / "run", "MoCo", processes=2, hooks=("PairingCheck",), **TRANSFORMER)
 

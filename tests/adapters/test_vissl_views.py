@@ -21,6 +21,8 @@ from vissl_options import MULTI, TWO
 from augself_loss import PipelineError
 from augself_loss.recording.multiview import from_bits
 
+pytestmark = pytest.mark.host
+
 with quiet():
     adapter: Any = importlib.import_module("augself_loss.adapters.vissl")
     device: Any = importlib.import_module("augself_loss.adapters.vissl.device")

@@ -12,6 +12,8 @@ import pytest
 from contract import SILENT, Host, Run
 from torch import Tensor
 
+pytestmark = pytest.mark.host
+
 Runs = Callable[..., Run]
 README = Path(__file__).parents[2] / "README.md"
 
@@ -86,6 +88,7 @@ def test_resume(host: Host, tmp_path: Path) -> None:
         assert equal(rest.final, whole.final)
 
 
+@pytest.mark.processes
 def test_two_processes_stay_in_sync(host: Host, tmp_path: Path) -> None:
     rank0, rank1 = host.run(tmp_path, host.methods[0], processes=2)
     assert rank0.base != rank1.base or rank0.terms != rank1.terms, "each has its own batches"

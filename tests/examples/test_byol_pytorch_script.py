@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from scripts import check_printed
 
+pytestmark = [pytest.mark.host, pytest.mark.slow]
+
 pytest.importorskip("byol_pytorch")
 
 

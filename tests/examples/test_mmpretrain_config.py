@@ -12,6 +12,8 @@ pytest.importorskip("mmpretrain.registry")  # examples/mmpretrain is no package 
 
 from scripts import EXAMPLES
 
+pytestmark = [pytest.mark.host, pytest.mark.slow]
+
 FOLDER = EXAMPLES / "mmpretrain"
 README = (FOLDER / "README.md").read_text()
 

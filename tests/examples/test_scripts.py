@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 from torchvision import datasets
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 Run: TypeAlias = Callable[..., str]
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from scripts import EXAMPLES, check_marks, plain
+
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 
 SCRIPT = EXAMPLES / "torchrun_ddp.py"
 LAUNCH = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = [pytest.mark.host, pytest.mark.slow]
+
 pytest.importorskip("vissl.config")  # examples/vissl is no package of it
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "vissl"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -167,6 +168,7 @@ def run(data: st.DataObject, root: nn.Module, views: list[Tensor]) -> None:
             checkpoint(call, x, use_reentrant=False) if kept == "checkpoint" else call(x)
 
 
+@pytest.mark.slow
 @given(data=st.data(), seed=st.integers(0, 10**6))
 @settings(max_examples=300, deadline=None)
 def test_a_feature_is_that_of_its_image(data: st.DataObject, seed: int) -> None:

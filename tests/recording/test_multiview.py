@@ -323,6 +323,7 @@ def test_a_record_s_bits_alone() -> None:
         from_bits(packed[1, :-1], several.layout)
 
 
+@pytest.mark.processes
 def test_data_loader_workers_record() -> None:
     flip = v1.Compose([v1.RandomHorizontalFlip(), v1.PILToTensor()])
     several = MultiViewRecorder([strong(v1.PILToTensor()), TorchvisionRecorder(flip)])

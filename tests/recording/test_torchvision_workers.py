@@ -120,6 +120,7 @@ def batches(transform: Any, workers: int, context: Any) -> list[Any]:
     return [views for views, _ in loader]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("method", "api"),
     [("fork", v1), ("fork", v2), ("forkserver", v1), ("forkserver", v2), ("spawn", v2)],

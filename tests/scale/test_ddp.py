@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import pytest
 from scale_parts import (
     ROWS,
     Batch,
@@ -19,6 +20,8 @@ from scale_parts import (
     part,
     share,
 )
+
+pytestmark = pytest.mark.processes
 
 Ranks: TypeAlias = list[dict[str, Any]]
 EXACT = 1e-14

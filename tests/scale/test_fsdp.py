@@ -8,6 +8,8 @@ import pytest
 import torch
 from scale_parts import build, distance
 
+pytestmark = pytest.mark.processes
+
 Ranks: TypeAlias = list[dict[str, Any]]
 WAYS = ("heads", "single_heads", "loss", "root")
 

@@ -8,6 +8,8 @@ import pytest
 from scale_fsdp1 import PARTS
 from scale_parts import build, distance
 
+pytestmark = pytest.mark.processes
+
 Ranks: TypeAlias = list[dict[str, Any]]
 FORMS = [f"{name} {kept}" for name in PARTS for kept in (True, False)]
 

@@ -63,6 +63,7 @@ def saved(folder: Path) -> dict[str, Any]:
     return state
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="kills process groups, as POSIX has them")
 @pytest.mark.parametrize(("source", "kills"), [("device", 2), ("seeded", 1), ("skipped", 1)])
 def test_the_next_steps_are_the_uninterrupted_runs(source: str, kills: int, tmp_path: Path) -> None:

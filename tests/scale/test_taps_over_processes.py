@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from processes import start
+
+pytestmark = pytest.mark.processes
 
 
 def test_keys_shuffled_over_processes_are_found_again() -> None:

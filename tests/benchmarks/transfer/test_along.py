@@ -19,6 +19,7 @@ from transfer.pretraining import pretrain
 from transfer.runs import SECTIONS, Run
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The number of unique classes")  # the pack is small
 @pytest.mark.parametrize("method", ["simsiam", "moco"])
 def test_measured_along_the_way_and_trained_as_if_not(method: str, tmp_path: Path) -> None:

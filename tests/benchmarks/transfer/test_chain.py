@@ -20,6 +20,7 @@ from transfer.runs import SECTIONS, Run, versions
 TINY = ("--data", "pack", "--smoke", "--runs", "runs", "--quiet")
 
 
+@pytest.mark.slow
 def test_all_methods_from_pretraining_to_the_report(
     tmp_path: Path, run: Callable[..., str]
 ) -> None:

@@ -38,6 +38,7 @@ def check(one: Task, other: Task) -> None:
     assert 0 < difference < 25  # blocks of noise, the worst there is for a coder
 
 
+@pytest.mark.slow
 def test_a_bundle_holds_the_sets(built: Path, file: Path) -> None:
     whole, bundled = offline.load(built, SIZE), settings.load(bundle.NAME, file, SIZE, 32)
     assert bundled.name == bundle.NAME != whole.name
