@@ -150,6 +150,7 @@ def test_records_keep_their_precision(precision: Any, monkeypatch: pytest.Monkey
         assert same(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo's, at graph breaks
 @pytest.mark.parametrize("form", ["whole", "child", "in place", "child before"])
 def test_compiled_modules_give_the_same_losses(form: str) -> None:

@@ -17,10 +17,11 @@ from transfer.config import METHODS
 from transfer.grid import work
 from transfer.runs import SECTIONS, Run, versions
 
+pytestmark = pytest.mark.slow
+
 TINY = ("--data", "pack", "--smoke", "--runs", "runs", "--quiet")
 
 
-@pytest.mark.slow
 def test_all_methods_from_pretraining_to_the_report(
     tmp_path: Path, run: Callable[..., str]
 ) -> None:

@@ -12,6 +12,8 @@ from transfer.config import METHODS
 from transfer.data import pack_setting
 from transfer.gradients import trained_ratios
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("method", METHODS)
 def test_ratios_grow_with_the_weights(method: str) -> None:
