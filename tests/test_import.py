@@ -1,6 +1,7 @@
 """What importing the library loads, and that its modules import downward only."""
 
 import ast
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from augself_loss.checks import Recorded
+from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
 from augself_loss.hosting.pairing import Views, check_views, paired
 from augself_loss.hosting.taps import FeatureTaps, as_it_is
