@@ -11,12 +11,13 @@ import multiprocessing
 import sys
 import traceback
 import warnings
+from multiprocessing.connection import Connection
 from typing import Any
 
 import torch  # noqa: F401
 
 
-def attempt(case: dict[str, Any]) -> dict[str, Any]:
+def attempt(case: dict[str, Any], answer: Connection) -> None:
     """Import a module as where others are not installed."""
     sys.modules.update(dict.fromkeys(case["without"]))
     error = ""
@@ -26,12 +27,17 @@ def attempt(case: dict[str, Any]) -> dict[str, Any]:
             importlib.import_module(case["module"])
         except Exception:
             error = traceback.format_exc()
-    return {"error": error, "loaded": [name for name, found in sys.modules.items() if found]}
+    answer.send({"error": error, "loaded": [n for n, found in sys.modules.items() if found]})
 
 
 if __name__ == "__main__":
     methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-    with context.Pool(1, maxtasksperchild=1) as pool:
-        for line in sys.stdin:
-            print(json.dumps(pool.apply(attempt, (json.loads(line),))), flush=True)
+    context: Any = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
+    for line in sys.stdin:
+        # No pool: its threads would fork while this one waits for a line and holds stdin's lock.
+        answers, answer = context.Pipe(duplex=False)
+        process = context.Process(target=attempt, args=(json.loads(line), answer))
+        process.start()
+        answer.close()
+        print(json.dumps(answers.recv()), flush=True)
+        process.join()
