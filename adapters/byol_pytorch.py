@@ -82,7 +82,7 @@ class BYOL(Host):  # type: ignore[misc]
             options |= {"augment_fn": kept.first, "augment_fn2": kept.second}
         super().__init__(net, image_size, hidden_layer=hidden_layer, **options)
         self._kept = kept
-        if kept is not None:
+        if kept is not None and augself is not None:
             taps = _tap(net, hidden_layer)
             self.augself_step = Term.beside(self, augself, kept.recorder, taps, "all", count=2)
             self.augself: Any = augself

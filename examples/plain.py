@@ -26,7 +26,7 @@ modules = nn.ModuleList([backbone, predictor, augself])
 optimizer = torch.optim.SGD(modules.parameters(), lr=0.05, momentum=0.9)
 
 for epoch in range(5):
-    for batch in images[torch.randperm(len(images))].split(64):
+    for batch in torch.split(images[torch.randperm(len(images))], 64):
         (view1, record1), (view2, record2) = recorder(batch), recorder(batch)
         f1, f2 = backbone(view1), backbone(view2)
         loss = -cosine_similarity(predictor(f1), f2.detach()).mean() / 2
