@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 from importlib import metadata
 from pathlib import Path
 
@@ -30,7 +31,10 @@ def test_a_checkout_finds_its_adapters_without_an_editable_install() -> None:
 
 def test_what_is_installed_holds_the_adapters_themselves() -> None:
     """The wheel has them in the place where a checkout has a pointer to them."""
-    files = {str(file): file for file in metadata.files("augself-loss") or ()}
+    # Where pip installs: building leaves a list of sources in the checkout, which is found first.
+    site = [sysconfig.get_path("purelib")]
+    found = next(iter(metadata.distributions(name="augself-loss", path=site)), None)
+    files = {str(file): file for file in (found and found.files) or ()}
     if "augself_loss/__init__.py" not in files:
         pytest.skip("nothing is installed but the way to a checkout")
     installed = files["augself_loss/adapters/__init__.py"].locate()
