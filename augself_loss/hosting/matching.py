@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
@@ -32,6 +33,22 @@ ROUNDING = 1e-3
 """Share of the variance that a cast may take from images that are otherwise mapped linearly."""
 
 
+@dataclass
+class Images:
+    """Images that a module was given, and their marks, worked out once.
+
+    Args:
+        images: ``(N, …)``.
+    """
+
+    images: Tensor
+
+    @functools.cached_property
+    def marks(self) -> Tensor:
+        """Every image's mark, see :func:`marks`."""
+        return marks(self.images)
+
+
 class Matcher:
     """Finds a view's rows among the rows of calls, and remembers how it found them.
 
@@ -43,7 +60,7 @@ class Matcher:
         self._casts: dict[Hashable, tuple[int, ...]] = {}
         self._facts: dict[Hashable, bool] = {}
 
-    def find(self, view: Tensor, calls: Sequence[tuple[Tensor, Tensor]]) -> Tensor | None:
+    def find(self, view: Tensor, calls: Sequence[tuple[Tensor, Images]]) -> Tensor | None:
         """Pick the rows that belong to a view's images.
 
         In several processes, every one of them has to search at the same time.
@@ -56,7 +73,7 @@ class Matcher:
         Returns:
             Features ``(B, …)``, or ``None`` where an image of the view is missing.
         """
-        kept = [(tuple(x.shape), x.dtype, rows.requires_grad) for rows, x in calls]
+        kept = [(tuple(x.images.shape), x.images.dtype, f.requires_grad) for f, x in calls]
         form = (tuple(view.shape), view.dtype, *kept)
         seen_before = form in self._casts and is_queued(view)
         for number in self._casts[form] if seen_before else ALL_CASTS:
@@ -109,16 +126,18 @@ class Matcher:
         return self._facts[form]
 
 
-def _search(view: Tensor, calls: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def _search(view: Tensor, calls: Sequence[tuple[Tensor, Images]]) -> tuple[Tensor, Tensor]:
     """Compare a view's images with those of all calls, ``(B, N)``; return all features ``(N, …)``.
 
     Features without a gradient may be of another process's batch: they are gathered.
     """
     trained = any(rows.requires_grad for rows, _ in calls)
-    everywhere = _gathered if _processes() > 1 and not trained else _as_it_is
-    wanted = {dtype: marks(view.to(dtype)) for dtype in {x.dtype for _, x in calls}}
-    there = [wanted[x.dtype][:, None] == everywhere(marks(x)) for _, x in calls]
-    return torch.cat(there, dim=1), torch.cat([everywhere(rows) for rows, _ in calls])
+    shared = _processes() > 1 and not trained
+    wanted = {dtype: marks(view.to(dtype)) for dtype in {x.images.dtype for _, x in calls}}
+    found = [_gathered(x.marks) if shared else x.marks for _, x in calls]
+    there = [wanted[x.images.dtype][:, None] == m for (_, x), m in zip(calls, found, strict=True)]
+    rows = [_gathered(rows) if shared else rows for rows, _ in calls]
+    return torch.cat(there, dim=1), torch.cat(rows)
 
 
 def marks(images: Tensor) -> Tensor:
@@ -198,10 +217,6 @@ def _everywhere(found: Tensor) -> Tensor:
 
 def _processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def _as_it_is(tensor: Tensor) -> Tensor:
-    return tensor
 
 
 def _gathered(tensor: Tensor) -> Tensor:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.errors import FeatureError
+from augself_loss.hosting.matching import Images
 from augself_loss.hosting.tap_roles import Role
 
 
 @dataclass
-class Seen:
-    """Images that a module was given.
+class Seen(Images):
+    """Images that a module was given, and what is known of them.
 
     Args:
         images: ``(N, …)``.
@@ -24,7 +25,6 @@ class Seen:
         made: what a module beside a tap returned for them.
     """
 
-    images: Tensor
     views: tuple[int, ...]
     written: int | None
     made: Tensor | None = None

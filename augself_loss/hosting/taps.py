@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from augself_loss.errors import FeatureError, LossError
 from augself_loss.hosting.matching import Matcher
 from augself_loss.hosting.tap_calls import Call, Enter, Leave, Seen, Watch, is_alike
 from augself_loss.hosting.tap_roles import roles
+
+Sources: TypeAlias = Sequence[Sequence[tuple[Call, Seen]]]
+"""Per tap, its calls whose images are known, with these."""
 
 
 def as_it_is(output: Any) -> Any:
@@ -135,7 +138,8 @@ class FeatureTaps:
         """
         found: dict[int, Tensor | None] = {}
         if not self._order_checked:
-            found = {number: self._proven(number) for number in wanted}
+            sources = self._sources()
+            found = {number: self._proven(number, sources) for number in wanted}
         if self.in_order and (not found or None in found.values()):
             found = self._ordered()
         missing = [number for number in wanted if found.get(number) is None]
@@ -161,10 +165,9 @@ class FeatureTaps:
             handles.append(module.register_forward_hook(leave))
             self._tapped[name] = module, handles
 
-    def _proven(self, number: int) -> Tensor | None:
+    def _proven(self, number: int, by_tap: Sources) -> Tensor | None:
         """Find the features of a view by its tensor, or else by its images."""
         view = self._watch.views[number] if number < len(self._watch.views) else None
-        by_tap = [self._sources(name) for name in self.names]
         for calls in by_tap:
             known = [call.feature for call, seen in calls if number in seen.views]
             if known:  # a view may pass twice, once without a gradient (a target)
@@ -172,8 +175,8 @@ class FeatureTaps:
         if view is None or self._watch.is_changed(number):
             return None
         for calls in by_tap:
-            unknown = [(call.feature, s.images) for call, s in calls if not s.views]
-            alike = [pair for pair in unknown if is_alike(pair[1], view)]
+            unknown = [(call.feature, seen) for call, seen in calls if not seen.views]
+            alike = [pair for pair in unknown if is_alike(pair[1].images, view)]
             for trained in (True, False):
                 some = [pair for pair in alike if pair[0].requires_grad == trained]
                 rows = self._matched(number, some) if some else None
@@ -181,25 +184,25 @@ class FeatureTaps:
                     return rows
         return None
 
-    def _matched(self, number: int, calls: Sequence[tuple[Tensor, Tensor]]) -> Tensor | None:
+    def _matched(self, number: int, calls: Sequence[tuple[Tensor, Seen]]) -> Tensor | None:
         """Find a view image by image; else as a whole, where it was normalized on the way."""
         views = self._watch.views
         rows = self._matcher.find(views[number], calls)
         if rows is not None:
             return rows
         size = len(views[number])
-        for features, images in calls:
-            parts = zip(torch.split(features, size), torch.split(images, size), strict=True)
+        for features, seen in calls:
+            parts = zip(torch.split(features, size), torch.split(seen.images, size), strict=True)
             for rows, given in parts:
                 if self._matcher.is_only(views, number, given):
                     return rows
         return None
 
-    def _sources(self, tap: str) -> list[tuple[Call, Seen]]:
-        """List the calls of a tap whose images are known, with these."""
-        calls = [call for call in self._watch.calls if call.tap == tap]
-        found = [(call, call.source(self._matcher.keeps_order)) for call in calls]
-        return [(call, seen) for call, seen in found if seen is not None]
+    def _sources(self) -> Sources:
+        """List every tap's calls whose images are known."""
+        found = [(call, call.source(self._matcher.keeps_order)) for call in self._watch.calls]
+        known = [(call, seen) for call, seen in found if seen is not None]
+        return [[pair for pair in known if pair[0].tap == name] for name in self.names]
 
     def _ordered(self) -> dict[int, Tensor | None]:
         """Give all rows to the views in their order, and hold that against what is proven."""
@@ -221,11 +224,13 @@ class FeatureTaps:
         )
 
     def _check_order(self, parts: Sequence[tuple[Call, Tensor]]) -> None:
+        sources = self._sources()
+        seen_by = {id(call): seen for calls in sources for call, seen in calls}
         for number, (call, rows) in enumerate(parts):
-            seen = call.source(self._matcher.keeps_order)
+            seen = seen_by.get(id(call))
             wrong = seen is not None and bool(seen.views) and number not in seen.views
             if not wrong and not self._order_checked:
-                proven = self._proven(number)
+                proven = self._proven(number, sources)
                 wrong = proven is not None and not torch.equal(proven, rows)
             if wrong:
                 raise FeatureError(
