@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -26,11 +27,12 @@ RELEASED_NAMES = {"rot": "rotation", "sol": "solarize"}
 """Names of the released code's heads that differ from ours."""
 
 
-def mlp(feature_dim: int, hidden_dim: int, width: int) -> nn.Sequential:
+def mlp(feature_dim: int | None, hidden_dim: int, width: int) -> nn.Sequential:
     """Build φ_a: Linear-BN-ReLU-Linear-BN-ReLU-Linear on two concatenated feature vectors.
 
     Args:
-        feature_dim: width D of one view's features.
+        feature_dim: width D of one view's features; ``None`` leaves the first layer without a
+            shape until it is learned.
         hidden_dim: width of both hidden layers.
         width: number of outputs.
 
@@ -40,8 +42,12 @@ def mlp(feature_dim: int, hidden_dim: int, width: int) -> nn.Sequential:
     Reference:
         Lee et al., NeurIPS 2021, section 3.3.
     """
+    if feature_dim is None:
+        first: nn.Module = nn.LazyLinear(hidden_dim, bias=False)
+    else:
+        first = nn.Linear(2 * feature_dim, hidden_dim, bias=False)
     return nn.Sequential(
-        nn.Linear(2 * feature_dim, hidden_dim, bias=False),
+        first,
         nn.BatchNorm1d(hidden_dim),
         nn.ReLU(inplace=True),
         nn.Linear(hidden_dim, hidden_dim, bias=False),
@@ -97,7 +103,7 @@ class Heads(nn.ModuleDict):
     the initialization nor the data order of the run it is added to.
 
     Args:
-        feature_dim: width D of one view's features.
+        feature_dim: width D of one view's features; ``None``: see :meth:`learn`.
         widths: type name → number of outputs.
         hidden_dim: width of the hidden layers.
 
@@ -105,7 +111,7 @@ class Heads(nn.ModuleDict):
         LossError: a type's name cannot name a module.
     """
 
-    def __init__(self, feature_dim: int, widths: Mapping[str, int], hidden_dim: int) -> None:
+    def __init__(self, feature_dim: int | None, widths: Mapping[str, int], hidden_dim: int) -> None:
         taken = [n for n in widths if not n or "." in n or hasattr(nn.ModuleDict(), n)]
         if taken:
             raise LossError(
@@ -116,7 +122,26 @@ class Heads(nn.ModuleDict):
             super().__init__(
                 {name: mlp(feature_dim, hidden_dim, width) for name, width in widths.items()}
             )
+            self._seed = int(torch.randint(2**62, ()))
         self._widths = dict(widths)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def learn(self, feature_dim: int) -> None:
+        """Give the first layers their shape, and weights that depend on no later random draw.
+
+        Args:
+            feature_dim: width D of one view's features.
+        """
+        generator = torch.Generator().manual_seed(self._seed)
+        with torch.inference_mode(False), torch.no_grad():  # they train, whoever asks first
+            for first in [layer for layer in self.modules() if isinstance(layer, nn.LazyLinear)]:
+                drawn = torch.empty(first.out_features, 2 * feature_dim)
+                nn.init.kaiming_uniform_(drawn, a=math.sqrt(5), generator=generator)  # as nn.Linear
+                weight: Any = first.weight
+                weight.materialize(drawn.shape)
+                weight.copy_(drawn)
+                first.in_features = 2 * feature_dim
+                first(weight.new_zeros(1, 2 * feature_dim))  # becomes an nn.Linear
 
     def forward(
         self,

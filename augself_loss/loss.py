@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from augself_loss.checks import (
     Read,
@@ -37,7 +38,7 @@ from augself_loss.lambdas import Lambdas, rename_old
 from augself_loss.optimizers import check_optimizers
 from augself_loss.parameters import Record
 from augself_loss.silence import gated
-from augself_loss.views import POOLS, Pool, all_pooled, as_views, with_detached
+from augself_loss.views import POOLS, Pool, all_pooled, as_views, width_of, with_detached
 
 CheckValues: TypeAlias = Literal["first", "always", "never"]
 
@@ -61,7 +62,9 @@ class AugSelfLoss(nn.Module):
     :meth:`check_optimizer` to be sure.
 
     Args:
-        feature_dim: width D of the backbone's output, before the projector.
+        feature_dim: width D of the backbone's output, before the projector. Left out, it is that
+            of the first features, or of a checkpoint that is loaded: until then the first layers
+            have no shape, which DDP, FSDP and some optimizers (Adagrad, Muon) refuse.
         weights: type name → λ ≥ 0; at 0 a type adds nothing, not even a NaN. The types are those
             of the encoders: crop, flip, color, blur, rotation, … Default: crop and color at 1.
         hidden_dim: width of the heads' hidden layers.
@@ -95,7 +98,7 @@ class AugSelfLoss(nn.Module):
 
     def __init__(
         self,
-        feature_dim: int,
+        feature_dim: int | None = None,
         weights: Mapping[str, float] | None = None,
         *,
         hidden_dim: int = 512,
@@ -108,7 +111,8 @@ class AugSelfLoss(nn.Module):
         check_values: CheckValues = "first",
     ) -> None:
         super().__init__()
-        feature_dim = check_whole("feature_dim", feature_dim)
+        if feature_dim is not None:
+            feature_dim = check_whole("feature_dim", feature_dim)
         hidden_dim = check_whole("hidden_dim", hidden_dim)
         check_choice("preset", preset, ("default", "paper"))
         check_choice("pool", pool, POOLS)
@@ -190,8 +194,8 @@ class AugSelfLoss(nn.Module):
         """
         features, records = as_views(given, named)
         encoders = self._chosen(types)
-        features = all_pooled(features, self.feature_dim, self.pool)
         order = ordered_pairs(len(records), self.pairs if pairs is None else pairs, symmetric=False)
+        features = self._vectors(features)
         read = entries_read(encoders)
         looking = self._check(encoders, features, records, read)
         zeros, weights = self.lambdas.silent(), self.lambdas.on(features[0].device, tuple(encoders))
@@ -215,8 +219,7 @@ class AugSelfLoss(nn.Module):
         Returns:
             Type name → ``(B, width)``: values in [−1, 1], or probabilities.
         """
-        features = all_pooled([features1, features2], self.feature_dim, self.pool)
-        check_features(features, self.feature_dim, self.heads, training=self.training)
+        features = self._vectors([features1, features2])
         raw = self.heads(features, [(0, 1)])
         return {name: encoder.readout(raw[name]) for name, encoder in self.encoders.items()}
 
@@ -253,11 +256,34 @@ class AugSelfLoss(nn.Module):
         Raises:
             LossError: a type that this loss lacks, or weights of other shapes.
         """
+        states = state_dicts.values() if isinstance(state_dicts, Mapping) else ()
+        for state in states:
+            self._learn_from(state.get("0.weight") if isinstance(state, Mapping) else None)
         self.heads.load_released(state_dicts)
 
     def extra_repr(self) -> str:
         """Show the types and how views are compared."""
         return f"types={self.types}, symmetric={self.symmetric}, pairs={self.pairs!r}"
+
+    def _vectors(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Bring features to ``(B, D)`` and refuse what does not fit; learn D if nothing said it."""
+        width = self.feature_dim
+        if width is None:
+            width = width_of(features[0], self.pool)
+        found = all_pooled(features, width, self.pool)
+        check_features(found, width, self.heads, training=self.training)
+        if self.feature_dim is None:
+            self._learn(width)
+        return found
+
+    def _learn(self, width: int) -> None:
+        self.heads.learn(width)
+        self.feature_dim = width
+
+    def _learn_from(self, weight: Any) -> None:
+        """Learn D from a first layer's saved weight, ``(hidden_dim, 2D)``, if nothing said it."""
+        if self.feature_dim is None and isinstance(weight, Tensor) and not is_lazy(weight):
+            self._learn(weight.shape[-1] // 2)
 
     def _chosen(self, types: Sequence[str] | None) -> dict[str, Encoder]:
         if types is None:
@@ -273,7 +299,6 @@ class AugSelfLoss(nn.Module):
         read: Read,
     ) -> bool:
         """Refuse what does not fit; say whether values are looked at."""
-        check_features(features, self.feature_dim, self.heads, training=self.training)
         check_records(encoders, records, features[0], read)
         if torch.compiler.is_compiling() or self.check_values == "never":
             return False
@@ -296,5 +321,6 @@ class AugSelfLoss(nn.Module):
         return self.heads(features, read, tuple(encoders), silent), order
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        self._learn_from(state_dict.get(f"{prefix}heads.{self.types[0]}.0.weight"))
         rename_old(state_dict, prefix, self.types)
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -92,6 +92,14 @@ def all_pooled(features: Sequence[Tensor], feature_dim: int, pool: Pool | None) 
     return [pooled(one, pool) for one in features]
 
 
+def width_of(features: object, pool: Pool | None) -> int:
+    """Say how many channels features have, where ``pool`` looks for them; 0 if they are none."""
+    if not isinstance(features, Tensor) or features.ndim < 2:
+        return 0
+    last = pool == "mean_channels_last" or features.ndim == 3
+    return features.shape[-1] if last else features.shape[1]
+
+
 def pooled(features: Tensor, pool: Pool | None) -> Tensor:
     """Average or pick features over places; what cannot be pooled is returned as it is.
 
@@ -151,9 +159,8 @@ def check_places(features: Tensor, feature_dim: int, pool: Pool | None, where: s
         return
     last = pool == "mean_channels_last" or features.ndim == 3
     shape = tuple(features.shape)
-    width = shape[-1] if last else shape[1]
     expected = f"(B, ..., {feature_dim})" if last else f"(B, {feature_dim}, ...)"
-    if width != feature_dim:
+    if width_of(features, pool) != feature_dim:
         raise FeatureError(
             f"{where} expected {expected} for pool='{pool}', found {shape}. "
             + _elsewhere(shape, feature_dim)
