@@ -6,6 +6,9 @@ Self-Supervision*, NeurIPS 2021.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from augself_loss.balance import gradient_ratios
 from augself_loss.encoders import (
     AffineEncoder,
@@ -41,16 +44,21 @@ from augself_loss.errors import (
     PipelineError,
     RecordError,
 )
+from augself_loss.heads_watch import HeadsUnchangedWarning
 from augself_loss.lambdas import LoadedWeightsWarning
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Field, Layout, Record, identity_record, pack, unpack
-from augself_loss.wrapper import HeadsUnchangedWarning, WithAugSelf, with_augself
+from augself_loss.wrapper import WithAugSelf, with_augself
+
+if TYPE_CHECKING:
+    from augself_loss.hosting.plain import AugSelf
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AffineEncoder",
     "AngleEncoder",
+    "AugSelf",
     "AugSelfError",
     "AugSelfLoss",
     "AutocontrastEncoder",
@@ -93,3 +101,10 @@ __all__ = [
     "unpack",
     "with_augself",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what a training loop needs when it is asked for; the loss alone needs none of it."""
+    if name == "AugSelf":
+        return importlib.import_module("augself_loss.hosting.plain").AugSelf
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,15 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import check_whole
-from augself_loss.errors import FeatureError, LossError
+from augself_loss.errors import LossError
+from augself_loss.heads_watch import HeadsUnchangedWarning, HeadWatch
 from augself_loss.keywords import Keywords, innermost
 from augself_loss.loss import AugSelfLoss, Output
 
-logger = logging.getLogger(__name__)
-
-
-class HeadsUnchangedWarning(UserWarning):
-    """The heads received gradients again and again, and never changed."""
+__all__ = ["HeadsUnchangedWarning", "WithAugSelf", "with_augself"]
 
 
 class WithAugSelf(nn.Module):
@@ -48,7 +43,7 @@ class WithAugSelf(nn.Module):
         self.frozen_backbone = frozen_backbone
         self.base = self.augself_output = None
         self._keywords = Keywords.of(loss)
-        self._watch = _HeadWatch(_unwrapped(augself), patience)
+        self._watch = HeadWatch(_unwrapped(augself), patience)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Compute ``loss(*args, **kwargs)`` plus the AugSelf term.
@@ -85,7 +80,7 @@ class WithAugSelf(nn.Module):
             out.total.detach(), {name: term.detach() for name, term in out.terms.items()}
         )
         if trains and not torch.compiler.is_compiling():
-            self._watch.look()
+            self._watch.look(stacklevel=5)
         return base + out.total
 
     def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
@@ -163,62 +158,3 @@ def _averaged(out: Output) -> Output:
     if out.total.ndim == 0:
         return out
     return Output(out.total.mean(), {name: term.mean() for name, term in out.terms.items()})
-
-
-class _HeadWatch:
-    """Tells steps that train the heads alone, and heads that no optimizer changes."""
-
-    def __init__(self, augself: AugSelfLoss, patience: int) -> None:
-        # FSDP1 without use_orig_params keeps none: its flat parameter is not watched.
-        self.parameter = next(reversed(list(augself.heads.parameters())), None)
-        self.patience = patience
-        self.done = self.said = False
-        self.seen = 0
-        self.before: Tensor | None = None
-        self.version = 0
-
-    @property
-    def trained(self) -> bool:
-        """Whether the heads are to learn."""
-        return self.parameter is None or self.parameter.requires_grad
-
-    def look(self) -> None:
-        """Count a call whose last backward left a gradient; decide after ``patience`` of them."""
-        if self.done or self.parameter is None or not self.trained:  # frozen on purpose
-            return
-        if self.before is None:
-            self.before, self.version = self.parameter.detach().clone(), self.parameter._version
-            self.parameter.register_post_accumulate_grad_hook(self._count)  # type: ignore[no-untyped-call]
-        elif self.parameter._version != self.version:
-            self.done = True  # an optimizer wrote to it
-        elif self.seen >= self.patience:
-            self.done = True
-            if torch.equal(self.before.to(self.parameter), self.parameter):
-                warnings.warn(
-                    f"AugSelf's heads got gradients {self.seen} times and never changed: are they "
-                    "in the optimizer? Add augself.parameters() to it, and prove it with "
-                    "augself.check_optimizer(optimizer).",
-                    HeadsUnchangedWarning,
-                    stacklevel=5,
-                )
-
-    def check_gradients(self, base: Tensor, features: Any) -> None:
-        """Refuse features without a gradient beside a loss that has one; log where none has."""
-        listed = features if isinstance(features, (list, tuple)) else ()
-        given = [view for view in listed if isinstance(view, Tensor)]
-        if not given or any(view.requires_grad for view in given):
-            return  # a momentum encoder's features need none
-        found = (
-            "features with a gradient, of one view at least, found none: the term would train its "
-            "heads and never the backbone. They were computed under torch.no_grad(), detached, or "
-            "taken inside of a reentrant checkpoint (use_reentrant=False keeps the gradient). Is "
-            "the backbone frozen on purpose? Then with_augself(..., frozen_backbone=True)."
-        )
-        if base.requires_grad:
-            raise FeatureError(f"with_augself expected {found}")
-        if not self.said and not torch.compiler.is_compiling():
-            self.said = True
-            logger.warning("Only AugSelf's heads have a gradient. with_augself expected %s", found)
-
-    def _count(self, _parameter: Tensor) -> None:
-        self.seen += 1

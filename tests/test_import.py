@@ -29,7 +29,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("checks",),
     ("views",),
     ("loss",),
-    ("keywords",),
+    ("keywords", "heads_watch"),
     ("wrapper", "balance"),
 ]
 """A module imports from its own row and those above it."""

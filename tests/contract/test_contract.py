@@ -116,7 +116,7 @@ def test_the_readme_says_what_was_run(host: Host) -> None:
     rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
     cells = [[_plain(cell) for cell in row.strip("|").split("|")] for row in rows]
     (row,) = [row for row in cells if row[0] == host.name]
-    assert row[1] == next(iter(host.packages.values()))
+    assert row[1] == next(iter(host.packages.values()), "any")
     for package, stated in host.packages.items():
         assert f"{version(package)}.".startswith(f"{stated}."), package
     assert row[2] == ", ".join(host.methods)

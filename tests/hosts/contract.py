@@ -179,6 +179,7 @@ def probe() -> Iterator[Probe]:
 
 
 HOSTS = {
+    "pytorch": "pytorch_host:PytorchHost",
     "lightly": "lightly_host:LightlyHost",
     "lightning": "lightning_host:LightningHost",
     "stable_pretraining": "stable_pretraining_host:StablePretrainingHost",

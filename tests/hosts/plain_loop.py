@@ -35,12 +35,16 @@ class Script:
         step: computes the losses of a batch, with the module or with DDP's wrapper of it.
         data: the data set.
         after: runs after each optimizer step.
+        parallel: what trains in several processes; by default DDP of the module.
     """
 
     module: nn.Module
     step: Callable[[nn.Module, Any], Losses]
     data: Dataset[Any]
     after: Callable[[], None] = lambda: None
+    parallel: Callable[[nn.Module], nn.Module] = lambda module: DistributedDataParallel(
+        module, find_unused_parameters=True
+    )
 
 
 def train(
@@ -53,7 +57,7 @@ def train(
     checkpoint = folder / f"checkpoint{rank}.pt"
     if processes > 1:
         torch.distributed.init_process_group("gloo")
-        wrapped = DistributedDataParallel(module, find_unused_parameters=True)
+        wrapped = script.parallel(module)
     torch.manual_seed(1 + rank)
     if resume:
         start = _load(checkpoint, module, optimizer)

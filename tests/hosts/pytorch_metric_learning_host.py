@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
 from contract import TERM, Recording, Run
 from mystery import RandomMystery
 from plain_loop import Images, Losses, Script, train
 from processes import InProcesses
 from pytorch_metric_learning import losses, miners
+from pytorch_pipelines import device, worker
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from augself_loss import AugSelfLoss, with_augself
 from augself_loss.errors import PipelineError
@@ -23,8 +22,7 @@ from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder, split_views
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
-SIZE, FEATURES, CLASSES = 16, 12, 4
-JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
+FEATURES, CLASSES = 12, 4
 LOSSES: dict[str, Callable[[], Any]] = {
     "NTXentLoss": lambda: losses.SelfSupervisedLoss(losses.NTXentLoss()),
     "VICRegLoss": losses.VICRegLoss,
@@ -33,18 +31,6 @@ LOSSES: dict[str, Callable[[], Any]] = {
     "ArcFaceLoss": lambda: losses.ArcFaceLoss(CLASSES, 8),
     "CrossBatchMemory": lambda: losses.CrossBatchMemory(losses.ContrastiveLoss(), 8, 64),
 }
-
-
-def worker() -> v2.Compose:
-    jitter = v2.RandomApply([v2.ColorJitter(**JITTER)], p=0.8)
-    return v2.Compose([v2.RandomResizedCrop(SIZE), v2.RandomHorizontalFlip(), jitter])
-
-
-def device() -> K.AugmentationSequential:
-    jitter = K.ColorJitter(**JITTER, p=0.8)
-    return K.AugmentationSequential(
-        K.RandomResizedCrop((SIZE, SIZE)), K.RandomHorizontalFlip(), jitter
-    )
 
 
 class Net(nn.Module):

@@ -1,0 +1,125 @@
+"""Finds the views in whatever batch a data loader gives, and brings records along with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augself_loss.errors import RecordError
+from augself_loss.hosting.batches import Place
+from augself_loss.parameters import Record
+from augself_loss.recording.multiview import MultiViewRecorder, is_packed, split_views
+
+EXPECTED = (
+    "AugSelf expected the views of a batch and, last, their records, as MultiViewRecorder makes "
+    "them in the data set; or one tensor of images (B, C, H, W) to augment on the device. Found "
+)
+
+
+def views_in(batch: Any) -> Any:
+    """Find the views with their records in a batch, or else its only images.
+
+    Args:
+        batch: lists, tuples and mappings, nested as the loader makes them.
+
+    Returns:
+        A list of N views and, last, their packed records; a list of N pairs of a view and its
+        record; or a tensor of images.
+
+    Raises:
+        RecordError: none of them, or more than one.
+    """
+    found = list(_recorded(batch)) or [t for t in _leaves(batch) if _is_images(t)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        what = "neither"
+    elif isinstance(found[0], Tensor):
+        what = f"{len(found)} tensors of images and no records"
+    else:
+        what = f"{len(found)} lists of views with records: pass one of them"
+    raise RecordError(
+        f"{EXPECTED}{what}. Give the data set's transform to a recorder, and the recorder to the "
+        "data set: MultiViewRecorder(TorchvisionRecorder(transform))."
+    )
+
+
+def as_recorded(
+    found: Any, recorder: MultiViewRecorder, device: torch.device
+) -> tuple[list[Tensor], list[Record]]:
+    """Bring what :func:`views_in` found to a device, as views and their records.
+
+    Args:
+        found: what was found.
+        recorder: augments images, and knows the records' layout.
+        device: where to.
+
+    Returns:
+        N views ``(B, …)`` and their records.
+
+    Raises:
+        RecordError: another recorder's records.
+    """
+    if isinstance(found, Tensor):
+        images = found.to(device, non_blocking=True)
+        found = Place(None).augmented(images, recorder, torch.get_default_dtype())
+    if is_packed(found[-1]):
+        return split_views([_to(device, one) for one in found], recorder.layout, check=True)
+    views, records = [view for view, _ in found], [record for _, record in found]
+    for record in records:
+        missing = [name for name in recorder.layout if name not in record]
+        if missing:
+            raise RecordError(
+                f"AugSelf expected records of {list(recorder.layout)}, found one of "
+                f"{list(record)}: another recorder made it than AugSelf was given."
+            )
+    moved = [{name: _to(device, entry) for name, entry in record.items()} for record in records]
+    return [_to(device, view) for view in views], moved
+
+
+def _to(device: torch.device, tensor: Tensor) -> Tensor:
+    return tensor.to(device, non_blocking=True)
+
+
+def _recorded(batch: Any) -> Iterator[Any]:
+    """List what ends with packed records, or is pairs of views and records, at any depth."""
+    listed = isinstance(batch, (list, tuple)) and len(batch) > 1
+    if listed and (is_packed(batch[-1]) or all(_is_pair(entry) for entry in batch)):
+        yield list(batch)
+        return
+    for entry in _entries(batch):
+        yield from _recorded(entry)
+
+
+def _is_pair(entry: Any) -> bool:
+    listed = isinstance(entry, (list, tuple)) and len(entry) == 2
+    return listed and isinstance(entry[0], Tensor) and _is_record(entry[1])
+
+
+def _is_record(entry: Any) -> bool:
+    return (
+        isinstance(entry, Mapping)
+        and len(entry) > 0
+        and all(isinstance(value, Tensor) and value.ndim == 2 for value in entry.values())
+    )
+
+
+def _is_images(tensor: Tensor) -> bool:
+    return tensor.ndim == 4 and (tensor.is_floating_point() or tensor.dtype == torch.uint8)
+
+
+def _leaves(batch: Any) -> Iterator[Tensor]:
+    if isinstance(batch, Tensor):
+        yield batch
+    for entry in _entries(batch):
+        yield from _leaves(entry)
+
+
+def _entries(batch: Any) -> Iterator[Any]:
+    if isinstance(batch, Mapping):
+        yield from batch.values()
+    elif isinstance(batch, (list, tuple)):
+        yield from batch

@@ -1,0 +1,76 @@
+"""Keeps the heads alike in all processes of a run, or sees that the user's own DDP does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from augself_loss.errors import LossError
+from augself_loss.keywords import innermost
+
+
+class InSync:
+    """Runs a loss, in several processes by DDP around it.
+
+    A loss that the user's model holds is left to the model's DDP; whether that was told of it is
+    looked at in the first calls, and ever more rarely later.
+
+    Args:
+        loss: the loss.
+        model: the user's model, in whatever wrapper.
+    """
+
+    def __init__(self, loss: nn.Module, model: nn.Module) -> None:
+        self._loss, self._model = loss, model
+        self._wrapped: nn.Module | None = None
+        self._calls = 0
+
+    def runner(self, prepare: Callable[[], object]) -> Any:
+        """Return what is to be called for the loss.
+
+        Args:
+            prepare: gives the loss's parameters their shapes, before DDP takes them.
+
+        Raises:
+            LossError: the user's DDP does not know the heads, which differ already.
+        """
+        alone = not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
+        if alone or not torch.is_grad_enabled():
+            return self._loss
+        if self._held():
+            self._calls += 1
+            if self._calls & (self._calls - 1) == 0 and not self._sharded():
+                _check_alike(self._loss)
+            return self._loss
+        if self._wrapped is None:
+            prepare()
+            self._wrapped = DistributedDataParallel(self._loss)
+        return self._wrapped
+
+    def _held(self) -> bool:
+        return any(module is self._loss for module in innermost(self._model).modules())
+
+    def _sharded(self) -> bool:
+        modules = [*self._model.modules(), *self._loss.modules()]
+        return any(hasattr(m, "unshard") or "FullySharded" in type(m).__name__ for m in modules)
+
+
+@torch.no_grad()
+def _check_alike(loss: nn.Module) -> None:
+    parameters = [p.detach().double().sum() for p in loss.parameters()]
+    sums = torch.stack(parameters) if parameters else torch.zeros(1)
+    least, most = sums.clone(), sums.clone()
+    dist.all_reduce(least, op=dist.ReduceOp.MIN)
+    dist.all_reduce(most, op=dist.ReduceOp.MAX)
+    if not torch.equal(least, most):
+        raise LossError(
+            "AugSelf expected its heads to be alike in all processes, found that they differ: your "
+            "model holds them, but its DDP was built before it did, or without them. Leave them "
+            "beside the model (no model.augself = augself): then they are kept in sync here. Or "
+            "give them to the model before DDP wraps it."
+        )

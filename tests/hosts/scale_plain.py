@@ -1,0 +1,97 @@
+"""Heads beside the model or held by it, in two processes: alike, or refused.
+
+Run as ``torchrun scale_plain.py``; see :func:`processes.start`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from pytorch_pipelines import device
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from augself_loss import AugSelf, LossError
+from augself_loss.recording.kornia import KorniaRecorder
+
+STEPS = 5
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.Linear(8, 4))
+
+
+def trained(augself: AugSelf, model: nn.Module, held: list[nn.Module]) -> list[Tensor]:
+    """Train on other images in every process; return the heads' parameters."""
+    parameters = [p for module in held for p in module.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    for step in range(STEPS):
+        torch.manual_seed(10 * step + dist.get_rank())
+        views = augself.views(torch.rand(6, 3, 20, 20))
+        with augself:
+            loss = model(views[0]).square().mean() + model(views[1]).square().mean()
+        optimizer.zero_grad()
+        (loss + augself.term()).backward()
+        optimizer.step()
+    return [*augself.parameters()]
+
+
+def differ(parameters: list[Tensor]) -> bool:
+    for parameter in parameters:
+        parts = [torch.empty_like(parameter) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, parameter.detach())
+        if not all(torch.equal(part, parts[0]) for part in parts):
+            return True
+    return False
+
+
+def build(model: nn.Module, **options: Any) -> AugSelf:
+    recorder = KorniaRecorder(device())
+    return AugSelf(model, recorder, {"crop": 1.0}, taps="1", hidden_dim=16, **options)
+
+
+def main() -> None:
+    dist.init_process_group("gloo")
+    torch.manual_seed(dist.get_rank())
+
+    net = network()
+    beside = build(net)  # other weights in every process, of a width that nobody knows yet
+    wrapped = DistributedDataParallel(net)
+    assert not differ(trained(beside, wrapped, [net, beside]))
+
+    wrapped = DistributedDataParallel(network())
+    beside = build(wrapped)
+    assert not differ(trained(beside, wrapped, [wrapped, beside]))
+
+    net = network()
+    net.augself = build(net, feature_dim=8)
+    inside = DistributedDataParallel(_Forward(net))
+    assert not differ(trained(net.augself, inside, [net]))
+
+    net = network()
+    wrapped = DistributedDataParallel(net)
+    net.augself = build(net, feature_dim=8)
+    refused = ""
+    try:
+        trained(net.augself, _Forward(net), [net])
+    except LossError as error:
+        refused = str(error)
+    assert "DDP was built before" in refused
+    dist.destroy_process_group()
+
+
+class _Forward(nn.Module):
+    """Runs the layers of a network that holds something else too."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net[:3](x)  # type: ignore[index,no-any-return]
+
+
+if __name__ == "__main__":
+    main()
