@@ -14,7 +14,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from _shared import hosting
+from _shared import hosting, images
 from _shared.models import SmallResNet
 from lightly.data import LightlyDataset
 from lightly.loss import NTXentLoss
@@ -74,7 +74,7 @@ def main() -> None:
     transform = MoCoV2Transform(input_size=hosting.VIEW, gaussian_blur=0.0)
     transform = LightlyRecorder(transform)  # + AugSelf
     dataset = LightlyDataset.from_torch_dataset(
-        hosting.Pictures(hosting.pictures(args)), transform=transform
+        images.Pictures(hosting.pictures(args)), transform=transform
     )
     model = MoCo()
     weights = {"crop": 10.0, "color": 2.0}  # + AugSelf

@@ -13,7 +13,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from _shared import hosting
+from _shared import hosting, images
 from _shared.models import SmallResNet
 from lightly.data import LightlyDataset
 from lightly.loss import SwaVLoss
@@ -70,7 +70,7 @@ def main() -> None:
     )
     transform = LightlyRecorder(transform)  # + AugSelf
     dataset = LightlyDataset.from_torch_dataset(
-        hosting.Pictures(hosting.pictures(args)), transform=transform
+        images.Pictures(hosting.pictures(args)), transform=transform
     )
     model = SwaV()
     weights = {"crop": 10.0, "color": 2.0}  # + AugSelf

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from _shared import hosting
+from _shared import hosting, images
 from _shared.means import Means
 from _shared.models import SmallResNet
 from pytorch_metric_learning.losses import NTXentLoss, SelfSupervisedLoss
@@ -40,7 +40,7 @@ def main() -> None:
     )
     transform = v2.Lambda(lambda image: [view(image), view(image)])
     transform = MultiViewRecorder(TorchvisionRecorder(view), views=2)  # + AugSelf
-    batches = hosting.loader(args, hosting.Pictures(hosting.pictures(args), transform=transform))
+    batches = hosting.loader(args, images.Pictures(hosting.pictures(args), transform=transform))
 
     backbone = SmallResNet(16)
     projector = nn.Sequential(nn.Linear(backbone.feature_dim, 256), nn.ReLU(), nn.Linear(256, 128))
@@ -55,9 +55,9 @@ def main() -> None:
     for epoch in range(args.epochs):
         means.begin_epoch()
         for views, _ in tqdm(batches, f"epoch {epoch}", leave=False):
-            images, extra, logged = views, {}, {}
-            images, records = split_views(views, transform.layout)  # + AugSelf
-            features = [backbone(view) for view in images]
+            both, extra, logged = views, {}, {}
+            both, records = split_views(views, transform.layout)  # + AugSelf
+            features = [backbone(view) for view in both]
             extra = {"features": features, "records": records}  # + AugSelf
             loss = criterion(*[projector(feature) for feature in features], **extra)
             logged = {"base": criterion.base, **criterion.augself_output.terms}  # + AugSelf

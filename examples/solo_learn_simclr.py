@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
-from _shared import hosting
+from _shared import hosting, images
 from _shared.means import Means
 from pytorch_lightning.loggers import CSVLogger
 from solo.methods import METHODS
@@ -71,7 +71,7 @@ def main() -> None:
     weights = {"crop": 10.0, "color": 2.0}  # + AugSelf
     augself = AugSelfLoss(model.features_dim, weights, encoders=transform.encoders)  # + AugSelf
     add_augself(model, augself, transform)  # + AugSelf
-    dataset = dataset_with_index(hosting.Pictures)(hosting.pictures(args), transform=transform)
+    dataset = dataset_with_index(images.Pictures)(hosting.pictures(args), transform=transform)
     batches = prepare_dataloader(dataset, batch_size=args.batch, num_workers=args.workers)
 
     report, logger = Report(), CSVLogger("runs", name=args.name)

@@ -11,7 +11,7 @@ Without them it still runs.
 from __future__ import annotations
 
 import stable_pretraining as spt
-from _shared import hosting
+from _shared import hosting, images
 from _shared.models import SmallResNet
 from stable_pretraining import forward
 from stable_pretraining.data import transforms
@@ -38,7 +38,7 @@ def main() -> None:
     transform = transforms.MultiViewTransform([view, view])
     transform = StablePretrainingRecorder(transform)  # + AugSelf
     dataset = spt.data.FromTorchDataset(
-        hosting.Pictures(hosting.pictures(args)), names=["image", "label"], transform=transform
+        images.Pictures(hosting.pictures(args)), names=["image", "label"], transform=transform
     )
     backbone = SmallResNet(16)
     dim = backbone.feature_dim

@@ -13,7 +13,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from _shared import hosting
+from _shared import hosting, images
 from _shared.models import SmallResNet
 from lightly.transforms.multi_view_transform import MultiViewTransform
 from torch import Tensor, nn
@@ -81,9 +81,9 @@ def main() -> None:
     transform = MultiViewRecorder(TorchvisionRecorder(view), views=2)  # + AugSelf
     task = hosting.labelled(args)
     train, test = task.split == 0, task.split == 1
-    training_set = hosting.Pictures(task.images[train], task.labels[train], transform)
+    training_set = images.Pictures(task.images[train], task.labels[train], transform)
     plain = v2.Compose([v2.Resize(hosting.VIEW), *finish])
-    test_set = hosting.Pictures(task.images[test], task.labels[test], plain)
+    test_set = images.Pictures(task.images[test], task.labels[test], plain)
 
     model = Classifier(int(task.labels.max()) + 1)
     weights = {"crop": 1.0, "color": 1.0}  # + AugSelf

@@ -18,6 +18,7 @@ from augself_loss.hosting.in_sync import InSync
 from augself_loss.hosting.optimizers import join
 from augself_loss.hosting.pairing import Views, check_views, paired
 from augself_loss.hosting.taps import FeatureTaps
+from augself_loss.hosting.term import detached
 from augself_loss.keywords import innermost
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.optimizers import Optimizer
@@ -60,18 +61,18 @@ class _Batch:
 
     views: list[Tensor] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    taken: bool = False
-    """Whether its features were taken."""
 
 
 class AugSelf(AugSelfLoss):
     """AugSelf for a training loop of your own: four lines beside the ones that you have.
 
-    It is the loss with its heads, and it knows your model: it takes the records off a batch, takes
-    features from the model while your own forward runs, finds out which of them are which view's,
-    and computes the term. Multi-crop, momentum encoders, AMP, accumulation, compiled and
-    distributed models stay as they are: in several processes it keeps its heads in sync by itself,
-    unless your own DDP module holds them (``model.augself = augself`` before it is wrapped).
+    It is the loss with its heads, and it knows your model. :meth:`views` takes the records off a
+    batch. From there on it takes features while your own forward runs, and finds out which of them
+    are which view's; :meth:`term` computes the loss of them.
+
+    Multi-crop, momentum encoders, AMP, accumulation, compiled and distributed models stay as they
+    are. In several processes it keeps its heads in sync by itself, unless your own DDP module holds
+    them (``model.augself = augself`` before it is wrapped).
 
     Save its ``state_dict()`` beside your model's, and load it before the first step of a run that
     is resumed.
@@ -95,7 +96,7 @@ class AugSelf(AugSelfLoss):
             ``encoders`` are the recorder's, and those given replace them by name.
 
     Attributes:
-        output: the last term's :class:`~augself_loss.loss.Output`, detached, to log.
+        logged: the last ``total`` and every type's unweighted loss, by name, detached.
 
     Raises:
         LossError: no module, an unknown tap, wrong weights or views, or an optimizer that does not
@@ -110,14 +111,13 @@ class AugSelf(AugSelfLoss):
         >>> augself = AugSelf(model, recorder, {"crop": 1.0}, taps="1")
         >>> optimizer = torch.optim.SGD([*model.parameters(), *augself.parameters()], lr=0.1)
         >>> view1, view2 = augself.views(torch.rand(6, 3, 12, 12))
-        >>> with augself:
-        ...     loss = -nn.functional.cosine_similarity(model(view1), model(view2)).mean()
+        >>> loss = -nn.functional.cosine_similarity(model(view1), model(view2)).mean()
         >>> (loss + augself.term()).backward()
         >>> augself.feature_dim
         16
     """
 
-    output: Output | None
+    logged: dict[str, Tensor]
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class AugSelf(AugSelfLoss):
         self._batch, self._block = _Batch(), ExitStack()
         self._watch = HeadWatch(self, check_whole("patience", patience))
         self._in_sync = InSync(self, model)
-        self.output = None
+        self.logged = {}
         self.to(self._model.device)
         if optimizer is not None:
             self.join(*(optimizer if isinstance(optimizer, Sequence) else (optimizer,)))
@@ -166,7 +166,10 @@ class AugSelf(AugSelfLoss):
         join(optimizers, self, {n: root.get_submodule(n) for n in self._model.taps.names})
 
     def views(self, batch: Any, device: torch.device | str | int | None = None) -> list[Tensor]:
-        """Take the records off a batch, or augment its images; call it once per step.
+        """Take the records off a batch, or augment its images, before your forward; once a step.
+
+        Features are taken from here until :meth:`term`. If other images pass the tapped submodule
+        in between, put your forward alone into ``with augself:``.
 
         Args:
             batch: what the data loader gave: N views and their packed records, as a recorder in
@@ -184,51 +187,55 @@ class AugSelf(AugSelfLoss):
         there = self._model.device if device is None else torch.device(device)
         views, records = as_recorded(found, self._recorder, there)
         self._batch = _Batch(views, records)
+        self._take()
         return list(views)
 
     def __enter__(self) -> AugSelf:
-        """Take features of the views, from here to the end of the block."""
-        if not self._batch.views:
-            raise LossError(
-                "AugSelf expected the step's views before its block, found none. Call "
-                "views = augself.views(batch) first, for every batch."
-            )
-        self._block.enter_context(self._model.taps.watch(self._model.training(), self._batch.views))
-        self._batch.taken = True
+        """Take features in this block alone."""
+        self._check_batch()
+        self._take()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._block.close()
 
     def term(self) -> Tensor:
-        """Compute the term of the views whose features were taken, to add to your loss.
+        """Compute the term of the step's views, to add to your loss.
 
         Returns:
-            Σ λ · L, a scalar. ``augself.output`` holds it by type, to log.
+            Σ λ · L, a scalar. ``augself.logged`` holds it by type.
 
         Raises:
-            LossError: no block before it, or the step's term was computed already.
+            LossError: no views before it, or the step's term was computed already.
             FeatureError: see :meth:`FeatureTaps.features`; or features that do not fit.
         """
+        self._check_batch()
         batch, taps = self._batch, self._model.taps
-        if not batch.taken:
-            raise LossError(
-                "AugSelf expected 'with augself:' around the forward of these views, and then one "
-                "term, found no block since the last views. Run your forward in it: with augself: "
-                "loss = …"
-            )
+        self._block.close()  # a backward pass may run some layers again
         wanted = paired(self._paired, batch.views)
         features = taps.features(wanted)
-        taps.stop()  # a backward pass may run some of them again
         records = [_on(features[0].device, batch.records[i]) for i in wanted]
         run = self._in_sync.runner(lambda: self._vectors(features))
         out: Output = run(features, records)
         taps.forget()
         self._batch = _Batch()
-        self.output = Output(out.total.detach(), {n: t.detach() for n, t in out.terms.items()})
+        self.logged = detached(out)
         if self.training and torch.is_grad_enabled() and not torch.compiler.is_compiling():
             self._watch.look(stacklevel=3)
         return out.total
+
+    def _take(self) -> None:
+        """Begin to take features."""
+        self._block.close()
+        self._block.enter_context(self._model.taps.watch(self._model.training(), self._batch.views))
+
+    def _check_batch(self) -> None:
+        if not self._batch.views:
+            raise LossError(
+                "AugSelf expected views = augself.views(batch) once a step, then your forward, "
+                "then one augself.term(); found no views since the last term. Of several losses a "
+                "step add up what one term returned."
+            )
 
 
 def _tapped(model: nn.Module, taps: str | Sequence[str] | None, *, in_order: bool) -> _Model:

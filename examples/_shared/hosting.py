@@ -13,8 +13,6 @@ import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.datasets import VisionDataset
-from torchvision.transforms.v2 import functional
 
 from _shared import images
 from _shared.means import Means
@@ -62,28 +60,6 @@ def labelled(args: argparse.Namespace, size: int = SIZE) -> images.Labelled:
     """Pictures with labels; of the pack the categories."""
     task = images.load(args.data, args.path, size)[1][-1]
     return task.first(SMOKE) if args.smoke else task
-
-
-class Pictures(VisionDataset):  # type: ignore[misc]
-    """Pictures in memory that come out as PIL images, like torchvision's CIFAR10.
-
-    Args:
-        images: uint8 (N, 3, S, S).
-        labels: (N,), or ``None`` for 0.
-        transform: called with the PIL image.
-    """
-
-    def __init__(self, images: Tensor, labels: Tensor | None = None, transform: Any = None) -> None:
-        super().__init__(root="", transform=transform)
-        self.images = images
-        self.targets = [0] * len(images) if labels is None else labels.tolist()
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[Any, int]:
-        image = functional.to_pil_image(self.images[index])
-        return (image if self.transform is None else self.transform(image)), self.targets[index]
 
 
 def loader(args: argparse.Namespace, dataset: Dataset[Any]) -> DataLoader[Any]:

@@ -32,6 +32,28 @@ class Labelled:
         return Labelled(self.name, self.images[rows], self.labels[rows], self.split[rows])
 
 
+class Pictures(datasets.VisionDataset):  # type: ignore[misc]
+    """Pictures in memory that come out as PIL images, like torchvision's CIFAR10.
+
+    Args:
+        images: uint8 (N, 3, S, S).
+        labels: (N,), or ``None`` for 0.
+        transform: called with the PIL image.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor | None = None, transform: Any = None) -> None:
+        super().__init__(root="", transform=transform)
+        self.images = images
+        self.targets = [0] * len(images) if labels is None else labels.tolist()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        image = functional.to_pil_image(self.images[index])
+        return (image if self.transform is None else self.transform(image)), self.targets[index]
+
+
 def load(
     source: str, path: Path | None, size: int, limit: int | None = None
 ) -> tuple[Tensor, list[Labelled]]:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 import torch
 from PIL import Image
+from scripts import check_marks, plain
 from torchvision import datasets
 
 pytestmark = pytest.mark.slow
@@ -88,3 +89,23 @@ def test_a_set_without_its_folder_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     images = importlib.import_module("_shared.images")
     with pytest.raises(SystemExit, match="needs the folder"):
         images.load("cifar10", None, 8)
+
+
+def test_a_plain_loop_with_workers_and_without_augself(tmp_path: Path, run: Run) -> None:
+    script = EXAMPLES / "plain_moco.py"
+    check_marks(script)
+    printed = run(script, "--smoke", cwd=tmp_path)
+    assert all(row in printed for row in ("loss", "base", "crop", "color"))
+    whole = torch.load(tmp_path / "plain_moco.pt", weights_only=True)
+
+    # A run of one epoch, resumed, ends at the same weights bit for bit.
+    run(script, "--smoke", "--epochs", "1", cwd=tmp_path)
+    run(script, "--smoke", "--resume", cwd=tmp_path)
+    resumed = torch.load(tmp_path / "plain_moco.pt", weights_only=True)
+    for part in ("model", "augself"):
+        assert whole[part].keys() == resumed[part].keys()
+        assert all(resumed[part][name].equal(tensor) for name, tensor in whole[part].items())
+
+    printed = run(plain(script, tmp_path / "plain"), "--smoke", cwd=tmp_path)
+    assert "loss" in printed
+    assert "crop" not in printed

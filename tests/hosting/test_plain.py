@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 from collections.abc import Callable
@@ -58,9 +59,7 @@ def base_loss(model: nn.Module, views: list[Tensor]) -> Tensor:
 
 
 def step(augself: AugSelf, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
-    views = augself.views(batch)
-    with augself:
-        loss = base_loss(model, views)
+    loss = base_loss(model, augself.views(batch))
     return loss, augself.term()
 
 
@@ -76,9 +75,8 @@ def test_a_step_is_that_of_the_loss_with_features_and_records_by_hand() -> None:
     views, records = split_views(recorder(images()), recorder.layout)
     out = by_hand([model[0](view).flatten(1) for view in views], records)
     assert torch.equal(term, out.total)
-    assert augself.output is not None
-    assert augself.output.terms.keys() == WEIGHTS.keys()
-    assert not augself.output.total.requires_grad
+    assert augself.logged.keys() == {"total", *WEIGHTS}
+    assert not augself.logged["total"].requires_grad
 
 
 RECORDED = MultiViewRecorder(in_workers())
@@ -312,18 +310,35 @@ def test_it_may_be_held_by_the_model() -> None:
 def test_what_is_called_in_another_order_is_refused() -> None:
     model = network()
     augself = build(model)
-    with pytest.raises(LossError, match=r"views = augself.views\(batch\) first"), augself:
+    missing = r"expected views = augself.views\(batch\) once a step"
+    with pytest.raises(LossError, match=missing), augself:
         pass
-    with pytest.raises(LossError, match="found no block"):
+    with pytest.raises(LossError, match=missing):
         augself.term()
-    views = augself.views(images())
-    with pytest.raises(LossError, match="found no block"):
-        augself.term()
-    with augself:
-        base_loss(model, views)
+    base_loss(model, augself.views(images()))
     augself.term()
-    with pytest.raises(LossError, match="found no block"):
+    with pytest.raises(LossError, match=missing):
         augself.term()
+    augself.views(images())
+    with pytest.raises(FeatureError, match="no call"):
+        augself.term()
+
+
+def test_a_block_leaves_out_what_runs_beside_it() -> None:
+    model = network()
+    augself = build(model)
+    terms = []
+    for block in (True, False):
+        torch.manual_seed(5)
+        views = augself.views(images())
+        if block:
+            model(torch.cat([*views, *views]).flip(0))
+        with augself if block else contextlib.nullcontext():
+            base_loss(model, views)
+        if block:
+            model(torch.rand(BATCH, 3, 8, 8))
+        terms.append(augself.term())
+    assert torch.equal(*terms)
 
 
 def test_views_that_the_model_never_saw_are_refused() -> None:

@@ -138,9 +138,7 @@ class PytorchHost(InProcesses):
             if augself is None:
                 base = model(_views(pipelines, batch[0]) if on_device else batch[0])
                 return Losses(base, base, None)
-            views = augself.views(batch)
-            with augself:
-                base = model(views)
+            base = model(augself.views(batch))
             term = augself.term()
             return Losses(base + term, base, term)
 

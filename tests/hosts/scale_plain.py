@@ -30,8 +30,7 @@ def trained(augself: AugSelf, model: nn.Module, held: list[nn.Module]) -> list[T
     for step in range(STEPS):
         torch.manual_seed(10 * step + dist.get_rank())
         views = augself.views(torch.rand(6, 3, 20, 20))
-        with augself:
-            loss = model(views[0]).square().mean() + model(views[1]).square().mean()
+        loss = model(views[0]).square().mean() + model(views[1]).square().mean()
         optimizer.zero_grad()
         (loss + augself.term()).backward()
         optimizer.step()
