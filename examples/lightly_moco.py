@@ -78,8 +78,7 @@ def main() -> None:
     )
     model = MoCo()
     weights = {"crop": 10.0, "color": 2.0}  # + AugSelf
-    dim = model.backbone.feature_dim  # + AugSelf
-    augself = AugSelfLoss(dim, weights, encoders=transform.encoders)  # + AugSelf
+    augself = AugSelfLoss(weights=weights, encoders=transform.encoders)  # + AugSelf
     add_augself(model, augself, transform, taps=("backbone", "backbone_momentum"))  # + AugSelf
     hosting.train(args, model, hosting.loader(args, dataset))
 

@@ -1,0 +1,32 @@
+"""The pages of the documentation are true: their Python runs, and their links lead to files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
+ELSEWHERE = {
+    "own_framework.md": "its adapter is a file of the tests",
+    "frameworks.md": "its lines stand in the scripts of the hosts, which run in their tests",
+}
+RUN = [name for name, page in PAGES.items() if "```python" in page and name not in ELSEWHERE]
+"""Pages whose snippets are run one after another."""
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_snippets_run(name: str) -> None:
+    torch.manual_seed(0)
+    scope: dict[str, object] = {}
+    for number, snippet in enumerate(re.findall(r"```python\n(.*?)```", PAGES[name], re.DOTALL)):
+        exec(compile(snippet, f"docs/{name} snippet {number + 1}", "exec"), scope)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_to_files(name: str) -> None:
+    for target in re.findall(r"\]\((?!http|#)([^)#]+)[^)]*\)", PAGES[name]):
+        assert (DOCS / target).exists(), target
