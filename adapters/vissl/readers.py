@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from torchvision import transforms as torchvision_transforms
@@ -28,14 +29,17 @@ from vissl.data.ssl_transforms.pil_photometric_transforms_lib import (
 from augself_loss.encoders import (
     AutocontrastEncoder,
     BlurEncoder,
+    Encoder,
     PosterizeEncoder,
     RotationEncoder,
     SharpnessEncoder,
     SolarizeEncoder,
 )
-from augself_loss.encoders.base import Columns
+from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import PipelineError
-from augself_loss.recording.reported import Apply
+from augself_loss.parameters import Range, Record
+from augself_loss.recording.notes import note
+from augself_loss.recording.plan import Leaf, Node
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision.wiring import Wiring
 from augself_loss.recording.walk import Reading
@@ -48,100 +52,87 @@ WRAPPERS = {
 }
 """VISSL's classes that only run a torchvision pipeline → the attribute that holds it."""
 
-FIXED = (
-    ImgPil2LabTensor,
-    ImgPilResizeLargerSide,
-    ImgPilToRawTensor,
-    ImgToTensor,
-    MNISTImgPil2RGB,
-)
+FIXED = (ImgPil2LabTensor, ImgPilResizeLargerSide, ImgPilToRawTensor, ImgToTensor,
+         MNISTImgPil2RGB)  # fmt: skip
 """VISSL's transforms without randomness."""
 
 
-def quarter_turns(rotate: ImgRotatePil, label: int) -> float:
-    """Read the label of VISSL's rotation as quarter turns."""
-    return float(label * 4 // rotate.num_angles)
+class _Turned:
+    """Runs VISSL's rotation, which returns a label besides the view, and notes its turn."""
 
+    def __init__(self, rotate: ImgRotatePil) -> None:
+        self.rotate = rotate
 
-class _Filtered:
-    """Stands for an image while VISSL's blur draws: keeps the kernel that it is filtered by."""
-
-    def __init__(self, image: Any) -> None:
-        self.image = image
-
-    def filter(self, kernel: Any) -> Any:
-        self.kernel = kernel
-        return self.image.filter(kernel)
+    def __call__(self, image: Any) -> tuple[Any, int]:
+        view, label = self.rotate(image)
+        step = Step("ImgRotatePil", {}, {}, Wiring.size_of(image))
+        note(step, {"rotation": (float(label * 4 // self.rotate.num_angles),)})
+        return view, label
 
 
 def _apply_blur(blur: Any, image: Any) -> tuple[Any, Columns | None]:
-    filtered = _Filtered(image)
-    view = blur(filtered)
-    # PIL's "radius" is the standard deviation of the Gaussian.
-    return (image, None) if view is filtered else (view, (float(filtered.kernel.radius),))
+    radii: list[float] = []
+
+    def filtered(kernel: Any) -> Any:
+        radii.append(float(kernel.radius))  # PIL's "radius" is the Gaussian's standard deviation
+        return image.filter(kernel)
+
+    view = blur(SimpleNamespace(filter=filtered))
+    return (view, tuple(radii)) if radii else (image, None)
 
 
-def _drawn(transform: Any, image: Any) -> tuple[Any, float]:
-    """Run a transform that applies a drawn value, and return the value too."""
-    drawn: list[float] = []
-
-    def note(image: Any, value: Any) -> Any:
-        drawn.append(float(value))
-        return transform.root_transform(image, value)
-
-    noting = copy.copy(transform)
-    noting.root_transform = note
-    return noting(image), drawn[0]
-
-
-def _drawing(column: Callable[[float], float] = float) -> Apply:
-    """Read a transform that applies a drawn value."""
+def _drawing(encoder: Callable[[Range], Encoder], column: Callable[[float], float]) -> Reading:
+    """Read a transform that draws a value between two and applies it."""
 
     def apply(transform: Any, image: Any) -> tuple[Any, Columns | None]:
-        view, value = _drawn(transform, image)
-        return view, (column(value),)
+        drawn: list[float] = []
 
-    return apply
+        def noting(image: Any, value: Any) -> Any:
+            drawn.append(column(value))
+            return transform.root_transform(image, value)
 
+        copied = copy.copy(transform)
+        copied.root_transform = noting
+        return copied(image), tuple(drawn)
 
-def _not_run(_transform: Any, _image: Any) -> tuple[Any, Columns | None]:
-    raise AssertionError("VISSL's rotation returns a label too; its own wrapper runs it.")
-
-
-def _limits(transform: Any) -> tuple[float, float]:
-    return float(transform.min_v), float(transform.max_v)
+    return Reading(lambda t: encoder((column(t.min_v), column(t.max_v))), apply)
 
 
 class _Wiring(Wiring):
     """Knows VISSL's own random transforms."""
 
     readings = {
-        ImgRotatePil: Reading(lambda _: RotationEncoder(), _not_run),
         ImgPilGaussianBlur: Reading(
             lambda t: BlurEncoder((t.radius_min, t.radius_max)) if t.prob > 0 else None, _apply_blur
         ),
-        RandomSolarizeTransform: Reading(
-            lambda t: SolarizeEncoder((t.min_v / 255, min(t.max_v / 255, 1.0))),
-            _drawing(lambda threshold: min(threshold / 255, 1.0)),  # 256 solarizes nothing, as 1
-        ),
-        RandomPosterizeTransform: Reading(lambda t: PosterizeEncoder(_limits(t)), _drawing()),
-        RandomSharpnessTransform: Reading(lambda t: SharpnessEncoder(_limits(t)), _drawing()),
+        # At 256 it solarizes nothing, as at 1.
+        RandomSolarizeTransform: _drawing(SolarizeEncoder, lambda value: min(value / 255, 1.0)),
+        RandomPosterizeTransform: _drawing(PosterizeEncoder, float),
+        RandomSharpnessTransform: _drawing(SharpnessEncoder, float),
         AutoContrastTransform: Reading(
             lambda _: AutocontrastEncoder(), lambda t, image: (t(image), (1.0,))
         ),
     }
 
-    def listed(self, transform: Any) -> type | None:
-        """A rotation by other angles than quarter turns is refused like any that is unknown."""
-        kind = super().listed(transform)
-        return None if kind is ImgRotatePil and 4 % transform.num_angles else kind
+    def wire_known(self, transform: Any) -> tuple[Any, Node]:
+        """Wire a rotation by quarter turns too; one by other angles is refused as unknown."""
+        if isinstance(transform, ImgRotatePil) and 4 % transform.num_angles == 0:
+            return _Turned(transform), Leaf("ImgRotatePil", RotationEncoder())
+        return super().wire_known(transform)
 
 
-class _View(TorchvisionRecorder):
+class ViewRecorder(TorchvisionRecorder):
+    """Settles the record of a view that VISSL's stages have made."""
+
     wiring = _Wiring
 
+    def __call__(self, views: Iterator[Any]) -> tuple[Any, Record]:
+        """Take the next of the views: its image, and the record of the steps that it carries."""
+        view = next(views)
+        return view.image, self.settle(view.steps)
 
-def recorder_of(transforms: Iterable[Any], ignore: tuple[type, ...]) -> TorchvisionRecorder:
+
+def recorder_of(transforms: Iterable[Any], ignore: tuple[type, ...]) -> ViewRecorder:
     """Build a recorder that reads torchvision's transforms and VISSL's own.
 
     Args:
@@ -153,7 +144,7 @@ def recorder_of(transforms: Iterable[Any], ignore: tuple[type, ...]) -> Torchvis
     """
     pipeline = torchvision_transforms.Compose(list(transforms))
     try:
-        return _View(pipeline, ignore=[*ignore, *FIXED], wrappers=WRAPPERS)
+        return ViewRecorder(pipeline, ignore=[*ignore, *FIXED], wrappers=WRAPPERS)
     except PipelineError as error:
         raise PipelineError(
             f"{error} In a VISSL config: AUGSELF.IGNORE lists names of transforms."

@@ -12,17 +12,13 @@ from typing import Any
 import torchvision.transforms
 from classy_vision.dataset.transforms import TRANSFORM_REGISTRY, register_transform
 from classy_vision.dataset.transforms.classy_transform import ClassyTransform
-from torchvision.transforms.v2.functional import get_size
 from vissl.data.ssl_transforms import DEFAULT_TRANSFORM_TYPES, get_transform
 from vissl.data.ssl_transforms.img_pil_multicrop_random_apply import ImgPilMultiCropRandomApply
 from vissl.data.ssl_transforms.img_pil_to_multicrop import ImgPilToMultiCrop
 from vissl.data.ssl_transforms.img_replicate_pil import ImgReplicatePil
-from vissl.data.ssl_transforms.img_rotate_pil import ImgRotatePil
 
-from augself_loss.adapters.vissl.readers import quarter_turns, recorder_of
-from augself_loss.encoders.base import Step
+from augself_loss.adapters.vissl.readers import ViewRecorder, recorder_of
 from augself_loss.errors import PipelineError
-from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.notes import Entry, logged
 
@@ -31,7 +27,8 @@ KEY = "augself"
 """Where a sample, and a batch, holds its views' packed records."""
 
 # VISSL's own table of the transforms that take a whole sample: data, labels and all.
-DEFAULT_TRANSFORM_TYPES["TRANSFORMS_WITH_OVERWRITE_ENTIRE_BATCH"].append(NAME)
+ON_SAMPLES = DEFAULT_TRANSFORM_TYPES["TRANSFORMS_WITH_OVERWRITE_ENTIRE_BATCH"]
+ON_SAMPLES.append(NAME)
 
 
 @register_transform(NAME)
@@ -64,20 +61,13 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
     """
 
     def __init__(self, transforms: Sequence[Mapping[str, Any]], ignore: Sequence[str] = ()) -> None:
-        classes = tuple(_class_of(name) for name in ignore)
-        self.pipeline = get_transform([dict(transform) for transform in transforms])
-        stages = self.pipeline.transforms
-        views = _views(stages)
+        self.pipeline, views = _followed(transforms, tuple(map(_class_of, ignore)))
         if len(views) < 2:
             raise PipelineError(
                 "DATA.TRAIN.TRANSFORMS expected to make at least two views of an image "
                 f"(ImgReplicatePil, ImgPilToMultiCrop), found {len(views)}."
             )
-        self.recorder = MultiViewRecorder(
-            [_View(number, view, classes) for number, view in enumerate(views)]
-        )
-        for stage in stages:
-            _carry(stage, classes)
+        self.recorder = MultiViewRecorder(views)
 
     def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
         """Make the views of a sample.
@@ -96,9 +86,9 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
                 f"{NAME} expected one image per sample, found {len(sample['data'])}: several data "
                 "sources in one sample are not recorded."
             )
-        sample["data"] = [_Tracked(image, []) for image in sample["data"]]
+        sample["data"] = [_Tracked(image) for image in sample["data"]]
         sample = self.pipeline(sample)
-        *sample["data"], sample[KEY] = self.recorder(sample["data"])
+        *sample["data"], sample[KEY] = self.recorder(iter(sample["data"]))
         return sample
 
     @staticmethod
@@ -109,9 +99,9 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
             PipelineError: a transform at random, or fewer than two views.
         """
         # A crop at the centre is what the device then takes for the source image.
-        classes = (torchvision.transforms.CenterCrop, *(_class_of(name) for name in ignore))
-        views = _views(get_transform([dict(transform) for transform in transforms]).transforms)
-        found = {entry: None for view in views for entry in recorder_of(view, classes).layout}
+        still = (torchvision.transforms.CenterCrop, *map(_class_of, ignore))
+        _, views = _followed(transforms, still)
+        found = {entry: None for view in views for entry in view.layout}
         if found or len(views) < 2:
             raise PipelineError(
                 "AUGSELF.KORNIA expected TRANSFORMS that only copy the image (ImgReplicatePil, "
@@ -120,30 +110,16 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
             )
         return len(views)
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> AugSelfViews:
-        """Build it from VISSL's configuration: ``transforms`` and ``ignore``."""
-        return cls(config["transforms"], config.get("ignore", ()))
-
 
 class _Tracked:
     """A view on its way through the stages, with the steps that made it."""
 
-    def __init__(self, image: Any, steps: list[Entry]) -> None:
+    def __init__(self, image: Any, steps: Sequence[Entry] = ()) -> None:
         self.image, self.steps = image, steps
 
-
-class _View:
-    """Recorder of one view: settles the steps of the view that was made already."""
-
-    def __init__(self, number: int, transforms: Sequence[Any], ignore: tuple[type, ...]) -> None:
-        self.number = number
-        self.recorder = recorder_of(transforms, ignore)
-        self.layout, self.encoders = self.recorder.layout, self.recorder.encoders
-
-    def __call__(self, views: Sequence[_Tracked]) -> tuple[Any, Record]:
-        view = views[self.number]
-        return view.image, self.recorder.settle(view.steps)
+    def copy(self) -> _Tracked:
+        """Copy it, as ``ImgReplicatePil`` copies images: each goes its own way from here."""
+        return _Tracked(self.image.copy(), self.steps)
 
 
 class _Carried:
@@ -152,77 +128,59 @@ class _Carried:
     def __init__(self, transform: Any, ignore: tuple[type, ...]) -> None:
         (self.transform,) = recorder_of([transform], ignore).transform.transforms
 
-    def __call__(self, view: _Tracked) -> _Tracked:
+    def __call__(self, view: _Tracked) -> Any:
         with logged() as steps:
-            image = self.transform(view.image)
-        return _Tracked(image, [*view.steps, *steps])
+            made = self.transform(view.image)
+        image, *label = made if isinstance(made, tuple) else (made,)
+        tracked = _Tracked(image, [*view.steps, *steps])
+        return (tracked, *label) if label else tracked
 
 
-class _Replicated:
-    """Runs ``ImgReplicatePil``: every copy goes its own way."""
+def _followed(
+    transforms: Sequence[Mapping[str, Any]], ignore: tuple[type, ...]
+) -> tuple[Any, list[ViewRecorder]]:
+    """Build a pipeline whose views carry their steps, and the recorder of every view.
 
-    def __init__(self, replicate: Any) -> None:
-        self.replicate = replicate
-
-    def __call__(self, view: _Tracked) -> list[_Tracked]:
-        return [_Tracked(image, list(view.steps)) for image in self.replicate(view.image)]
-
-
-class _Turned:
-    """Runs ``ImgRotatePil``, which returns a label besides the view."""
-
-    def __init__(self, rotate: Any) -> None:
-        self.rotate = rotate
-
-    def __call__(self, view: _Tracked) -> tuple[_Tracked, int]:
-        image, label = self.rotate(view.image)
-        height, width = get_size(view.image)
-        step = Step("ImgRotatePil", {}, {}, (height, width))
-        entry = {"rotation": (quarter_turns(self.rotate, label),)}
-        return _Tracked(image, [*view.steps, (step, entry)]), label
-
-
-def _views(stages: Sequence[Any]) -> list[list[Any]]:
-    """List the transforms of every view, in the order in which the stages run them."""
+    Raises:
+        PipelineError: a random transform that is not known, by name, or one for other views.
+    """
+    pipeline = get_transform([dict(transform) for transform in transforms])
     views: list[list[Any]] = [[]]
-    for stage in stages:
-        transform = stage.transform
-        if _takes_samples(stage):
-            continue
-        if isinstance(transform, ImgReplicatePil):
-            views = [list(view) for view in views for _ in range(transform.num_times)]
-        elif isinstance(transform, ImgPilToMultiCrop):
-            views = [[*view, crop] for view in views for crop in transform.transforms]
-        elif isinstance(transform, ImgPilMultiCropRandomApply):
-            if len(transform.transforms) != len(views):
-                raise PipelineError(
-                    f"'{stage.name}' expected one probability per view, found "
-                    f"{len(transform.transforms)} for {len(views)} views."
-                )
-            views = [[*v, one] for v, one in zip(views, transform.transforms, strict=True)]
-        else:
-            for number in stage.indices or range(len(views)):
-                views[number].append(transform)
-    return views
+    for stage in pipeline.transforms:
+        if stage.name not in ON_SAMPLES:
+            views = _through(stage, views, ignore)
+    return pipeline, [recorder_of(view, ignore) for view in views]
 
 
-def _carry(stage: Any, ignore: tuple[type, ...]) -> None:
-    """Make one of VISSL's stages run on views that carry their steps."""
+def _through(stage: Any, views: list[list[Any]], ignore: tuple[type, ...]) -> list[list[Any]]:
+    """Make a stage run on views that carry their steps.
+
+    Args:
+        stage: one of VISSL's, changed in place.
+        views: every view's transforms until here, in the order in which the stages run them.
+        ignore: classes whose randomness shall not be recorded.
+
+    Returns:
+        Every view's transforms after it.
+    """
     transform = stage.transform
-    if _takes_samples(stage):
-        return
     if isinstance(transform, ImgReplicatePil):
-        stage.transform = _Replicated(transform)
-    elif isinstance(transform, (ImgPilToMultiCrop, ImgPilMultiCropRandomApply)):
-        transform.transforms = [_Carried(one, ignore) for one in transform.transforms]
-    elif isinstance(transform, ImgRotatePil):
-        stage.transform = _Turned(transform)
-    else:
+        return [view for view in views for _ in range(transform.num_times)]
+    if not isinstance(transform, (ImgPilToMultiCrop, ImgPilMultiCropRandomApply)):
         stage.transform = _Carried(transform, ignore)
-
-
-def _takes_samples(stage: Any) -> bool:
-    return stage.name in DEFAULT_TRANSFORM_TYPES["TRANSFORMS_WITH_OVERWRITE_ENTIRE_BATCH"]
+        for number in stage.indices or range(len(views)):
+            views[number] = [*views[number], transform]
+        return views
+    held = transform.transforms
+    transform.transforms = [_Carried(one, ignore) for one in held]
+    if isinstance(transform, ImgPilToMultiCrop):
+        return [[*view, one] for view in views for one in held]
+    if len(held) != len(views):
+        raise PipelineError(
+            f"'{stage.name}' expected one probability per view, found {len(held)} for "
+            f"{len(views)} views."
+        )
+    return [[*view, one] for view, one in zip(views, held, strict=True)]
 
 
 def _class_of(name: str) -> type:
