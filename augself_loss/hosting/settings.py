@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from augself_loss.encoders import Encoder
 from augself_loss.errors import LossError
 from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
 
-OPTIONS = frozenset(inspect.signature(AugSelfLoss).parameters)
-"""What a config may say of the loss itself."""
+S = TypeVar("S", bound="Settings")
+
+KEYS: Mapping[str, str] = {
+    "weights": "type name → λ",
+    "taps": "dotted names of the submodules that return features",
+    "views": "which views are paired: global (default), all, or a list of indices",
+    "feature_dim": "width of the features",
+    "hidden_dim": "width of the heads' hidden layers, default 512",
+    "preset": "default or paper",
+    "pool": "mean, mean_channels_last or cls, for features that are maps or tokens",
+    "pairs": "of more than two views all (default), first, or a list",
+    "symmetric": "whether both orders of a pair are compared, default true",
+    "detach_second": "whether the second features of a pair get no gradient, default false",
+    "encoders": "encoders of your own",
+    "check_values": "when values are looked at: first (default), always or never",
+}
+"""What a config may say: where features are taken, what is paired, and options of the loss."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ class Settings:
     views: Views = "global"
 
     @classmethod
-    def read(cls, node: Mapping[str, Any], **defaults: Any) -> Settings:
+    def read(cls: type[S], node: Mapping[str, Any], **defaults: Any) -> S:
         """Read a config's node.
 
         Args:
@@ -46,12 +60,10 @@ class Settings:
             >>> settings.views, settings.loss().types
             ('all', ('crop',))
         """
-        unknown = [key for key in node if key not in OPTIONS | {"taps", "views"}]
+        unknown = [key for key in node if key not in KEYS]
         if unknown:
-            raise LossError(
-                f"AugSelf expected settings out of {sorted(OPTIONS | {'taps', 'views'})}, found "
-                f"{unknown}."
-            )
+            known = "; ".join(f"'{key}': {meaning}" for key, meaning in KEYS.items())
+            raise LossError(f"AugSelf expected settings out of {known}; found {unknown}.")
         given = {**defaults, **node}
         taps, views = given.pop("taps", None), given.pop("views", "global")
         return cls(given, taps, views)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from augself_loss import AugSelfLoss
 from augself_loss.errors import FeatureError, LossError, RecordError
-from augself_loss.hosting.settings import Settings
+from augself_loss.hosting.settings import KEYS, Settings
 from augself_loss.hosting.term import Term, detached, loss_in, plus
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder, split_views
@@ -108,5 +109,6 @@ def test_settings_are_the_losss_and_the_taps() -> None:
     loss = settings.loss(RECORDER.encoders, feature_dim=8)
     assert (settings.taps, settings.views) == ("trunk", [0, 1])
     assert (loss.weights, loss.pool) == ({"flip": 2.0}, "mean")
+    assert KEYS.keys() == {"taps", "views", *inspect.signature(AugSelfLoss).parameters}
     with pytest.raises(LossError, match=r"settings out of .*'weights'.*found \['weight'\]"):
         Settings.read({"weight": {}})
