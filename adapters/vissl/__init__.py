@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from augself_loss.errors import LossError, missing_package
@@ -50,6 +51,9 @@ try:
     from augself_loss.adapters.vissl.transform import NAME, AugSelfViews
 except ImportError as error:
     raise missing_package("augself_loss.adapters.vissl", "VISSL 0.1.6", INSTALL) from error
+
+# VISSL's SLURM jobs hold its own hooks only.
+NOT_TRAINING = ("SLURM.USE_SLURM", "MODEL.FEATURE_EVAL_SETTINGS.EVAL_MODE_ON", "TEST_ONLY")
 
 __all__ = ["AugSelfHook", "AugSelfViews", "augself_hooks", "enable", "main"]
 
@@ -79,23 +83,21 @@ def enable(config: Any) -> Any:
     node = config.get("AUGSELF")
     if ignore and isinstance(node, dict):
         node["IGNORE"] = [*(node.get("IGNORE") or ()), *ignore]
-    settings = Settings.read(node, transforms)
+    settings = Settings.of(node, transforms)
     _check_training(config)
     check_collator(train.COLLATE_FUNCTION)
     settings.check()
-    config.MODEL.AUGSELF = AttrDict(
-        {**node, "TRANSFORMS": transforms, "BASE_MODEL_NAME": config.MODEL.BASE_MODEL_NAME}
-    )
-    if settings.weights is None:
+    base = config.MODEL.BASE_MODEL_NAME
+    ours = {"NODE": node, "TRANSFORMS": transforms, "BASE_MODEL_NAME": base}
+    config.MODEL.AUGSELF = AttrDict(ours)
+    if "weights" not in settings.options:
         return config
     config.MODEL.BASE_MODEL_NAME = MODEL
-    if not settings.on_device:
-        train.TRANSFORMS = [
-            {"name": NAME, "transforms": transforms, "ignore": list(settings.ignore)}
-        ]
-        train.COLLATE_FUNCTION_PARAMS = AttrDict(
-            {"name": train.COLLATE_FUNCTION, "params": dict(train.COLLATE_FUNCTION_PARAMS)}
-        )
+    if not settings.kornia:
+        views = {"name": NAME, "transforms": transforms, "ignore": list(settings.ignore)}
+        train.TRANSFORMS = [views]
+        collator = {"name": train.COLLATE_FUNCTION, "params": dict(train.COLLATE_FUNCTION_PARAMS)}
+        train.COLLATE_FUNCTION_PARAMS = AttrDict(collator)
         train.COLLATE_FUNCTION = COLLATOR
     return config
 
@@ -113,12 +115,7 @@ def main(overrides: Sequence[str] | None = None) -> None:
             f"AugSelf's launcher expected engine_name=train, found {args.engine_name}. Extract "
             "features with VISSL's own launcher: its checkpoints are read as they are."
         )
-    launch_distributed(
-        cfg=enable(config),
-        node_id=args.node_id,
-        engine_name=args.engine_name,
-        hook_generator=augself_hooks,
-    )
+    launch_distributed(enable(config), args.node_id, args.engine_name, augself_hooks)
 
 
 def _unwrapped(transforms: Sequence[Any]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -137,14 +134,9 @@ def _unwrapped(transforms: Sequence[Any]) -> tuple[list[dict[str, Any]], list[st
 
 def _check_training(config: Any) -> None:
     """Refuse what would leave the heads untrained, or apart from each other."""
-    task = config.TRAINER.TASK_NAME
-    refused = {
-        "SLURM.USE_SLURM": config.SLURM.USE_SLURM,  # VISSL's jobs hold its own hooks only
-        "MODEL.FEATURE_EVAL_SETTINGS.EVAL_MODE_ON": config.MODEL.FEATURE_EVAL_SETTINGS.EVAL_MODE_ON,
-        f"TRAINER.TASK_NAME: {task}": task != "self_supervision_task",
-        "TEST_ONLY": config.TEST_ONLY,
-    }
-    found = [name for name, wrong in refused.items() if wrong]
+    found = [option for option in NOT_TRAINING if attrgetter(option)(config)]
+    if config.TRAINER.TASK_NAME != "self_supervision_task":
+        found.append(f"TRAINER.TASK_NAME: {config.TRAINER.TASK_NAME}")
     if found:
         raise LossError(
             f"AugSelf expected VISSL's pretraining with self_supervision_task (DDP), found "

@@ -6,7 +6,7 @@ Kornia augments what the data loader put on the device, before the training step
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import kornia.augmentation
@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from augself_loss.adapters.vissl.transform import KEY
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import pack
-from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.kornia.built import built
-from augself_loss.recording.multiview import mark_of, to_bits
+from augself_loss.recording.multiview import MultiViewRecorder, mark_of, to_bits
 
 IMAGES = ("data", "data_momentum")
 """Where VISSL's collators put views."""
@@ -43,45 +42,30 @@ def pipeline_of(transforms: Sequence[Mapping[str, Any]]) -> nn.Module:
     return pipeline
 
 
-class DeviceViews:
-    """VISSL's iterator over batches, their views augmented on the device.
+class DeviceViews(Iterator[dict[str, Any]]):
+    """VISSL's iterator over batches, their views augmented on the device and recorded.
 
     Args:
         batches: the task's own iterator, which knows its length.
-        transforms: the list of Kornia's augmentations.
-        count: number of views N.
-        record: whether to add the views' records to the batch, ``(B, N, P)`` int32.
+        recorder: of one Kornia pipeline, for all views.
     """
 
-    def __init__(
-        self,
-        batches: Any,
-        transforms: Sequence[Mapping[str, Any]],
-        count: int,
-        *,
-        record: bool,
-    ) -> None:
-        self.batches, self.count, self.record = batches, count, record
-        self.pipeline = pipeline_of(transforms)
-        self.recorder = KorniaRecorder(self.pipeline) if record else None
-
-    def __iter__(self) -> DeviceViews:
-        return self
+    def __init__(self, batches: Any, recorder: MultiViewRecorder) -> None:
+        self.batches, self.recorder = batches, recorder
 
     def __len__(self) -> int:
         """Count the epoch's batches: VISSL's schedules ask for it."""
         return len(self.batches)
 
     def __next__(self) -> dict[str, Any]:
-        batch = next(self.batches)
+        batch = dict(next(self.batches))
         records: list[Tensor] = []
-        augmented = {key: [self._views(held, records) for held in batch[key]] for key in IMAGES
-                     if key in batch}  # fmt: skip
-        if not records:
-            return {**batch, **augmented}
+        for key in IMAGES:
+            if key in batch:
+                batch[key] = [self._views(held, records) for held in batch[key]]
         # Views lie one after the other, in one tensor or in several.
-        packed = rearrange(torch.cat(records), "(n b) p -> b n p", n=self.count)
-        return {**batch, **augmented, KEY: packed.contiguous()}
+        packed = rearrange(torch.cat(records), "(n b) p -> b n p", n=len(self.recorder.recorders))
+        return {**batch, KEY: packed.contiguous()}
 
     def _views(self, images: Any, records: list[Tensor]) -> Any:
         if isinstance(images, list):
@@ -92,10 +76,7 @@ class DeviceViews:
                 "multi-crop batches of padded images are augmented by VISSL's transforms only."
             )
         with torch.no_grad():
-            if self.recorder is None:
-                views: Any = self.pipeline(images)
-                return views
-            views, record = self.recorder(images)
+            views, record = self.recorder.recorders[0](images)
         layout = self.recorder.layout
         records.append(to_bits(pack(record, layout), mark_of(layout)))
         return views

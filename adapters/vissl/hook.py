@@ -13,10 +13,11 @@ from vissl.data.collators.collator_helper import MultiDimensionalTensor
 from vissl.hooks import MoCoHook, default_hook_generator
 
 from augself_loss.adapters.vissl.device import DeviceViews
-from augself_loss.adapters.vissl.moco import AugSelfMoCoHook
+from augself_loss.adapters.vissl.moco import key_features
 from augself_loss.adapters.vissl.settings import Settings
 from augself_loss.adapters.vissl.transform import KEY, NAME
 from augself_loss.errors import LossError, RecordError
+from augself_loss.hosting.extend import extend
 from augself_loss.hosting.pairing import paired
 from augself_loss.hosting.term import detached
 from augself_loss.loss import Output
@@ -36,14 +37,15 @@ def augself_hooks(config: Any) -> list[Any]:
         raise LossError(
             "augself_hooks expected a config prepared by enable(config), found another."
         )
-    settings = Settings.read(config.AUGSELF, config.MODEL.AUGSELF.TRANSFORMS)
+    settings = Settings.of(config.MODEL.AUGSELF.NODE, config.MODEL.AUGSELF.TRANSFORMS)
     hooks: list[Any] = default_hook_generator(config)
-    if settings.on_device:
+    if settings.kornia:
         hooks.append(DeviceHook(settings))
-    if settings.weights is not None:
-        hooks = [AugSelfMoCoHook.of(h) if isinstance(h, MoCoHook) else h for h in hooks]
-        moco = next((hook for hook in hooks if isinstance(hook, AugSelfMoCoHook)), None)
-        hooks.append(AugSelfHook(settings, moco))
+    if "weights" in settings.options:
+        for hook in hooks:
+            if isinstance(hook, MoCoHook):
+                extend(hook, key_features)
+        hooks.append(AugSelfHook(settings))
     return hooks
 
 
@@ -59,19 +61,17 @@ class AugSelfHook(_Hook):
 
     Args:
         settings: what the config says.
-        moco: MoCo's hook, which has the features of the key view.
 
     Attributes:
         logged: of the last step, detached: ``total``, the term; ``base``, VISSL's own loss without
             it; and every type's unweighted loss.
     """
 
-    def __init__(self, settings: Settings, moco: AugSelfMoCoHook | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self.settings, self.moco = settings, moco
-        self.layout = settings.recorded().layout
+        self.settings = settings
+        self.layout = settings.recorder().layout
         self.logged: dict[str, Tensor] = {}
-        self.checked = False
 
     def on_start(self, task: Any) -> None:
         """Refuse an optimizer without the heads, and join the loss."""
@@ -103,10 +103,8 @@ class AugSelfHook(_Hook):
                 f"AugSelf expected the views' records in the batch, found {list(sample)}. Put "
                 f"DATA.TRAIN.TRANSFORMS into '{NAME}', or leave that to the launcher."
             )
-        momentum = [] if self.moco is None else [self.moco.features]
-        features = model.augself_tap.views(*packed.shape[:2], *momentum)
-        first, self.checked = not self.checked, True
-        features, records = split_views([*features, packed], self.layout, check=first)
+        views = [*model.augself_tap.views(*packed.shape[:2]), packed]
+        features, records = split_views(views, self.layout, check=not self.logged)
         wanted = self._wanted(sample["input"], features)
         out: Output = model.augself([features[i] for i in wanted], [records[i] for i in wanted])
         self.logged = detached(out, base=base)
@@ -117,7 +115,7 @@ class AugSelfHook(_Hook):
             images = [torch.empty(*size, device="meta") for size in images.image_sizes]
         # One tensor holds views of one size.
         alike = images if isinstance(images, list) else features
-        return paired(self.settings.term.views, alike)
+        return paired(self.settings.views, alike)
 
 
 class DeviceHook(_Hook):
@@ -129,15 +127,9 @@ class DeviceHook(_Hook):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self.settings = settings
-        self.count = settings.recorded().count
+        self.recorder = settings.recorder()
 
     def on_phase_start(self, task: Any) -> None:
         """Augment what this epoch's iterator yields."""
         if task.train:
-            task.data_iterator = DeviceViews(
-                task.data_iterator,
-                self.settings.kornia,
-                self.count,
-                record=self.settings.weights is not None,
-            )
+            task.data_iterator = DeviceViews(task.data_iterator, self.recorder)

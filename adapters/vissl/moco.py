@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
-from vissl.hooks import MoCoHook
 
 
-class AugSelfMoCoHook(MoCoHook):  # type: ignore[misc]
-    """VISSL's MoCo hook, which also keeps the momentum encoder's features of the key view.
+def key_features(host: Any) -> Mapping[str, Any]:
+    """Let VISSL's MoCo hook hand the key view's features to the model's tap, after the query's."""
 
-    Attributes:
-        features: those of the last step, ``(B, …)``, in the order of the batch.
-    """
-
-    features: Tensor
-
-    @classmethod
-    def of(cls, hook: MoCoHook) -> AugSelfMoCoHook:
-        """Build the hook that stands in for VISSL's own."""
-        return cls(hook.momentum, hook.shuffle_batch)
-
-    def on_forward(self, task: Any) -> None:
-        """Run the momentum encoder as VISSL does."""
-        self.loss, self.shuffled = task.loss, False
-        super().on_forward(task)
-        if not self.shuffled:
-            self.features = self._taken()
-
-    def _batch_unshuffle_ddp(self, x: Tensor, idx_unshuffle: Tensor) -> Tensor:
-        """Bring the features back to their own process too: VISSL shuffles the keys over all."""
-        self.shuffled = True
-        self.features = super()._batch_unshuffle_ddp(self._taken(), idx_unshuffle)
-        unshuffled: Tensor = super()._batch_unshuffle_ddp(x, idx_unshuffle)
-        return unshuffled
-
-    def _taken(self) -> Tensor:
-        tap = self.loss.moco_encoder.augself_tap
-        features: Tensor
+    def on_forward(self: Any, task: Any) -> None:
+        self.order = None
+        host.on_forward(self, task)
+        tap = task.loss.moco_encoder.augself_tap
         (features,), tap.kept = tap.kept, []
-        return features
+        if self.order is not None:  # VISSL shuffled the keys over all processes
+            features = self._batch_unshuffle_ddp(features, self.order)
+        task.base_model.augself_tap.kept.append(features)
+
+    def _batch_shuffle_ddp(self: Any, x: Tensor, task: Any) -> tuple[Tensor, Tensor]:
+        shuffled, self.order = host._batch_shuffle_ddp(self, x, task)
+        return shuffled, self.order
+
+    return {"on_forward": on_forward, "_batch_shuffle_ddp": _batch_shuffle_ddp}

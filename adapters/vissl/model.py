@@ -29,23 +29,22 @@ def augself_model(model_config: Any, optimizer_config: Any) -> Any:
     Raises:
         LossError: the tap is no submodule, or the width of its features is not known.
     """
-    model = get_model(model_config.AUGSELF.BASE_MODEL_NAME)(model_config, optimizer_config)
-    node = dict(model_config.AUGSELF)
-    del node["BASE_MODEL_NAME"]
-    settings = Settings.read(node, node.pop("TRANSFORMS"))
+    ours = model_config.AUGSELF
+    model = get_model(ours.BASE_MODEL_NAME)(model_config, optimizer_config)
+    settings = Settings.of(ours.NODE, ours.TRANSFORMS)
     bare = model.classy_model  # in the wrapper that Classy Vision puts around every model
-    dim = _width(bare.heads) if settings.feature_dim is None else settings.feature_dim
+    dim = settings.options.get("feature_dim") or _width(bare.heads)
     extend(bare, _saving)
     with set_torch_seed(model_config._MODEL_INIT_SEED):  # as VISSL builds its own heads
-        bare.augself = settings.term.loss(settings.recorded().encoders, feature_dim=dim)
-    bare.augself_tap = Tap(bare, settings.tap)
+        bare.augself = settings.loss(settings.recorder().encoders, feature_dim=dim)
+    bare.augself_tap = Tap(bare, settings.taps)
     return model
 
 
 class Tap:
     """Keeps what a submodule returned in the model's last forward pass, in train mode."""
 
-    def __init__(self, model: Any, name: str) -> None:
+    def __init__(self, model: Any, name: Any) -> None:
         modules = dict(model.named_modules())
         if name not in modules or not name:
             children = [child for child, _ in model.trunk.named_modules() if child.count(".") < 2]
@@ -59,13 +58,12 @@ class Tap:
         model.register_forward_pre_hook(self._start)
         modules[name].register_forward_hook(self._keep)
 
-    def views(self, batch_size: int, count: int, *more: Tensor) -> list[Tensor]:
+    def views(self, batch_size: int, count: int) -> list[Tensor]:
         """Return the features view by view and forget them.
 
         Args:
             batch_size: number of samples B.
             count: number of views N.
-            more: features of further views, from a momentum encoder.
 
         Returns:
             N tensors ``(B, …)``, in the order of the views.
@@ -73,7 +71,7 @@ class Tap:
         Raises:
             FeatureError: the tap did not see every view once, or sees no gradient.
         """
-        kept, self.kept = [*self.kept, *more], []
+        kept, self.kept = self.kept, []
         uneven = any(len(out) % batch_size for out in kept)
         if uneven or sum(len(out) for out in kept) != batch_size * count:
             raise FeatureError(

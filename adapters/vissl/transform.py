@@ -61,7 +61,7 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
     """
 
     def __init__(self, transforms: Sequence[Mapping[str, Any]], ignore: Sequence[str] = ()) -> None:
-        self.pipeline, views = _followed(transforms, tuple(map(_class_of, ignore)))
+        self.pipeline, views = _followed(transforms, ignore)
         if len(views) < 2:
             raise PipelineError(
                 "DATA.TRAIN.TRANSFORMS expected to make at least two views of an image "
@@ -99,8 +99,7 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
             PipelineError: a transform at random, or fewer than two views.
         """
         # A crop at the centre is what the device then takes for the source image.
-        still = (torchvision.transforms.CenterCrop, *map(_class_of, ignore))
-        _, views = _followed(transforms, still)
+        _, views = _followed(transforms, ("CenterCrop", *ignore))
         found = {entry: None for view in views for entry in view.layout}
         if found or len(views) < 2:
             raise PipelineError(
@@ -137,7 +136,7 @@ class _Carried:
 
 
 def _followed(
-    transforms: Sequence[Mapping[str, Any]], ignore: tuple[type, ...]
+    transforms: Sequence[Mapping[str, Any]], ignore: Sequence[str]
 ) -> tuple[Any, list[ViewRecorder]]:
     """Build a pipeline whose views carry their steps, and the recorder of every view.
 
@@ -145,11 +144,12 @@ def _followed(
         PipelineError: a random transform that is not known, by name, or one for other views.
     """
     pipeline = get_transform([dict(transform) for transform in transforms])
+    classes = tuple(map(_class_of, ignore))
     views: list[list[Any]] = [[]]
     for stage in pipeline.transforms:
         if stage.name not in ON_SAMPLES:
-            views = _through(stage, views, ignore)
-    return pipeline, [recorder_of(view, ignore) for view in views]
+            views = _through(stage, views, classes)
+    return pipeline, [recorder_of(view, classes) for view in views]
 
 
 def _through(stage: Any, views: list[list[Any]], ignore: tuple[type, ...]) -> list[list[Any]]:

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.host
 
 with quiet():
     adapter: Any = importlib.import_module("augself_loss.adapters.vissl")
+    settings: Any = importlib.import_module("augself_loss.adapters.vissl.settings")
     parts: Any = importlib.import_module("vissl_parts")
 
 JITTER = {"name": "ColorJitter", "brightness": 0.4, "contrast": 0.4}
@@ -205,6 +206,13 @@ def test_vissls_own_recipes_take_the_node_as_they_are(recipe: str, tmp_path: Pat
         again = adapter.enable(prepared)
     assert again.MODEL.BASE_MODEL_NAME == "augself_model"
     assert again.MODEL.AUGSELF.BASE_MODEL_NAME == "multi_input_output_model"
+
+
+def test_a_node_says_all_that_a_config_can_say_of_the_term_and_null_is_the_default() -> None:
+    said = {"TAP": None, "KORNIA": None, "PAIRS": "first", "SYMMETRIC": False, "LOG": None}
+    read = settings.Settings.of(node(TERM, **said), TWO)
+    assert (read.taps, list(read.kornia), read.log) == ("trunk", [], True)
+    assert read.options.items() >= {"pairs": "first", "symmetric": False}.items()
 
 
 def test_building_the_heads_draws_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from vissl_host import quiet
 from vissl_options import MULTI, TWO
 
 from augself_loss import PipelineError
-from augself_loss.recording.multiview import from_bits
+from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.multiview import MultiViewRecorder, from_bits
 
 pytestmark = pytest.mark.host
 
@@ -235,6 +237,22 @@ def test_a_named_transform_is_ignored() -> None:
         adapter.AugSelfViews(TWO, ["RandAugmentation"])
 
 
+def test_ignored_transforms_keep_their_labels(tmp_path: Path) -> None:
+    np.save(tmp_path / "orders.npy", [[0, 1, 2], [2, 0, 1]])
+    transforms = [
+        *TURNED,  # rotated: a label
+        {"name": "ShuffleImgPatches", "perm_file": str(tmp_path / "orders.npy")},  # another
+        {"name": "RandomHorizontalFlip"},
+    ]
+    plain = vissl_transforms.get_transform(transforms)
+    views = adapter.AugSelfViews(transforms, ["ImgRotatePil", "ShuffleImgPatches"])
+    assert list(views.recorder.layout) == ["flip"]
+    for number in range(4):
+        expected, found = seeded(plain, number)[0], seeded(views, number)[0]
+        assert all(map(torch.equal, found["data"], expected["data"]))
+        assert found["label"] == expected["label"]
+
+
 def test_what_makes_no_two_views_is_refused() -> None:
     with pytest.raises(PipelineError, match="at least two views"):
         adapter.AugSelfViews(TWO[1:])
@@ -253,12 +271,16 @@ BATCHES = {
 }
 
 
+def flipping() -> MultiViewRecorder:
+    flips = [{"name": "RandomHorizontalFlip", "p": 0.5}]
+    return MultiViewRecorder(KorniaRecorder(device.pipeline_of(flips)), 2)
+
+
 @pytest.mark.parametrize("form", BATCHES)
 def test_on_the_device_a_record_belongs_to_its_view(form: str) -> None:
-    flips = [{"name": "RandomHorizontalFlip", "p": 0.5}]
     batches: Any = iter([{**BATCHES[form], "label": [torch.arange(10)]}])
     torch.manual_seed(1)
-    (batch,) = device.DeviceViews(batches, flips, 2, record=True)
+    (batch,) = device.DeviceViews(batches, flipping())
     assert batch["label"][0].equal(torch.arange(10))
     (data,), keys = batch["data"], batch.get("data_momentum", [])
     views = torch.cat([*(data if isinstance(data, list) else [data]), *keys])
@@ -275,7 +297,6 @@ def test_padded_views_are_not_augmented_on_the_device() -> None:
     with quiet():
         helper: Any = importlib.import_module("vissl.data.collators.collator_helper")
     padded = helper.MultiDimensionalTensor.from_tensors([IMAGES, IMAGES[..., :4, :4]])
-    flips = [{"name": "RandomHorizontalFlip", "p": 0.5}]
-    views = device.DeviceViews(iter([{"data": [padded]}]), flips, 2, record=True)
+    views = device.DeviceViews(iter([{"data": [padded]}]), flipping())
     with pytest.raises(PipelineError, match="found MultiDimensionalTensor"):
         next(views)
