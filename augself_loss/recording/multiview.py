@@ -125,8 +125,19 @@ class MultiViewRecorder:
         view, record = self.recorders[number](image)
         if list(record) == list(self.layout):
             return view, record
-        completed = self._completed(record)
+        completed = self._completed(record, view)
         return view, {name: completed[name] for name in self.layout}
+
+    def bits(self, record: Record) -> Tensor:
+        """Write one view's record as it travels, for hosts whose views carry their own.
+
+        Args:
+            record: what :meth:`view` returned.
+
+        Returns:
+            ``(P,)`` int32, ``(B, P)`` for a batch, to be read by :func:`from_bits`.
+        """
+        return to_bits(self._row(record), self._mark)
 
     def _row(self, record: Record) -> Tensor:
         """Find the tensor that a record's entries are columns of, or write it: ``(..., P)``."""
@@ -135,9 +146,13 @@ class MultiViewRecorder:
         fits = row is not None and [entry.shape[-1] for entry in entries] == self._widths
         return row if row is not None and fits else pack(record, self.layout)
 
-    def _completed(self, record: Record) -> Record:
+    def _completed(self, record: Record, view: Any) -> Record:
         """Add the identity of what only another view's pipeline applies."""
-        like = next(iter(record.values()), torch.empty(1))
+        like = next(iter(record.values()), None)
+        if like is None:  # of nothing recorded, only the view says how many images it is made of
+            batch = view.shape[:-3] if isinstance(view, Tensor) else ()
+            device = view.device if batch else None
+            like = torch.empty(*batch, 1, device=device)
         identities = {
             name: like.new_tensor(field.identity).expand(*like.shape[:-1], -1)
             for name, field in self.layout.items()

@@ -173,6 +173,28 @@ def test_device_pipelines_are_completed_in_batches() -> None:
     assert records[1]["crop"].equal(torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(4, -1))
 
 
+def test_a_view_without_augmentation_is_completed_in_batches_and_alone() -> None:
+    still = KorniaRecorder(K.Normalize(torch.zeros(3), torch.ones(3)))
+    several = MultiViewRecorder([kornia(K.RandomSolarize(p=1.0)), still])
+    _, records = split_views(several(IMAGES / 255), several.layout)
+    assert records[0]["solarize"].lt(1).any()
+    assert records[1]["solarize"].equal(torch.ones(4, 1))
+    views = v2.RandomInvert(p=1.0), v2.Identity()
+    alone = MultiViewRecorder([TorchvisionRecorder(view) for view in views])
+    assert alone(IMAGES[0])[-1][:, :-1].view(torch.float32).tolist() == [[1.0], [0.0]]
+
+
+def test_views_may_carry_their_own_records(assert_same_record: Check) -> None:
+    several = MultiViewRecorder([strong(), weak()])
+    torch.manual_seed(0)
+    *_, packed = several(IMAGES[0])
+    torch.manual_seed(0)
+    for number, row in enumerate(packed):
+        _, record = several.view(number, IMAGES[0])
+        assert several.bits(record).equal(row)
+        assert_same_record(from_bits(row, several.layout), record)
+
+
 def test_one_object_may_make_several_views() -> None:
     one, other = strong(), weak()
     several = MultiViewRecorder([one, other, one])
