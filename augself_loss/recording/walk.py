@@ -9,14 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError
 from augself_loss.recording.catalogue import Catalogue
-from augself_loss.recording.follow import Settings, Watch
-from augself_loss.recording.plan import NOTHING, Leaf, Node, is_listed
+from augself_loss.recording.follow import Children, Settings, Watch
+from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node, is_listed
 from augself_loss.recording.reported import Apply, Reported, Size
+from augself_loss.recording.twins import held_by, refilled
 
 
 class Reading(NamedTuple):
@@ -143,6 +144,32 @@ class Walk(ABC):
                 f"({self.registering.format(name=name)}); or leave it out of the record on "
                 f"purpose ({self.ignoring.format(name=name)})."
             )
+
+    def wire_children(
+        self,
+        container: Any,
+        attribute: str,
+        kind: Literal["sequence", "one_of", "order"],
+        *,
+        at_random: bool = False,
+    ) -> tuple[Any, Node]:
+        """Wire what a container holds, and follow what becomes of it.
+
+        Args:
+            container: it stays as it is; a twin of it holds what is wired.
+            attribute: where it holds its children.
+            kind: how it runs them, see :class:`~augself_loss.recording.plan.Branch`.
+            at_random: whether it leaves some of them out at times.
+
+        Raises:
+            PipelineError: no record can tell what some child does.
+        """
+        children = held_by(container, attribute)
+        self.watches.append(Children(container, attribute, children))
+        with self.inside(name_of(container) if at_random else None):
+            wired = [self.wire(child) for child in children]
+        plan = Branch(kind, [plan for _, plan in wired])
+        return refilled(container, attribute, [child for child, _ in wired]), plan
 
     @contextmanager
     def inside(self, name: str | None) -> Iterator[None]:

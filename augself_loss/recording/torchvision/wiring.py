@@ -11,11 +11,11 @@ from torchvision.transforms.v2.functional import get_size
 
 from augself_loss.encoders.base import Step
 from augself_loss.recording.follow import Children, Settings
-from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node
+from augself_loss.recording.plan import NOTHING, Leaf, Node
 from augself_loss.recording.reported import Size
 from augself_loss.recording.torchvision.taps import tapped
 from augself_loss.recording.torchvision.wrapped import Counted, Wrapped
-from augself_loss.recording.twins import held_by, holding, refilled
+from augself_loss.recording.twins import held_by, holding
 from augself_loss.recording.walk import Walk
 
 CONTAINERS = {"Compose": "sequence", "RandomApply": "sequence", "RandomChoice": "one_of",
@@ -74,14 +74,10 @@ class Wiring(Walk):
     def _wire_container(self, container: Any) -> tuple[Any, Node]:
         name = type(container).__name__
         attribute = "_modules" if isinstance(container, nn.Sequential) else "transforms"
-        children = held_by(container, attribute)
-        self.watches.append(Children(container, attribute, children))
-        at_random = name == "RandomApply" or (name.startswith("Random") and len(children) > 1)
-        with self.inside(name if at_random else None):
-            wired = [self.wire(child) for child in children]
+        several = len(held_by(container, attribute)) > 1
+        at_random = name == "RandomApply" or (name.startswith("Random") and several)
         kind: Any = CONTAINERS.get(name, "sequence")
-        plan = Branch(kind, [plan for _, plan in wired])
-        return refilled(container, attribute, [child for child, _ in wired]), plan
+        return self.wire_children(container, attribute, kind, at_random=at_random)
 
     def _wire_leaf(self, transform: Any) -> tuple[Any, Node]:
         step = Step(type(transform).__name__, {}, vars(transform), (0, 0))
