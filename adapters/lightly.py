@@ -6,7 +6,7 @@ Lightly's losses need no adapter: ``with_augself(NTXentLoss(), augself)`` wraps 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from augself_loss.encoders import (
@@ -20,7 +20,7 @@ from augself_loss.encoders.base import Columns
 from augself_loss.errors import PipelineError, missing_extra
 from augself_loss.recording.follow import Children
 from augself_loss.recording.foresee import NUMPY, foreseen
-from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.pipelines import PipelinesRecorder
 from augself_loss.recording.reported import Apply
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision.wiring import Wiring
@@ -81,7 +81,7 @@ class _View(TorchvisionRecorder):
     wiring = _Wiring
 
 
-class LightlyRecorder(MultiViewRecorder):
+class LightlyRecorder(PipelinesRecorder):
     """Runs a Lightly transform and returns its views and, last, one tensor with their records.
 
     Give it to ``LightlyDataset`` in the transform's place. The views are bit for bit the
@@ -93,11 +93,8 @@ class LightlyRecorder(MultiViewRecorder):
     Args:
         transform: any ``lightly.transforms`` that makes several views of an image; its own blur,
             rotation and solarization, and torchvision's, are recorded.
-        encoders: encoders of augmentations of your own, see
-            :class:`~augself_loss.recording.torchvision.TorchvisionRecorder`.
-        register: how to run and read any other random callable, see there.
-        ignore: callables or classes whose randomness shall not be recorded.
-        types: types to record even if no view's pipeline applies them (as the identity).
+        encoders, register, ignore, types: as
+            :class:`~augself_loss.recording.torchvision.TorchvisionRecorder` takes them.
 
     Attributes:
         layout: entries that every view's record holds.
@@ -115,25 +112,17 @@ class LightlyRecorder(MultiViewRecorder):
         ['crop', 'flip', 'vertical_flip', 'color', 'grayscale', 'blur']
     """
 
-    def __init__(
-        self,
-        transform: Any,
-        *,
-        encoders: Iterable[Encoder] = (),
-        register: Mapping[Any, tuple[Encoder, Apply]] | None = None,
-        ignore: Iterable[Any] = (),
-        types: Iterable[str] = (),
-    ) -> None:
+    view_recorder = _View
+
+    def pipelines(self, transform: Any) -> list[Any]:
+        """List the pipelines of its views, and watch that they stay.
+
+        Raises:
+            PipelineError: it makes one view, or more than views.
+        """
         views = _views(transform)
         self._views = Children(transform, "transforms", views)
-        encoders, ignore, types = tuple(encoders), tuple(ignore), tuple(types)
-        recorders: dict[int, TorchvisionRecorder] = {}
-        for view in views:
-            if id(view) not in recorders:
-                recorders[id(view)] = _View(
-                    view, encoders=encoders, register=register, ignore=ignore, types=types
-                )
-        super().__init__([recorders[id(view)] for view in views])
+        return views
 
     def __call__(self, image: Any) -> list[Any]:
         """Make all views of an image, and the tensor with their records.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
 from typing import Any
 
-from augself_loss.encoders import BlurEncoder, Encoder, EqualizeEncoder, SolarizeEncoder
+from augself_loss.encoders import BlurEncoder, EqualizeEncoder, SolarizeEncoder
 from augself_loss.errors import PipelineError, missing_package
 from augself_loss.recording.foresee import PYTHON, foreseen
-from augself_loss.recording.multiview import MultiViewRecorder
-from augself_loss.recording.reported import Apply
+from augself_loss.recording.pipelines import PipelinesRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision.wiring import Wiring
 from augself_loss.recording.walk import Reading
@@ -82,7 +80,7 @@ class _View(TorchvisionRecorder):
     wiring = _Wiring
 
 
-class SoloRecorder(MultiViewRecorder):
+class SoloRecorder(PipelinesRecorder):
     """Runs solo-learn's transform and returns its views and, last, one tensor with their records.
 
     Give it to ``prepare_datasets`` in the transform's place. The views are bit for bit the
@@ -92,11 +90,8 @@ class SoloRecorder(MultiViewRecorder):
         transform: a ``FullTransformPipeline`` (what ``prepare_n_crop_transform`` returns), or one
             ``NCropAugmentation``; solo-learn's own blur, solarization and equalization, and
             torchvision's transforms, are recorded.
-        encoders: encoders of augmentations of your own, see
-            :class:`~augself_loss.recording.torchvision.TorchvisionRecorder`.
-        register: how to run and read any other random callable, see there.
-        ignore: callables or classes whose randomness shall not be recorded.
-        types: types to record even if no view's pipeline applies them (as the identity).
+        encoders, register, ignore, types: as
+            :class:`~augself_loss.recording.torchvision.TorchvisionRecorder` takes them.
 
     Attributes:
         layout: entries that every view's record holds.
@@ -115,23 +110,15 @@ class SoloRecorder(MultiViewRecorder):
         ['crop', 'flip', 'color', 'grayscale', 'blur']
     """
 
-    def __init__(
-        self,
-        transform: Any,
-        *,
-        encoders: Iterable[Encoder] = (),
-        register: Mapping[Any, tuple[Encoder, Apply]] | None = None,
-        ignore: Iterable[Any] = (),
-        types: Iterable[str] = (),
-    ) -> None:
-        encoders, ignore, types = tuple(encoders), tuple(ignore), tuple(types)
-        views: list[TorchvisionRecorder] = []
-        for crops in _crops(transform):
-            recorder = _View(
-                crops.transform, encoders=encoders, register=register, ignore=ignore, types=types
-            )
-            views += [recorder] * crops.num_crops
-        super().__init__(views)
+    view_recorder = _View
+
+    def pipelines(self, transform: Any) -> list[Any]:
+        """List the pipelines of its views.
+
+        Raises:
+            PipelineError: none of solo-learn's transforms.
+        """
+        return [crops.transform for crops in _crops(transform) for _ in range(crops.num_crops)]
 
 
 def _crops(transform: Any) -> list[Any]:
