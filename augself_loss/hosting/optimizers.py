@@ -52,10 +52,9 @@ def join(
         return
     chosen = _chosen(optimizers, beside)
     if chosen is None:
-        raise LossError(
-            "AugSelf's heads are in no optimizer: they would never learn. Expected a group that "
-            f"trains the tapped {list(beside)}, which they could join, found none (is it frozen?). "
-            "Pass them yourself in configure_optimizers: [..., *self.augself.parameters()]."
+        raise _untrained(
+            f"Expected a group that trains the tapped {list(beside)}, which they could join, found "
+            "none (is it frozen?)"
         )
     optimizer, group = chosen
     if _copied(optimizer):
@@ -116,11 +115,9 @@ def _add_group(optimizer: Optimizer, like: Group, forgotten: Mapping[str, Tensor
             reason = str(error)
         else:
             return optimizer.param_groups[-1]
-    raise LossError(
-        "AugSelf's heads are in no optimizer: they would never learn. Expected "
-        f"{type(optimizer).__name__} to be built with them, since it copies its parameters then, "
-        f"found it without; and {reason}. Pass them in configure_optimizers: "
-        "[..., *self.augself.parameters()]."
+    raise _untrained(
+        f"Expected {type(optimizer).__name__} to be built with them, since it copies its "
+        f"parameters then, found it without; and {reason}"
     )
 
 
@@ -132,16 +129,21 @@ def _extend(optimizer: Optimizer, group: Group, forgotten: Mapping[str, Tensor])
             cls: Any = type(optimizer)
             twin = cls([{**settings, "params": list(forgotten.values())}], **optimizer.defaults)
         except (TypeError, ValueError) as error:
-            raise LossError(
-                "AugSelf's heads are in no optimizer: they would never learn. "
+            raise _untrained(
                 f"{type(optimizer).__name__} made its state when it was built, expected the heads "
-                f"then, found: {error}. Pass them in configure_optimizers: "
-                "[..., *self.augself.parameters()]."
+                f"then, found: {error}"
             ) from error
         optimizer.state.update(twin.state)
     group["params"].extend(forgotten.values())
     if "param_names" in group:
         group["param_names"].extend(f"augself.{name}" for name in forgotten)
+
+
+def _untrained(why: str) -> LossError:
+    return LossError(
+        f"AugSelf's heads are in no optimizer: they would never learn. {why}. Pass them yourself "
+        "in configure_optimizers: [..., *self.augself.parameters()]."
+    )
 
 
 def _distributed() -> bool:
