@@ -6,6 +6,7 @@ or its augmentation on the device.
 
 from __future__ import annotations
 
+import itertools
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +17,9 @@ from torch import Tensor, nn
 
 from augself_loss.adapters.lightning.random_state import KeepRandomState
 from augself_loss.adapters.lightning.step import Step
+from augself_loss.adapters.stable_pretraining.makers import RECORD
 from augself_loss.adapters.stable_pretraining.notes import IMAGE
-from augself_loss.adapters.stable_pretraining.recorder import (
-    RECORD,
-    StablePretrainingRecorder,
-    views_of,
-)
+from augself_loss.adapters.stable_pretraining.recorder import StablePretrainingRecorder, views_of
 from augself_loss.errors import LossError, RecordError, missing_extra
 from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.term import loss_in, plus
@@ -178,27 +176,17 @@ def _train_with(module: Any, tap: str) -> None:
     optim = getattr(module, "optim", None)
     if not isinstance(optim, Mapping) or optim.get("optimizer") is not None:
         return
-    groups = {name: group for name, group in optim.items() if "modules" in group}
-    if not groups or any(re.match(group["modules"], NAME) for group in groups.values()):
+    patterns = {name: group["modules"] for name, group in optim.items() if "modules" in group}
+    if not patterns or any(re.match(pattern, NAME) for pattern in patterns.values()):
         return
-    chosen = _group_of(tap, groups)
+    chosen = None
+    for name in itertools.accumulate(tap.split("."), "{}.{}".format):
+        # As the host does: a child has its parent's optimizer, or its own.
+        chosen = next((key for key, pattern in patterns.items() if re.match(pattern, name)), chosen)
     if chosen is None:
-        patterns = {name: group["modules"] for name, group in groups.items()}
         raise LossError(
             f"add_augself expected an entry of optim whose 'modules' match '{tap}' or '{NAME}', "
             f"found {patterns}: the heads would never learn. Write one as '…|{NAME}'."
         )
-    group = groups[chosen]
-    modules = rf"{group['modules']}|{NAME}(\.|$)"
-    module.optim = {**optim, chosen: {**group, "modules": modules}}
-
-
-def _group_of(tap: str, groups: Mapping[str, Any]) -> str | None:
-    """Find the optimizer of a submodule as the host does: a child has its parent's, or its own."""
-    found = None
-    parts = tap.split(".")
-    for depth in range(len(parts)):
-        name = ".".join(parts[: depth + 1])
-        matching = (key for key, group in groups.items() if re.match(group["modules"], name))
-        found = next(matching, found)
-    return found
+    modules = rf"{patterns[chosen]}|{NAME}(\.|$)"
+    module.optim = {**optim, chosen: {**optim[chosen], "modules": modules}}

@@ -7,15 +7,12 @@ after the chain ran.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
 
-from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError, missing_extra
-from augself_loss.parameters import Record
-from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.plan import is_listed
 
 try:
@@ -33,16 +30,19 @@ class Chain(nn.Sequential):
     """A host's chain of augmentations as a function of images, and its operations as children.
 
     Args:
-        chain: what runs.
-        operations: Kornia's modules in it, in order, whose parameters are read after it ran.
+        chain: what runs; Kornia's modules in it are read after it ran.
         source: key of the images in the dict that the chain takes.
+        ignore: steps or classes that are not read.
+
+    Raises:
+        PipelineError: a step that is not known, by name.
     """
 
     runs_children_in_order = True
     """For ``KorniaRecorder``, which refuses containers with a ``forward`` of their own."""
 
-    def __init__(self, chain: nn.Module, operations: Iterable[nn.Module], source: str) -> None:
-        super().__init__(*operations)
+    def __init__(self, chain: nn.Module, source: str, ignore: tuple[Any, ...]) -> None:
+        super().__init__(*operations(chain, ignore))
         self.held = (chain,)  # no child: the children are the operations alone
         self.source = source
 
@@ -50,49 +50,6 @@ class Chain(nn.Sequential):
         """Augment images (B, C, H, W)."""
         views: Tensor = self.held[0]({self.source: images})[self.source]
         return views
-
-
-class RecordedChain(nn.Module):
-    """Stands in a multi-view transform for a chain, and hands over the records of its calls.
-
-    Args:
-        recorder: runs the chain.
-        source: key of the images in the dict that it takes.
-        kept: where every call's views and record are put.
-    """
-
-    def __init__(
-        self, recorder: KorniaRecorder, source: str, kept: list[tuple[Tensor, Record]]
-    ) -> None:
-        super().__init__()
-        self.recorder, self.source, self.kept = recorder, source, kept
-
-    def forward(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Augment the images of a batch."""
-        views, record = self.recorder(batch[self.source])
-        self.kept.append((views, record))
-        return {self.source: views}
-
-
-def chain_recorder(
-    chain: nn.Module,
-    source: str,
-    *,
-    encoders: Iterable[Encoder],
-    ignore: tuple[Any, ...],
-    types: Iterable[str],
-) -> KorniaRecorder:
-    """Make the recorder of a chain.
-
-    Raises:
-        PipelineError: a step that is not known, by name.
-    """
-    return KorniaRecorder(
-        Chain(chain, operations(chain, ignore), source),
-        encoders=encoders,
-        ignore=ignore,
-        types=types,
-    )
 
 
 def operations(chain: nn.Module, ignore: tuple[Any, ...]) -> Iterator[nn.Module]:

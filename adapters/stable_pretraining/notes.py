@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from torch import nn
+from torch import Tensor, nn
 
 from augself_loss.encoders.base import Step
 from augself_loss.errors import missing_extra
@@ -27,81 +27,58 @@ host: Any = transforms
 IMAGE = "image"
 """Where a sample's picture is, for every transform and forward function of the host."""
 
-Read: TypeAlias = Callable[[Any, bool], "Mapping[str, Any] | None"]
-"""A transform's note, and whether the picture is another object since → what was drawn, under
-torchvision's names; ``None`` where nothing was applied."""
+Read: TypeAlias = Callable[[Any], Mapping[str, Any]]
+"""A transform's note → what was drawn, under torchvision's names."""
 
 
-def _numbers(note: Any) -> list[float]:
-    return [float(number) for number in note]
+def _named(*names: str) -> Read:
+    return lambda note: dict(zip(names, note, strict=True))
 
 
-def _applied(note: Any, _changed: bool) -> Mapping[str, Any] | None:
-    return {} if note else None
+def _padded_box(note: Any) -> Mapping[str, Any]:
+    _needs_crop, *box, _needs_pad, left, top, right, bottom = note
+    return {**_box(box), "padding": (left, top, right, bottom)}
 
 
-def _box(note: Any, _changed: bool) -> Mapping[str, Any]:
-    return dict(zip(("top", "left", "height", "width"), _numbers(note), strict=True))
-
-
-def _padded_box(note: Any, changed: bool) -> Mapping[str, Any]:
-    _needs_crop, *box, _needs_pad, left, top, right, bottom = _numbers(note)
-    return {**_box(box, changed), "padding": (left, top, right, bottom)}
-
-
-def _jitter(note: Any, _changed: bool) -> Mapping[str, Any] | None:
-    factors, order = _numbers(note)[:4], _numbers(note)[4:]
-    if not any(order):  # zeros stand for "skipped": no order of four operations is 0, 0, 0, 0
-        return None
+def _jitter(note: Any) -> Mapping[str, Any]:
     names = ("brightness_factor", "contrast_factor", "saturation_factor", "hue_factor")
-    return {**dict(zip(names, factors, strict=True)), "fn_idx": order}
+    return {**dict(zip(names, note, strict=False)), "fn_idx": note[4:]}
 
 
-def _sigma(note: Any, _changed: bool) -> Mapping[str, Any] | None:
-    return {"sigma": _numbers(note)} if any(note) else None
+def _affine(note: Any) -> Mapping[str, Any]:
+    angle, *translate, scale, shear_x, shear_y = note
+    return {"angle": angle, "translate": translate, "scale": scale, "shear": (shear_x, shear_y)}
 
 
-def _fixed_strength(note: Any, changed: bool) -> Mapping[str, Any] | None:
-    # Skipped and applied with the strength 0 leave the same note.
-    return {} if changed or any(note) else None
+def _applied(_note: Any) -> Mapping[str, Any]:
+    return {}
 
 
-def _erased(note: Any, _changed: bool) -> Mapping[str, Any] | None:
-    return dict(zip("ijhw", _numbers(note), strict=True)) if any(note) else None
+def _skipped(note: Any) -> bool:
+    return note is False or (isinstance(note, list) and not any(note))
 
 
-def _coefficients(note: Any, _changed: bool) -> Mapping[str, Any] | None:
-    return {"coefficients": _numbers(note)} if any(note) else None
-
-
-def _affine(note: Any, _changed: bool) -> Mapping[str, Any]:
-    angle, move_x, move_y, scale, shear_x, shear_y = _numbers(note)
-    return {
-        "angle": angle, "translate": (move_x, move_y), "scale": scale, "shear": (shear_x, shear_y),
-    }  # fmt: skip
-
-
+_box = _named("top", "left", "height", "width")
+RAN = (
+    host.CenterCrop, host.RandomHorizontalFlip, host.RandomVerticalFlip, host.RandomGrayscale,
+    host.RandomSolarize, host.RandomAutocontrast, host.RandomEqualize, host.RandomInvert,
+    host.RandomPosterize, host.RandomAdjustSharpness,
+)  # fmt: skip
+"""Those of which all that varies is whether they ran."""
 READERS: Mapping[type, Read] = {
+    **dict.fromkeys(RAN, _applied),
     host.RandomResizedCrop: _box,
     host.RandomCrop: _padded_box,
-    host.RandomHorizontalFlip: _applied,
-    host.RandomVerticalFlip: _applied,
-    host.RandomRotation: lambda note, _changed: dict(note),
+    host.RandomRotation: dict,
     host.RandomAffine: _affine,
-    host.RandomPerspective: _coefficients,
-    host.RandomErasing: _erased,
+    host.RandomPerspective: lambda note: {"coefficients": note},
+    host.RandomErasing: _named(*"ijhw"),
     host.ColorJitter: _jitter,
-    host.RandomGrayscale: _applied,
-    host.RandomSolarize: _applied,
-    host.RandomAutocontrast: _applied,
-    host.RandomEqualize: _applied,
-    host.RandomInvert: _applied,
-    host.RandomPosterize: _fixed_strength,
-    host.RandomAdjustSharpness: _fixed_strength,
-    host.GaussianBlur: _sigma,
-    host.PILGaussianBlur: _sigma,
-    host.CenterCrop: lambda _note, _changed: {},
+    host.GaussianBlur: lambda note: {"sigma": note},
+    host.PILGaussianBlur: lambda note: {"sigma": note},
 }
+STRENGTHS = (host.RandomPosterize, host.RandomAdjustSharpness)
+"""Those that note their strength, which may be 0, and 0 too where they are skipped."""
 FIXED = (host.ToImage, host.RGB, host.Resize, host.RandomMask, host.ContextTargetsMultiBlockMask)
 """What leaves the picture's frame as it is; the masks are drawn beside the picture."""
 NAMES = {host.PILGaussianBlur: "GaussianBlur"}
@@ -121,14 +98,15 @@ class Noted(nn.Module):
 
     def forward(self, sample: dict[str, Any]) -> dict[str, Any]:
         """Run the transform on a sample, and read what it did."""
-        before = sample[IMAGE]
-        image = seen(before, type(self.transform).__name__)
+        kind, before = type(self.transform), sample[IMAGE]
+        image = seen(before, kind.__name__)
         key = self.transform.get_name(sample)
         sample = self.transform(sample)
-        read = READERS[type(self.transform)]
-        params = read(sample.get(key), sample[IMAGE] is not before)
-        if params is not None:
-            note(step_of(self.transform, params, image))
+        noted = sample.get(key)
+        drawn = noted.tolist() if isinstance(noted, Tensor) else noted
+        changed = kind in STRENGTHS and sample[IMAGE] is not before
+        if changed or not _skipped(drawn):
+            note(step_of(self.transform, READERS[kind](drawn), image))
         return sample
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
+from augself_loss.adapters.stable_pretraining.device import FIXED as FIXED_ON_DEVICE
+from augself_loss.adapters.stable_pretraining.device import host as on_device
 from augself_loss.adapters.stable_pretraining.notes import (
     FIXED,
     IMAGE,
@@ -17,23 +17,24 @@ from augself_loss.adapters.stable_pretraining.notes import (
     step_of,
 )
 from augself_loss.errors import PipelineError
-from augself_loss.recording.follow import Children, Settings
-from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node
+from augself_loss.recording.follow import Settings
+from augself_loss.recording.plan import NOTHING, Leaf, Node
 from augself_loss.recording.reported import Size
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision.images import Seen
-from augself_loss.recording.torchvision.wiring import Wiring, is_torchvision
-from augself_loss.recording.twins import held_by, refilled
+from augself_loss.recording.torchvision.wiring import Wiring
 
-HOLDERS: Mapping[type, tuple[str, str]] = {
+HOLDERS: Mapping[type, tuple[str, Any]] = {
     host.Compose: ("args", "sequence"),
+    on_device.GPUCompose: ("transforms", "sequence"),
     host.ControlledTransform: ("_transform", "sequence"),
     host.WrapTorchTransform: ("lambd", "sequence"),
     host.RoutingTransform: ("transforms", "one_of"),
 }
 """The host's transforms that run others → where they hold them, and how they run them."""
 
-
+STILL = (*FIXED, *FIXED_ON_DEVICE)
+"""The host's transforms that leave the picture's frame as it is."""
 UNSEEN = Seen((0, 0), 1.0, 3)
 """Stands for the image while none was given yet."""
 
@@ -47,15 +48,15 @@ class HostWiring(Wiring):
     def wire_known(self, transform: Any) -> tuple[Any, Node]:
         """Wire one of the host's transforms, or torchvision's."""
         cls: Any = type(transform)
-        if cls in FIXED:
+        if cls in STILL:
             return transform, NOTHING
         if cls in READERS:
             return self._wire_noted(transform)
         if cls in HOLDERS:
-            return self._wire_held(transform, *HOLDERS[cls])
-        if is_torchvision(cls) or cls in (nn.Identity, nn.Sequential):
-            return super().wire_known(transform)
-        raise self.unknown(transform)
+            # What runs on the picture alone is torchvision's to read.
+            walk = self._of_pictures() if cls is host.WrapTorchTransform else self
+            return walk.wire_children(transform, *HOLDERS[cls])
+        return super().wire_known(transform)
 
     @staticmethod
     def size_of(image: Any) -> Size:
@@ -76,16 +77,6 @@ class HostWiring(Wiring):
             return transform, NOTHING
         return Noted(transform), Leaf(name, encoder)
 
-    def _wire_held(self, holder: Any, attribute: str, kind: Any) -> tuple[Any, Node]:
-        children = held_by(holder, attribute)
-        self.watches.append(Children(holder, attribute, children))
-        # What runs on the picture alone is torchvision's to read.
-        on_picture = type(holder) is host.WrapTorchTransform
-        wire = self._of_pictures().wire if on_picture else self.wire
-        wired = [wire(child) for child in children]
-        plan = Branch(kind, [plan for _, plan in wired])
-        return refilled(holder, attribute, [child for child, _ in wired]), plan
-
     def _of_pictures(self) -> Wiring:
         wiring = Wiring(self.catalogue, self.own, self.register, self.ignore, {})
         wiring.watches = self.watches
@@ -98,8 +89,8 @@ class ViewRecorder(TorchvisionRecorder):
     Args:
         transform: a pipeline of ``stable_pretraining.data.transforms``; torchvision's may be among
             them.
-        encoders, register, ignore, types: see :class:`TorchvisionRecorder`; what is registered is
-            given the sample.
+        encoders, register, ignore, types: as :class:`TorchvisionRecorder` takes them; what is
+            registered is given the sample.
 
     Raises:
         PipelineError: a random transform that is not known, by name.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from stable_pretraining_modules import Pictures, pipeline, two_views
 from stable_pretraining_term import recorded
 from torchvision.transforms import v2
 
-from augself_loss import BlurEncoder
+from augself_loss import BinaryEncoder, BlurEncoder
 from augself_loss.adapters.stable_pretraining import StablePretrainingRecorder
 from augself_loss.adapters.stable_pretraining.recorder import views_of
 from augself_loss.errors import PipelineError, RecordError
@@ -51,6 +51,44 @@ def test_a_transform_of_ones_own_is_registered_or_ignored() -> None:
 
 class OwnFlip(T.RandomHorizontalFlip):  # type: ignore[misc]
     """Bears another name, and does who knows what."""
+
+
+class Negative(v2.Transform):  # type: ignore[misc]
+    """A user's own transform of torchvision's kind, read by an encoder of their own."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:  # noqa: ARG002
+        return {"applied": float(torch.rand(()) < 0.5)}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return v2.functional.invert(inpt) if params["applied"] else inpt
+
+
+class NegativeEncoder(BinaryEncoder):
+    name = "negative"
+    columns = ("negative",)
+    torchvision: ClassVar = {"Negative": lambda step: {"negative": (step.params["applied"],)}}
+
+
+def test_an_encoder_of_ones_own_reads_torchvision_s_kind() -> None:
+    recorder = recorded(Negative(), encoders=[NegativeEncoder()])
+    seen = set()
+    for seed in range(6):
+        torch.manual_seed(seed)
+        for view in views_of(recorder({"image": PICTURE})):
+            (ran,) = view["augself"][:-1].view(torch.float32).tolist()
+            expected = v2.functional.invert(PICTURE) if ran else PICTURE
+            assert view["image"].tobytes() == expected.tobytes()
+            seen.add(ran)
+    assert seen == {0.0, 1.0}
+
+
+def test_pipelines_that_were_exchanged_are_refused() -> None:
+    views = two_views()
+    recorder = StablePretrainingRecorder(T.Compose(T.RGB(), views))
+    recorder({"image": PICTURE})
+    views.transforms[0] = T.RGB()
+    with pytest.raises(PipelineError, match="'MultiViewTransform' expected the steps"):
+        recorder({"image": PICTURE})
 
 
 UNKNOWN = {
