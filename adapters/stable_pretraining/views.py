@@ -53,15 +53,13 @@ class HostWiring(Wiring):
         if cls in READERS:
             return self._wire_noted(transform)
         if cls in HOLDERS:
-            # What runs on the picture alone is torchvision's to read.
-            walk = self._of_pictures() if cls is host.WrapTorchTransform else self
-            return walk.wire_children(transform, *HOLDERS[cls])
+            return self.wire_children(transform, *HOLDERS[cls])
         return super().wire_known(transform)
 
     @staticmethod
     def size_of(image: Any) -> Size:
-        """Height and width of a sample's image."""
-        return Wiring.size_of(image[IMAGE])
+        """Height and width of a sample's image, or, in a ``WrapTorchTransform``, of the image."""
+        return Wiring.size_of(image[IMAGE] if isinstance(image, dict) else image)
 
     def _wire_noted(self, transform: Any) -> tuple[Any, Node]:
         name = type(transform).__name__
@@ -76,11 +74,6 @@ class HostWiring(Wiring):
         if encoder is None:
             return transform, NOTHING
         return Noted(transform), Leaf(name, encoder)
-
-    def _of_pictures(self) -> Wiring:
-        wiring = Wiring(self.catalogue, self.own, self.register, self.ignore, {})
-        wiring.watches = self.watches
-        return wiring
 
 
 class ViewRecorder(TorchvisionRecorder):

@@ -39,11 +39,22 @@ def apply_haze(haze: Haze, sample: dict[str, Any]) -> tuple[Any, tuple[float, ..
     return sample, (sample["haze"],)
 
 
+def soft(image: Any) -> Any:
+    return image.filter(ImageFilter.GaussianBlur(1.0))
+
+
+def apply_soft(blur: v2.Lambda, image: Any) -> tuple[Any, tuple[float, ...]]:
+    return blur(image), (1.0,)
+
+
 def test_a_transform_of_ones_own_is_registered_or_ignored() -> None:
     registered = recorded(Haze(), register={Haze: (BlurEncoder((0.0, 1.0)), apply_haze)})
     torch.manual_seed(0)
     view = views_of(registered({"image": PICTURE}))[0]
     assert view["augself"][:-1].view(torch.float32).tolist() == [pytest.approx(view["haze"])]
+    blur = v2.Lambda(soft)
+    on_picture = recorded(T.WrapTorchTransform(blur), register={blur: (BlurEncoder(), apply_soft)})
+    assert views_of(on_picture({"image": PICTURE}))[0]["augself"][0].view(torch.float32) == 1.0
     ignored = recorded(T.Compose(T.RandomHorizontalFlip(), Haze()), ignore=[Haze])
     assert list(ignored.layout) == ["flip"]
     assert "grayscale" in recorded(T.RandomHorizontalFlip(), types=["grayscale"]).layout
