@@ -25,8 +25,16 @@ class CallableRecorder:
 
     Args:
         transform: the pipeline.
-        encoders, register, ignore, wrappers, types, still: see
-            :class:`~augself_loss.recording.torchvision.TorchvisionRecorder`.
+        encoders: encoders of augmentations of your own, or replacements of built-in ones.
+        register: for any other random callable: the callable or its class → ``(encoder, apply)``,
+            where ``apply(callable, image)`` returns the view and the encoder's columns, ``None``
+            if it was not applied. It must be a module-level function to pass to workers.
+        ignore: callables or classes whose randomness shall not be recorded.
+        wrappers: your own classes that only run another pipeline, once per image → name of the
+            attribute that holds it, e.g. ``{MyTransform: "transform"}``.
+        types: types to record even if this pipeline never applies them (as the identity), so that
+            two different pipelines give records with the same entries.
+        still: callables that are never applied as they are built; changing them later is refused.
 
     Attributes:
         layout: entries of the record, see :class:`~augself_loss.parameters.Field`.

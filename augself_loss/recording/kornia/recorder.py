@@ -47,8 +47,7 @@ class KorniaRecorder:
             you like, or a single augmentation.
         encoders: encoders of augmentations of your own, or replacements of built-in ones.
         ignore: modules or classes whose randomness shall not be recorded.
-        types: types to record even if this pipeline never applies them (as the identity), so that
-            two different pipelines give records with the same entries.
+        types: types to record even if this pipeline never applies them (as the identity).
         check_images: look at the first batch's values; 0–255 floats are refused.
 
     Attributes:

@@ -22,22 +22,18 @@ class TorchvisionRecorder(CallableRecorder):
     twins of the pipeline's transforms, which share their attributes: a probability, strength or
     range that you change in place holds from the next call on. Other steps, or a range wider than
     the encoders were built for, are refused then. It pickles with the pipeline, and so passes to
-    DataLoader workers; these see the pipeline as it was when they started.
+    DataLoader workers; these see the pipeline as it was when they started. The options are told in
+    full by :class:`~augself_loss.recording.recorder.CallableRecorder`.
 
     Args:
         transform: a v1 or v2 pipeline: ``Compose``, ``RandomApply``, ``RandomChoice``,
             ``RandomOrder``, nested as you like, or a single transform.
-        encoders: encoders of augmentations of your own (subclasses of v2's ``Transform``), or
-            replacements of built-in ones.
-        register: for any other random callable: the callable or its class → ``(encoder, apply)``,
-            where ``apply(callable, image)`` returns the view and the encoder's columns, ``None``
-            if it was not applied. It must be a module-level function to pass to workers.
+        encoders: those of your own v2 ``Transform`` classes, or replacements of built-in ones.
+        register: for any other random callable: it or its class → ``(encoder, apply)``.
         ignore: callables or classes whose randomness shall not be recorded.
-        wrappers: your own classes that only run another pipeline, once per image → name of the
-            attribute that holds it, e.g. ``{MyTransform: "transform"}``.
-        types: types to record even if this pipeline never applies them (as the identity), so that
-            two different pipelines give records with the same entries.
-        still: callables that are never applied as they are built; changing them later is refused.
+        wrappers: your own classes that only run another pipeline → the attribute that holds it.
+        types: types to record even if this pipeline never applies them (as the identity).
+        still: callables that are never applied as they are built.
 
     Attributes:
         layout: entries of the record, see :class:`~augself_loss.parameters.Field`.
