@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from solo.methods.base import BaseMethod
 from solo.utils.checkpointer import Checkpointer
 
-from augself_loss.adapters.lightning import HOSTS
-from augself_loss.adapters.lightning.host import host_classes
 from augself_loss.adapters.lightning.random_state import RandomStates
 from augself_loss.errors import LossError
 
-Callback: Any = next(
-    callback
-    for module, callback in zip(HOSTS, host_classes("Callback"), strict=True)
-    if issubclass(BaseMethod, module)
-)
+Callback: Any = Checkpointer.__base__
 """That of the Lightning which solo-learn is built on; another one may be installed too."""
 
 
