@@ -18,7 +18,6 @@ from augself_loss.adapters.lightning.step import Step
 from augself_loss.errors import LossError
 from augself_loss.hosting.batches import Place
 from augself_loss.hosting.extend import extend
-from augself_loss.hosting.optimizers import join, optimizers_in
 from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.term import loss_in, plus
 from augself_loss.loss import AugSelfLoss
@@ -176,11 +175,7 @@ def _training(host: Any) -> Mapping[str, Any]:
     @functools.wraps(host.configure_optimizers)
     def configure_optimizers(self: Any) -> Any:
         configured = host.configure_optimizers(self)
-        optimizers = list(optimizers_in(configured))
-        if optimizers:
-            names = self.augself_step.taps.names
-            join(optimizers, self.augself, {name: self.get_submodule(name) for name in names})
-            self.augself.check_optimizer(*optimizers)
+        self.augself_step.join(self, self.augself, configured)
         return configured
 
     return {

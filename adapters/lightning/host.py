@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 from typing import Any
 
 from augself_loss.errors import missing_extra
@@ -18,11 +19,10 @@ def host_classes(name: str) -> tuple[Any, ...]:
     """
     found = []
     for package in PACKAGES:
-        try:
+        with suppress(ImportError):
             found.append(getattr(importlib.import_module(package), name))
-        except ImportError:
-            continue
     if not found:
-        needs = "lightning (or pytorch_lightning)"
-        raise missing_extra("augself_loss.adapters.lightning", needs, "lightning")
+        raise missing_extra(
+            "augself_loss.adapters.lightning", "lightning (or pytorch_lightning)", "lightning"
+        )
     return tuple(found)

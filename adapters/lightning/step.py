@@ -62,7 +62,5 @@ class Step(Term):
         # Before 1.8, Lightning keeps the trainer as a plain attribute.
         trainer = getattr(module, "_trainer", None) or vars(module).get("trainer")
         if self.log is not None and trainer is not None:
-            logged = {
-                f"{self.log}/{name}": value for name, value in detached(out, base=base).items()
-            }
+            logged = detached(out, f"{self.log}/", base=base)
             module.log_dict(logged, batch_size=len(self.current[0]))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
+from augself_loss.hosting.optimizers import join, optimizers_in
 from augself_loss.hosting.pairing import Views, check_views, paired
 from augself_loss.hosting.taps import FeatureTaps, as_it_is
 from augself_loss.loss import AugSelfLoss, Output
@@ -105,6 +106,24 @@ class Term:
             augself.check_optimizer(*optimizers)
             self.optimized = True
 
+    def join(self, root: nn.Module, augself: AugSelfLoss, configured: Any) -> None:
+        """Let forgotten heads join the optimizer of the tapped modules, and see that all are held.
+
+        Args:
+            root: the host's module.
+            augself: the heads.
+            configured: what the host configured, see
+                :func:`~augself_loss.hosting.optimizers.optimizers_in`; without an optimizer nothing
+                is trained, and nothing is done.
+
+        Raises:
+            LossError: see :func:`~augself_loss.hosting.optimizers.join`.
+        """
+        optimizers = list(optimizers_in(configured))
+        if optimizers:
+            join(optimizers, augself, {name: root.get_submodule(name) for name in self.taps.names})
+            augself.check_optimizer(*optimizers)
+
     def take(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Take the records off a batch's views, and keep them for :meth:`compute`.
 
@@ -146,10 +165,16 @@ class Term:
         return out
 
 
-def detached(out: Output, **more: Tensor) -> dict[str, Tensor]:
-    """List by name what a host may log: ``total``, what else is given, and every type's loss."""
+def detached(out: Output, prefix: str = "", **more: Tensor) -> dict[str, Tensor]:
+    """List by name what a host may log: ``total``, what else is given, and every type's loss.
+
+    Args:
+        out: what :meth:`Term.compute` returned.
+        prefix: in front of every name.
+        **more: what else is logged, by name.
+    """
     values = {"total": out.total, **more, **out.terms}
-    return {name: value.detach() for name, value in values.items()}
+    return {f"{prefix}{name}": value.detach() for name, value in values.items()}
 
 
 def loss_in(output: Any) -> Tensor:

@@ -86,6 +86,16 @@ def test_optimizers_are_looked_at_once() -> None:
     term.check_optimizers(augself, [forgotten])
 
 
+def test_forgotten_heads_join_whatever_a_host_configured() -> None:
+    host, augself, term = parts()
+    optimizer = torch.optim.SGD(host.parameters(), 0.1)
+    term.join(host, augself, ([optimizer], [{"scheduler": None}]))
+    augself.check_optimizer(optimizer)
+    term.join(host, augself, None)  # nothing is trained
+    with pytest.raises(LossError, match="never learn"):
+        term.join(host, parts()[1], torch.optim.SGD([torch.zeros(1)], 0.1))
+
+
 def test_a_loss_may_stand_in_a_dict() -> None:
     one = torch.ones(())
     assert plus(one, one) == 2
@@ -99,8 +109,10 @@ def test_what_is_logged_has_no_gradient() -> None:
     views = term.take(RECORDER(torch.rand(4, 3, 4, 4)))
     with term.watch(host, views):
         base = host(views)
-        logged = detached(term.compute(augself), base=base)
+        out = term.compute(augself)
+    logged = detached(out, base=base)
     assert list(logged) == ["total", "base", "flip"]
+    assert list(detached(out, "augself/")) == ["augself/total", "augself/flip"]
     assert not any(value.requires_grad for value in logged.values())
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from augself_loss import AugSelfLoss, LossError
 from augself_loss.hosting.batches import Place
 from augself_loss.hosting.extend import extend
-from augself_loss.hosting.optimizers import join
 from augself_loss.hosting.term import Term, detached
 from augself_loss.recording.multiview import MultiViewRecorder
 
@@ -48,8 +47,7 @@ def _training(host: Any) -> Mapping[str, Any]:
 
     def build_optimizer(self: Any) -> torch.optim.Optimizer:
         optimizer = host.build_optimizer(self)
-        tapped = {name: self.get_submodule(name) for name in self.augself_term.taps.names}
-        join([optimizer], self.augself, tapped)  # the heads learn with the backbone
+        self.augself_term.join(self, self.augself, optimizer)  # the heads learn with the backbone
         return optimizer
 
     return {"compute_loss": compute_loss, "build_optimizer": build_optimizer}
