@@ -16,9 +16,8 @@ from torch import Tensor, nn
 
 from augself_loss.adapters.vissl.transform import KEY
 from augself_loss.errors import PipelineError
-from augself_loss.parameters import pack
 from augself_loss.recording.kornia.built import built
-from augself_loss.recording.multiview import MultiViewRecorder, mark_of, to_bits
+from augself_loss.recording.multiview import MultiViewRecorder
 
 IMAGES = ("data", "data_momentum")
 """Where VISSL's collators put views."""
@@ -76,7 +75,6 @@ class DeviceViews(Iterator[dict[str, Any]]):
                 "multi-crop batches of padded images are augmented by VISSL's transforms only."
             )
         with torch.no_grad():
-            views, record = self.recorder.recorders[0](images)
-        layout = self.recorder.layout
-        records.append(to_bits(pack(record, layout), mark_of(layout)))
+            views, record = self.recorder.view(0, images)
+        records.append(self.recorder.bits(record))
         return views

@@ -141,8 +141,9 @@ def _extend(optimizer: Optimizer, group: Group, forgotten: Mapping[str, Tensor])
 
 def _untrained(why: str) -> LossError:
     return LossError(
-        f"AugSelf's heads are in no optimizer: they would never learn. {why}. Pass them yourself "
-        "in configure_optimizers: [..., *self.augself.parameters()]."
+        f"AugSelf's heads are in no optimizer: they would never learn. {why}. Pass "
+        "augself.parameters() to the optimizer yourself, where you build it (Lightning: in "
+        "configure_optimizers, [..., *self.augself.parameters()])."
     )
 
 
