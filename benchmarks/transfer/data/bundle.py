@@ -25,8 +25,8 @@ import torch
 from PIL import Image
 
 from transfer.data import offline
+from transfer.data.building.rows import Built
 from transfer.data.errors import DataError
-from transfer.data.offline_build.rows import Built
 from transfer.data.sets import Setting
 from transfer.files import replace
 

@@ -20,14 +20,14 @@ from _shared.images import resized
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
+from transfer.data.building import store
+from transfer.data.building.fetch import fetch, missing
+from transfer.data.building.material import Material
+from transfer.data.building.packages import Archives
+from transfer.data.building.pictures import SIDE, trusted_pictures
+from transfer.data.building.registry import RECIPES
+from transfer.data.building.rows import Built
 from transfer.data.memory import InMemory
-from transfer.data.offline_build import store
-from transfer.data.offline_build.material import Material
-from transfer.data.offline_build.packages import Archives
-from transfer.data.offline_build.pictures import SIDE, trusted_pictures
-from transfer.data.offline_build.registry import RECIPES
-from transfer.data.offline_build.rows import Built
-from transfer.data.offline_fetch import fetch, missing
 from transfer.data.offline_tasks import TASKS, held_out_task, task, trained_and_held_out
 from transfer.data.sets import Setting
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from transfer.data.building.folds import group_folds
+from transfer.data.building.rows import Built
 from transfer.data.memory import InMemory
-from transfer.data.offline_build.folds import group_folds
-from transfer.data.offline_build.rows import Built
 from transfer.data.sets import Fold, Task
 
 VAL_OF = 5  # one training picture in so many chooses the regularization

@@ -20,7 +20,7 @@ import pytest
 if all(find_spec(name) for name in ("PIL", "rich", "torchvision")):
     from PIL import Image, ImageDraw
     from transfer.data import offline
-    from transfer.data.offline_build import locate
+    from transfer.data.building import locate
 else:
     collect_ignore_glob = ["test_*.py"]
 
@@ -34,6 +34,17 @@ TONES = {
 }
 GLYPHS = [f"1f4{number:02x}" for number in range(30)]
 HANDS = [f"1f44{digit}" for digit in range(10)]
+COPYRIGHT = b"""Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+
+Files: images/land/*
+Copyright: somebody
+License: public-domain
+ From unsplash.com.
+
+Files: images/land/sea1.jpg
+Copyright: somebody else
+License: CC-BY-SA-4.0
+"""
 COUNTRIES = ("ad", "ae", "no", "bv", "xx")
 
 
@@ -155,9 +166,10 @@ def emoji_index() -> bytes:
     animals = [(code, "Animals & Nature", "animal-mammal") for code in GLYPHS[:15]]
     places = [(code, "Travel & Places", "place-building") for code in GLYPHS[15:]]
     keys = ("image", "category", "subcategory", "name")
+    flags = [(code_of(country), "Flags", "country-flag") for country in COUNTRIES]
     entries = [
         dict(zip(keys, (f"{code}-fe0f.png", category, kind, code.upper()), strict=True))
-        for code, category, kind in animals + places
+        for code, category, kind in animals + places + flags
     ]
     return json.dumps(entries).encode()
 
@@ -165,9 +177,8 @@ def emoji_index() -> bytes:
 def debian_packages() -> dict[str, Files]:
     sky, clips, stamps = "usr/endless-sky/images", "usr/openclipart/png", "usr/tuxpaint/stamps"
     lands = {
-        f"{sky}/land/{word}{n}.jpg": encoded(noise(n, (320, 240), top=90), "JPEG")
-        for word in ("sea", "valley")
-        for n in range(6)
+        f"{sky}/land/{name}.jpg": encoded(noise(seed, (320, 240), top=90), "JPEG")
+        for seed, name in enumerate([f"{word}{n}" for word in ("sea", "valley") for n in range(9)])
     }
     grey = encoded(noise(601, (64, 64)).convert("L").convert("RGB"))
     return {
@@ -179,7 +190,8 @@ def debian_packages() -> dict[str, Files]:
         "krank": photographs("usr/krank/unera-backgrounds", ["menu.jpg"], 4),
         "endless-sky-data": lands
         | photographs(f"{sky}/land", ["station0.jpg"], 50)
-        | {f"{sky}/ship/raven.png": transparent(51)},
+        | {f"{sky}/ship/raven.png": transparent(51)}
+        | {"usr/share/doc/endless-sky-data/copyright": COPYRIGHT},
         "ufoai-textures": textures(),
         "openclipart-png": {
             f"{clips}/animals/birds/{n}.png": transparent(600 + 10 * n) for n in range(9)

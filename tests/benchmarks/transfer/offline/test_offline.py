@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 from transfer.data import offline
+from transfer.data.building import store
+from transfer.data.building.packages import PackageError
+from transfer.data.building.rows import Built
 from transfer.data.memory import InMemory
-from transfer.data.offline_build import store
-from transfer.data.offline_build.packages import PackageError
-from transfer.data.offline_build.rows import Built
 from transfer.data.offline_tasks import held_out_task
 from transfer.data.sets import Setting, Task
 

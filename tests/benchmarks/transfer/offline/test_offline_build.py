@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from transfer.data import offline
-from transfer.data.offline_build import emoji, store
-from transfer.data.offline_build.rows import Built
+from transfer.data.building import emoji, store
+from transfer.data.building.rows import Built
 
 TONES = [(250, 222, 188), (227, 194, 150), (200, 150, 105), (160, 105, 68), (92, 65, 51)]
 

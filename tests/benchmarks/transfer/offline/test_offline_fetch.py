@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from transfer.data import offline
-from transfer.data.offline_build.packages import FLUENT, KRANK, Archives, Package, PackageError
-from transfer.data.offline_fetch import FetchError, fetch, missing
+from transfer.data.building.fetch import FetchError, fetch, missing
+from transfer.data.building.packages import FLUENT, KRANK, Archives, Package, PackageError
 
 DEMO = Package("augself-demo-pictures")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from transfer.data.offline_build.folds import bucket, group_folds, merge_near_copies
-from transfer.data.offline_build.pictures import Pixels, random_crops
+from transfer.data.building.folds import bucket, group_folds, merge_near_copies
+from transfer.data.building.pictures import Pixels, random_crops
 
 rows_of_groups = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), min_size=1, max_size=80)
 

@@ -8,17 +8,24 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image
 
-from transfer.data.offline_build.pictures import Pixels, thumb
+from transfer.data.building.pictures import Pixels, from_pixels, thumb
 
 Group = TypeVar("Group", int, str)
 Label = TypeVar("Label", int, str)
 
 
-def bucket(text: str, count: int) -> int:
-    """A number below count that depends on the text alone: splits stay put as packages grow."""
-    return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), 16) % count
+def bucket(text: str, count: int, algorithm: str = "md5", digits: int = 32) -> int:
+    """A number below count that depends on the text alone: splits stay put as packages grow.
+
+    Args:
+        text: what is split, by name.
+        count: of buckets.
+        algorithm: of :mod:`hashlib`.
+        digits: how many of the hexadecimal digest's digits make the number.
+    """
+    digest = hashlib.new(algorithm, text.encode(), usedforsecurity=False).hexdigest()
+    return int(digest[:digits], 16) % count
 
 
 def group_folds(
@@ -64,7 +71,7 @@ def merge_near_copies(
     Returns:
         New group of every row.
     """
-    thumbs = np.stack([thumb(Image.fromarray(picture.transpose(1, 2, 0))) for picture in pictures])
+    thumbs = np.stack([thumb(from_pixels(picture)) for picture in pictures])
     parent = {group: group for group in groups}
 
     def root(group: str) -> str:

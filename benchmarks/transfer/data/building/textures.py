@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from transfer.data.offline_build.packages import TEXTURES, Archives, unzipped
-from transfer.data.offline_build.pictures import (
+from transfer.data.building.packages import TEXTURES, Archives, unzipped
+from transfer.data.building.pictures import (
     Thumb,
     is_flat,
     opened,
@@ -20,7 +20,7 @@ from transfer.data.offline_build.pictures import (
     square,
     thumb,
 )
-from transfer.data.offline_build.rows import Row
+from transfer.data.building.rows import Row
 
 MATERIALS = {  # the first that matches
     "grass": r"grass|hedge",

@@ -7,27 +7,13 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from transfer.data.offline_build import drawings, emoji, photographs, textures
-from transfer.data.offline_build.folds import group_folds
-from transfer.data.offline_build.material import Material
-from transfer.data.offline_build.packages import (
-    ENDLESS_SKY,
-    FLUENT,
-    KRANK,
-    LOMIRI,
-    MATE,
-    NOTO,
-    OPENCLIPART,
-    PLASMA,
-    SWEETHOME,
-    TEXTURES,
-)
-from transfer.data.offline_build.rows import Built, Row, built
+from transfer.data.building import drawings, emoji, photographs, textures
+from transfer.data.building.folds import group_folds
+from transfer.data.building.material import Material
+from transfer.data.building.packages import ENDLESS_SKY, FLUENT, NOTO, TEXTURES
+from transfer.data.building.rows import Built, Row, built
 
-PACKAGES = (
-    *(PLASMA, MATE, LOMIRI, KRANK, ENDLESS_SKY, TEXTURES),
-    *(NOTO, FLUENT, OPENCLIPART, SWEETHOME),
-)
+PACKAGES = (*photographs.WALLPAPERS, ENDLESS_SKY, TEXTURES, NOTO, FLUENT, *drawings.PACKAGES)
 SMALLEST_CLASS = 8
 HELD_OUT_OF = 10  # one picture in so many
 

@@ -6,11 +6,11 @@ import random
 import re
 from collections import Counter
 
-from transfer.data.offline_build.folds import group_folds, merge_near_copies
-from transfer.data.offline_build.material import Material
-from transfer.data.offline_build.packages import TEXTURES
-from transfer.data.offline_build.pictures import random_crops
-from transfer.data.offline_build.rows import Built, built
+from transfer.data.building.folds import group_folds, merge_near_copies
+from transfer.data.building.material import Material
+from transfer.data.building.packages import TEXTURES
+from transfer.data.building.pictures import random_crops
+from transfer.data.building.rows import Built, built
 
 PACKAGES = (TEXTURES,)
 SMALLEST_CLASS = 30

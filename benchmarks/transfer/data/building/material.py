@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from transfer.data.offline_build import emoji
-from transfer.data.offline_build.packages import Archives
-from transfer.data.offline_build.stamps import Stamp, read_stamps
-from transfer.data.offline_build.textures import Texture, read_textures
+from transfer.data.building import emoji
+from transfer.data.building.packages import Archives
+from transfer.data.building.stamps import Stamp, read_stamps
+from transfer.data.building.textures import Texture, read_textures
 
 
 class Material:
@@ -20,8 +20,7 @@ class Material:
     def glyphs(self, vendor: emoji.Vendor) -> emoji.Glyphs:
         """A vendor's emoji by code points."""
         if vendor not in self._glyphs:
-            package, pattern = emoji.VENDORS[vendor]
-            self._glyphs[vendor] = emoji.glyphs(self.archives.members(package, pattern))
+            self._glyphs[vendor] = emoji.glyphs(self.archives, vendor)
         return self._glyphs[vendor]
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from transfer.data.offline_build import (
+from transfer.data.building import (
     emojicat,
     fashion,
     flags,
@@ -15,9 +15,9 @@ from transfer.data.offline_build import (
     skintone,
     tuxphoto,
 )
-from transfer.data.offline_build.material import Material
-from transfer.data.offline_build.packages import Package
-from transfer.data.offline_build.rows import Built
+from transfer.data.building.material import Material
+from transfer.data.building.packages import Package
+from transfer.data.building.rows import Built
 
 
 class Recipe(NamedTuple):

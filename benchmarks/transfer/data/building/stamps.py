@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from transfer.data.offline_build.packages import STAMPS, Archives
-from transfer.data.offline_build.pictures import Pixels, cutout, opened, pixels
+from transfer.data.building.packages import STAMPS, Archives
+from transfer.data.building.pictures import Pixels, cutout, opened, pixels
 
 KINDS = {
     "mammal": r"animals/(mammals|marsupials)/",

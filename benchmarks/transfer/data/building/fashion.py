@@ -7,10 +7,10 @@ import gzip
 import numpy as np
 from PIL import Image
 
-from transfer.data.offline_build.material import Material
-from transfer.data.offline_build.packages import FASHION_MNIST
-from transfer.data.offline_build.pictures import SIDE, pixels
-from transfer.data.offline_build.rows import Built
+from transfer.data.building.material import Material
+from transfer.data.building.packages import FASHION_MNIST
+from transfer.data.building.pictures import SIDE, pixels
+from transfer.data.building.rows import Built
 
 PACKAGES = (FASHION_MNIST,)
 CLASSES = [

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transfer.data.offline_build.pictures import Pixels
+from transfer.data.building.pictures import Pixels
 
 
 class Row(NamedTuple):

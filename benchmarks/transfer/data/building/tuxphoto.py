@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from transfer.data.offline_build.folds import group_folds, merge_near_copies
-from transfer.data.offline_build.material import Material
-from transfer.data.offline_build.packages import STAMPS
-from transfer.data.offline_build.rows import Built, built
+from transfer.data.building.folds import group_folds, merge_near_copies
+from transfer.data.building.material import Material
+from transfer.data.building.packages import STAMPS
+from transfer.data.building.rows import Built, built
 
 PACKAGES = (STAMPS,)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import numpy as np
+from transfer.data.building.packages import OPENCLIPART, SWEETHOME, Archives, unzipped
+from transfer.data.building.pictures import cutout, is_flat, is_grey, pixels
+from transfer.data.building.rows import Row
 
-from transfer.data.offline_build.packages import OPENCLIPART, SWEETHOME, Archives, unzipped
-from transfer.data.offline_build.pictures import cutout, is_flat, pixels
-from transfer.data.offline_build.rows import Row
-
+PACKAGES = (OPENCLIPART, SWEETHOME)
 # Flags are for a task, stars and gradients hardly differ.
 _LEFT_OUT = re.compile(r"signs_and_symbols/flags|shapes/stars|gradients|duplicates|flags?[_/-]")
 
@@ -27,8 +26,7 @@ def clipart_rows(archives: Archives) -> Iterator[Row]:
         if image is None:
             continue
         picture = pixels(image)
-        levels = picture.astype(np.float32)
-        if (levels.max(0) - levels.min(0)).mean() < 12 or is_flat(picture, 12):  # near grey
+        if is_grey(picture, 12) or is_flat(picture, 12):
             continue
         name = path.split("/png/")[-1]
         kind = "/".join(name.split("/")[:-1][:2])

@@ -7,17 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from transfer.data.offline_build.packages import (
-    ENDLESS_SKY,
-    KRANK,
-    LOMIRI,
-    MATE,
-    PLASMA,
-    Archives,
-    Member,
-    Package,
-)
-from transfer.data.offline_build.pictures import (
+from transfer.data.building import packages
+from transfer.data.building.packages import Archives, Member, Package
+from transfer.data.building.pictures import (
     Pixels,
     cutout,
     is_flat,
@@ -25,7 +17,7 @@ from transfer.data.offline_build.pictures import (
     pixels,
     random_crops,
 )
-from transfer.data.offline_build.rows import Row
+from transfer.data.building.rows import Row
 
 _PLASMA_NAMES = (
     "FallenLeaf|Path|DarkestHour|Autumn|EveningGlow|Grey|Kite|ColorfulCups|OneStandsOut|ColdRipple"
@@ -33,11 +25,12 @@ _PLASMA_NAMES = (
 )
 # Which files of a package are photographs, and how many crops to take of one.
 WALLPAPERS: dict[Package, tuple[str, int]] = {
-    PLASMA: (rf"/({_PLASMA_NAMES})/contents/images/2560x1600\.jpg$", 130),
-    MATE: (r"/mate/nature/.*\.jpg$", 130),
-    LOMIRI: (r"backgrounds/.*by.*\.jpg$", 130),
-    KRANK: (r"unera-backgrounds/.*\.jpg$", 70),
+    packages.PLASMA: (rf"/({_PLASMA_NAMES})/contents/images/2560x1600\.jpg$", 130),
+    packages.MATE: (r"/mate/nature/.*\.jpg$", 130),
+    packages.LOMIRI: (r"backgrounds/.*by.*\.jpg$", 130),
+    packages.KRANK: (r"unera-backgrounds/.*\.jpg$", 70),
 }
+LAND = r"/images/land/.*\.jpg$"
 # First word of the names of Endless Sky's landscapes: those are kept for the locate task.
 LANDSCAPES = {
     *("sea", "water", "beach", "mountain", "valley", "snow", "desert"),
@@ -50,7 +43,7 @@ def wallpaper_rows(archives: Archives, rng: random.Random) -> Iterator[Row]:
     for package, (pattern, count) in WALLPAPERS.items():
         for path, data in archives.members(package, pattern):
             # Plasma's files are all named after their size, their folders after the photograph.
-            name = path.split("/")[-4] if package is PLASMA else PurePosixPath(path).name
+            name = path.split("/")[-4] if package is packages.PLASMA else PurePosixPath(path).name
             image = photograph(data, 1200)
             for crop in random_crops(image, count, rng, scale=(0.16, 1.0), flat=12):
                 yield _crop_row(crop, package, name)
@@ -59,13 +52,13 @@ def wallpaper_rows(archives: Archives, rng: random.Random) -> Iterator[Row]:
 def endless_sky_rows(archives: Archives, rng: random.Random) -> Iterator[Row]:
     """Crops of photographs that are no landscape, and renders of ships, planets and outfits."""
     pattern = r"/images/(land/.*\.jpg|(outfit|ship|planet)/.*\.png)$"
-    for path, data in archives.members(ENDLESS_SKY, pattern):
+    for path, data in archives.members(packages.ENDLESS_SKY, pattern):
         name = PurePosixPath(path).name
         if "/land/" in path:
             if not _is_landscape(name):
                 image = photograph(data)
                 for crop in random_crops(image, 40, rng, smallest=72, flat=9):
-                    yield _crop_row(crop, ENDLESS_SKY, name)
+                    yield _crop_row(crop, packages.ENDLESS_SKY, name)
             continue
         image_or_none = cutout(data)
         if image_or_none is not None and not is_flat(pixels(image_or_none), 10):
@@ -75,7 +68,7 @@ def endless_sky_rows(archives: Archives, rng: random.Random) -> Iterator[Row]:
 
 def landscapes(archives: Archives) -> list[Member]:
     """Name and bytes of the landscape photographs, by name; no method is pretrained on them."""
-    members = archives.members(ENDLESS_SKY, r"/images/land/.*\.jpg$")
+    members = archives.members(packages.ENDLESS_SKY, LAND)
     named = ((PurePosixPath(path).name, data) for path, data in members)
     return sorted(member for member in named if _is_landscape(member[0]))
 

@@ -1,4 +1,4 @@
-"""Download the packages that the offline set is built from, by apt-get and npm."""
+"""Download the packages that pictures are made of, by apt-get and npm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from transfer.data.offline_build.packages import Package
+from transfer.data.building.packages import Package
 from transfer.errors import TransferError
 
 
@@ -60,8 +60,8 @@ def _without_tool(tool: str, packages: Sequence[Package], folder: Path) -> str:
     )
     where = "Debian 12" if tool == "apt-get" else "a machine with Node.js"
     return (
-        f"The offline set needs {tool} to download {names}, but {tool} is not installed. Run this"
-        f" on {where}, or put the archives into {folder / packages[0].subfolder} yourself."
+        f"Making the pictures needs {tool} to download {names}, but {tool} is not installed. Run"
+        f" this on {where}, or put the archives into {folder / packages[0].subfolder} yourself."
     )
 
 

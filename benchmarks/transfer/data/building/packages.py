@@ -54,6 +54,12 @@ class Package:
             raise PackageError(f"Expected one archive of {self.name}, found {names}: keep one.")
         return found[0] if found else None
 
+    def version_in(self, folder: Path) -> str:
+        """The version of its archive, which must be below ``folder``."""
+        path = self.find(folder)
+        assert path is not None
+        return self.version or path.name.split("_")[1].replace("%3a", ":")
+
 
 ENDLESS_SKY = Package("endless-sky-data")
 FASHION_MNIST = Package("dataset-fashion-mnist")

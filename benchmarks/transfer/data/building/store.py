@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from transfer.data.offline_build.rows import Built
+from transfer.data.building.rows import Built
 from transfer.errors import TransferError
 from transfer.files import replace
 
