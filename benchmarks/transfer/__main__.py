@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from _shared import pack
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +18,7 @@ from transfer import recipes
 from transfer.config import METHODS, Config
 from transfer.data import bundle
 from transfer.data import settings as data
+from transfer.data.building.pack import make
 from transfer.data.errors import DataError
 from transfer.data.sets import Setting
 from transfer.errors import TransferError
@@ -122,6 +124,11 @@ def write_bundle(args: argparse.Namespace) -> None:
     _load(args, config.picture, config.view)
     size = bundle.write(args.path, config.picture, args.out)
     print(f"{args.out}: {size / 1e6:.1f} MB, pictures of {config.picture} pixels")
+
+
+def make_pack(args: argparse.Namespace) -> None:
+    """Make the examples' pictures, of the packages that the offline set is made of."""
+    make.make(args.path / "packages", args.out)
 
 
 def make_report(args: argparse.Namespace) -> None:
@@ -253,6 +260,11 @@ def _arguments() -> argparse.Namespace:
     )
     one_file.add_argument("--out", type=Path, default=Path("offline.zip"), help="file to write")
     one_file.set_defaults(do=write_bundle)
+
+    small = commands.add_parser("pack", help="make the pictures in examples/_shared/data anew")
+    small.add_argument("--path", type=Path, required=True, help="folder for packages/")
+    small.add_argument("--out", type=Path, default=pack.DATA, help="folder to write to")
+    small.set_defaults(do=make_pack)
 
     weigh = commands.add_parser("gradients", parents=[common], help="weigh the term, to choose λ")
     weigh.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))

@@ -6,7 +6,8 @@
     task = pack.load("skintone")
     train = task.images[task.split == 0]
 
-The pack is made by `data/build.py`; `data/ATTRIBUTION.md` says whose pictures these are.
+`data/ATTRIBUTION.md` says whose pictures these are, `benchmarks/transfer/README.md` how to make
+the pack anew.
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ def _existing(file: str) -> Path:
     path = DATA / file
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} is missing: restore it from the repository, or make the pack with "
-            f"`python examples/_shared/data/build.py --cache DIR`"
+            f"{path} is missing: restore it from the repository, or make the pack in the folder "
+            f"benchmarks with `python -m transfer pack --path DIR`"
         )
     return path
 

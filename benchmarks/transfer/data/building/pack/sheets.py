@@ -10,11 +10,12 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from pictures import WHITE, Box
 from PIL import Image
+
+from transfer.data.building.pictures import Box, Pixels
 
 TRAIN, TEST = 0, 1
 # Lossy WebP smooths over its blocks, so that colours of a tile would bleed into its neighbours.
@@ -22,11 +23,10 @@ TRAIN, TEST = 0, 1
 GUTTER = 4
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """One picture: where it comes from and, in a labelled task, what is known of it."""
 
-    image: Image.Image
+    picture: Pixels
     origin: str
     label: int | None = None
     split: int | None = None
@@ -48,26 +48,22 @@ class Sheet:
         """Columns of a roughly square sheet, well below WebP's limit of 16383 px a side."""
         return math.ceil(math.sqrt(len(self.tiles)))
 
-    @property
-    def size(self) -> int:
-        """Side of a tile in pixels."""
-        return int(self.tiles[0].image.width)
-
     def render(self) -> Image.Image:
-        """Paste the tiles row by row."""
+        """Tiles row by row, their edge pixels repeated outwards."""
         rows = math.ceil(len(self.tiles) / self.columns)
-        step = self.size + 2 * GUTTER
-        sheet = Image.new("RGB", (self.columns * step, rows * step), WHITE)
-        for number, tile in enumerate(self.tiles):
-            row, column = divmod(number, self.columns)
-            sheet.paste(with_gutter(tile.image), (column * step, row * step))
-        return sheet
+        around = ((0, 0), (0, 0), (GUTTER, GUTTER), (GUTTER, GUTTER))
+        tiles = np.pad(np.stack([tile.picture for tile in self.tiles]), around, mode="edge")
+        blank = np.full((rows * self.columns - len(tiles), *tiles.shape[1:]), 255, np.uint8)
+        grid = np.concatenate([tiles, blank]).reshape(rows, self.columns, *tiles.shape[1:])
+        step = tiles.shape[-1]
+        lines = grid.transpose(0, 3, 1, 4, 2)  # row, line, column, pixel, channel
+        return Image.fromarray(lines.reshape(rows * step, self.columns * step, 3))
 
     def describe(self) -> dict[str, Any]:
         """The task's entry in the index; labels, splits and boxes only where there are any."""
         entry: dict[str, Any] = {
             "about": self.about,
-            "tile": self.size,
+            "tile": self.tiles[0].picture.shape[-1],
             "gutter": GUTTER,
             "columns": self.columns,
             "count": len(self.tiles),
@@ -88,14 +84,8 @@ class Sheet:
         return path.stat().st_size
 
 
-def with_gutter(image: Image.Image) -> Image.Image:
-    """The picture with its edge pixels repeated outwards."""
-    widths = ((GUTTER, GUTTER), (GUTTER, GUTTER), (0, 0))
-    return Image.fromarray(np.pad(np.asarray(image), widths, mode="edge"))
-
-
-def write_index(path: Path, sheets: list[Sheet], sources: list[dict[str, str]]) -> int:
-    """Write the index, one line per list so that diffs stay readable; return its size."""
+def index(sheets: list[Sheet], sources: list[dict[str, str]]) -> str:
+    """Describe all sheets as JSON, one line per list so that diffs stay readable."""
     tasks = []
     for sheet in sheets:
         fields = (
@@ -104,6 +94,4 @@ def write_index(path: Path, sheets: list[Sheet], sources: list[dict[str, str]]) 
         )
         tasks.append(f"  {json.dumps(sheet.name)}: {{\n" + ",\n".join(fields) + "\n  }")
     listed = ",\n".join("  " + json.dumps(source, ensure_ascii=False) for source in sources)
-    text = f'{{\n "sources": [\n{listed}\n ],\n "tasks": {{\n' + ",\n".join(tasks) + "\n }\n}\n"
-    path.write_text(text, encoding="utf-8")
-    return path.stat().st_size
+    return f'{{\n "sources": [\n{listed}\n ],\n "tasks": {{\n' + ",\n".join(tasks) + "\n }\n}\n"

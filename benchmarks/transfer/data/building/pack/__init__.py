@@ -1,0 +1,1 @@
+"""The quickstart's pack: small tasks of the pictures that may be passed on freely."""
