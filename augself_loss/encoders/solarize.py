@@ -90,13 +90,13 @@ class SolarizeEncoder(RegressionEncoder):
     kornia = {"RandomSolarize": _read_kornia}
     torchvision = {
         "RandomSolarize": lambda step: {
-            "solarize": (_fraction(step.config["threshold"], step.white),)
+            "solarize": (fraction_of(step.config["threshold"], step.white),)
         }
     }
     kornia_writers = {"RandomSolarize": _write}
 
 
-def _fraction(threshold: float, white: float) -> float:
+def fraction_of(threshold: float, white: float) -> float:
     """Read torchvision's threshold, which counts in the image's own values, as a fraction of white.
 
     Beyond the brightest value it changes nothing, like 1; below 0 everything, like 0.

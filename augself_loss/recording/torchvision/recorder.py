@@ -27,7 +27,9 @@ class TorchvisionRecorder(CallableRecorder):
 
     Args:
         transform: a v1 or v2 pipeline: ``Compose``, ``RandomApply``, ``RandomChoice``,
-            ``RandomOrder``, nested as you like, or a single transform.
+            ``RandomOrder``, nested as you like, or a single transform. Classes of your own whose
+            ``__call__`` only draws numbers and hands them to PIL's ``ImageFilter.GaussianBlur`` or
+            ``ImageOps.solarize`` are known by their code.
         encoders: those of your own v2 ``Transform`` classes, or replacements of built-in ones.
         register: for any other random callable: it or its class → ``(encoder, apply)``.
         ignore: callables or classes whose randomness shall not be recorded.

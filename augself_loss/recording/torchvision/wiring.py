@@ -13,6 +13,7 @@ from augself_loss.encoders.base import Step
 from augself_loss.recording.follow import Children, Settings
 from augself_loss.recording.plan import NOTHING, Leaf, Node
 from augself_loss.recording.reported import Size
+from augself_loss.recording.torchvision.pil import encoder_of, run_noting
 from augself_loss.recording.torchvision.taps import tapped
 from augself_loss.recording.torchvision.wrapped import Counted, Wrapped
 from augself_loss.recording.twins import held_by, holding
@@ -40,7 +41,7 @@ class Wiring(Walk):
     )
 
     def wire_known(self, transform: Any) -> tuple[Any, Node]:
-        """Wire what runs another pipeline, torchvision's own, or what a user's encoder reads."""
+        """Wire what runs another pipeline, is torchvision's own, or is read by what it draws."""
         cls, name = type(transform), type(transform).__name__
         held = self.held_in(transform)
         if held is not None:
@@ -53,7 +54,14 @@ class Wiring(Walk):
             return self._wire_container(transform)
         if self._tappable(cls):
             return self._wire_leaf(transform)
-        raise self.unknown(transform)
+        try:
+            encoder = encoder_of(transform)
+        except LookupError:
+            raise self.unknown(transform) from None
+        if encoder is None:
+            return self._left_still(transform)
+        own = (one for one in self.own if isinstance(one, type(encoder)))
+        return self._reported(transform, next(own, encoder), run_noting)
 
     def held_in(self, transform: Any) -> str | None:
         """Name the attribute in which a transform holds the pipeline that it only runs."""
