@@ -5,7 +5,8 @@ views. Adding a library is a module that walks its pipelines and one that makes 
 what they did; how that is read stands on the encoders.
 
 - Before the first image: ``walk`` (pipelines of callables), ``plan`` (what no record can tell),
-  ``catalogue`` (which encoder reads what), ``follow`` (what a user changes later).
+  ``catalogue`` (which encoder reads what), ``follow`` (what a user changes later), ``rehearsal``
+  (what an object that makes several views does with its pipelines).
 - While views are made: ``recorder`` (runs pipelines of callables), ``notes`` (where steps are
   noted), ``twins`` (objects that note, beside the user's own), ``reported`` and ``foresee``
   (callables that say nothing of themselves).

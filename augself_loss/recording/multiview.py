@@ -105,12 +105,8 @@ class MultiViewRecorder:
             ``[view 1, …, view N, packed]`` with ``packed`` ``(N, P)`` int32, ``(B, N, P)`` for a
             batch, to be read by :func:`split_views`; P is the layout's columns and the mark.
         """
-        views, rows = [], []
-        for number in range(len(self.recorders)):
-            view, record = self.view(number, image)
-            views.append(view)
-            rows.append(self._row(record))
-        return [*views, to_bits(torch.stack(rows, dim=-2), self._mark)]
+        made = [self.view(number, image) for number in range(len(self.recorders))]
+        return [*(view for view, _ in made), self.packed([record for _, record in made])]
 
     def view(self, number: int, image: Any) -> tuple[Any, Record]:
         """Make one of the views, for hosts that ask for them one by one.
@@ -123,10 +119,18 @@ class MultiViewRecorder:
             The view and its record, with the identity of what only another view's pipeline applies.
         """
         view, record = self.recorders[number](image)
-        if list(record) == list(self.layout):
-            return view, record
-        completed = self._completed(record, view)
-        return view, {name: completed[name] for name in self.layout}
+        return view, self._completed(record, view)
+
+    def packed(self, records: Sequence[Record]) -> Tensor:
+        """Pack the records of all views.
+
+        Args:
+            records: one per view, as :meth:`view` returns it.
+
+        Returns:
+            ``(..., N, P)`` int32, what :meth:`__call__` returns last.
+        """
+        return to_bits(torch.stack([self._row(record) for record in records], dim=-2), self._mark)
 
     def bits(self, record: Record) -> Tensor:
         """Write one view's record as it travels, for hosts whose views carry their own.
@@ -147,7 +151,9 @@ class MultiViewRecorder:
         return row if row is not None and fits else pack(record, self.layout)
 
     def _completed(self, record: Record, view: Any) -> Record:
-        """Add the identity of what only another view's pipeline applies."""
+        """Add the identity of what only another view's pipeline applies, in the layout's order."""
+        if list(record) == list(self.layout):
+            return record
         like = next(iter(record.values()), None)
         if like is None:  # of nothing recorded, only the view says how many images it is made of
             batch = view.shape[:-3] if isinstance(view, Tensor) else ()
@@ -158,7 +164,8 @@ class MultiViewRecorder:
             for name, field in self.layout.items()
             if name not in record
         }
-        return {**record, **identities}
+        completed = {**record, **identities}
+        return {name: completed[name] for name in self.layout}
 
 
 def _per_view(recorders: Recorder | Sequence[Recorder], views: int | None) -> list[Recorder]:

@@ -90,8 +90,7 @@ class CallableRecorder:
                 not be true.
         """
         self.check(image)
-        for watch in self._watches:
-            watch.check(self._known)
+        self.follow()
         with logged() as steps:
             view = self.transform(image)
         return check_one_view(view, image, "The pipeline"), self.settle(steps)
@@ -102,6 +101,15 @@ class CallableRecorder:
         Args:
             image: what the recorder was given.
         """
+
+    def follow(self) -> None:
+        """Look whether the pipeline is still one that the records can tell.
+
+        Raises:
+            PipelineError: it was changed so that they could not.
+        """
+        for watch in self._watches:
+            watch.check(self._known)
 
     def settle(self, steps: Iterable[Entry]) -> Record:
         """Make the record of a view from the steps that were noted while it was made.

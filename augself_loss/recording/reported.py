@@ -18,7 +18,8 @@ Size: TypeAlias = "tuple[int, int]"
 """Height and width in pixels."""
 
 TWO_VIEWS = (
-    "A record is that of one view: let the wrapper make one, or give its pipeline to "
+    "A record is that of one view: let the wrapper make one; give an object that makes several to "
+    "ViewsRecorder(transform); or give its pipeline to "
     "MultiViewRecorder(TorchvisionRecorder(pipeline), views=2), which makes several views and a "
     "record of each."
 )

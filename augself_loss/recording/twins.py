@@ -40,6 +40,19 @@ def holding(original: Any, attribute: str, held: Any) -> Any:
     Raises:
         PipelineError: an object without a ``__dict__``.
     """
+    return holding_each(original, {attribute: held})
+
+
+def holding_each(original: Any, held: Mapping[str, Any]) -> Any:
+    """Make a twin of an object that differs in what some of its attributes hold.
+
+    Args:
+        original: it stays as it is.
+        held: attribute → what the twin's holds.
+
+    Raises:
+        PipelineError: an object without a ``__dict__``.
+    """
     cls: Any = type(original)
     if getattr(cls, "__dictoffset__", 0) == 0:
         raise PipelineError(
@@ -47,8 +60,9 @@ def holding(original: Any, attribute: str, held: Any) -> Any:
             "shares, found __slots__ alone. Leave __slots__ out, or register how to run and read "
             "it."
         )
-    made = twin(original, _holder(cls, attribute))
-    object.__setattr__(made, attribute, held)
+    made = twin(original, _holder(cls, tuple(held)))
+    for attribute, value in held.items():
+        object.__setattr__(made, attribute, value)
     return made
 
 
@@ -60,36 +74,45 @@ def refilled(original: Any, attribute: str, children: Sequence[Any]) -> Any:
         attribute: where it holds them: a list, tuple, mapping, or one child alone.
         children: as many as :func:`held_by` lists.
     """
-    held: Any = getattr(original, attribute)
-    if isinstance(held, Mapping):
-        return holding(original, attribute, dict(zip(held, children, strict=True)))
+    return holding(original, attribute, in_form_of(getattr(original, attribute), children))
+
+
+def in_form_of(held: Any, children: Sequence[Any]) -> Any:
+    """Put other children in the form in which a container held its own.
+
+    Args:
+        held: a list, tuple, mapping, or one child alone.
+        children: as many as were in it.
+    """
+    if isinstance(held, (Mapping, nn.ModuleDict)):
+        return dict(zip(held.keys(), children, strict=True))
     if isinstance(held, nn.ModuleList):  # the twin's children need be no modules
-        return holding(original, attribute, list(children))
+        return list(children)
     if isinstance(held, (list, tuple)):
-        return holding(original, attribute, type(held)(children))
+        return type(held)(*children) if hasattr(held, "_fields") else type(held)(children)
     (child,) = children
-    return holding(original, attribute, child)
+    return child
 
 
 class _Holder:
     """What all twins of containers share: how they pickle."""
 
-    attribute: str
+    attributes: tuple[str, ...]
 
     def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
-        name = type(self).attribute
-        return holding, (getattr(self, ORIGINAL), name, getattr(self, name))
+        held = {name: getattr(self, name) for name in type(self).attributes}
+        return holding_each, (getattr(self, ORIGINAL), held)
 
 
 @functools.cache
-def _holder(cls: Any, attribute: str) -> Any:
-    slots = (ORIGINAL, attribute)  # a slot comes before the dict's entry of its name
-    return type(cls.__name__, (_Holder, cls), {"__slots__": slots, "attribute": attribute})
+def _holder(cls: Any, attributes: tuple[str, ...]) -> Any:
+    slots = (ORIGINAL, *attributes)  # a slot comes before the dict's entry of its name
+    return type(cls.__name__, (_Holder, cls), {"__slots__": slots, "attributes": attributes})
 
 
 def held_by(container: Any, attribute: str) -> list[Any]:
     """List what a container's attribute holds: its children, or one child."""
     held = getattr(container, attribute)
-    if isinstance(held, Mapping):
+    if isinstance(held, (Mapping, nn.ModuleDict)):
         return list(held.values())
     return list(held) if isinstance(held, (list, tuple, nn.ModuleList)) else [held]

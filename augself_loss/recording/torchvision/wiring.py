@@ -36,7 +36,8 @@ class Wiring(Walk):
     recorder = "TorchvisionRecorder"
     hint = (
         " If it only runs another pipeline, name the attribute that holds it "
-        "(wrappers={{{name}: 'transform'}}); if it makes several views, give their pipeline to "
+        "(wrappers={{{name}: 'transform'}}); if it makes several views of pipelines that it holds, "
+        "use ViewsRecorder(transform), which knows it, or give their pipeline to "
         "MultiViewRecorder(TorchvisionRecorder(pipeline))."
     )
 
