@@ -1,8 +1,9 @@
 """Where records come from: one recorder per augmentation library, and what they share.
 
 ``kornia`` and ``torchvision`` each run a pipeline and read what it did; ``multiview`` makes several
-views. Adding a library is a module that walks its pipelines and one that makes its transforms say
-what they did; how that is read stands on the encoders.
+views, ``one_by_one`` for data sets that run a list of pipelines themselves. Adding a library is a
+module that walks its pipelines and one that makes its transforms say what they did; how that is
+read stands on the encoders.
 
 - Before the first image: ``walk`` (pipelines of callables), ``plan`` (what no record can tell),
   ``catalogue`` (which encoder reads what), ``follow`` (what a user changes later), ``rehearsal``
