@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 import torch
 from PIL import Image
-from scripts import check_marks, plain
+from scripts import check_marks, check_printed, plain
 from torchvision import datasets
 
 pytestmark = pytest.mark.slow
@@ -63,6 +63,12 @@ def test_every_script_is_in_the_index() -> None:
 
 def test_an_augmentation_of_your_own(tmp_path: Path, run: Run) -> None:
     assert "vignette" in run(EXAMPLES / "own_augmentation.py", cwd=tmp_path)
+
+
+def test_a_public_script_with_two_crops(tmp_path: Path, run: Run) -> None:
+    pytest.importorskip("lightning")  # which the examples' command line seeds by
+    assert len((EXAMPLES / "simsiam_two_crops.py").read_text().splitlines()) <= 70
+    check_printed("simsiam_two_crops", tmp_path, run)
 
 
 @pytest.mark.parametrize("source", ["cifar10", "stl10"])

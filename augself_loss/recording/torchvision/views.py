@@ -111,8 +111,8 @@ class ViewsRecorder(MultiViewRecorder):
             returned = self._twin(image)
         views = performance.views(returned)
         records = [
-            self._completed(recorder.settle(performance.steps(call)))
-            for recorder, call in zip(self._of_views, self._script.views, strict=True)
+            self._completed(recorder.settle(performance.steps(call)), view)
+            for recorder, call, view in zip(self._of_views, self._script.views, views, strict=True)
         ]
         return [*views, self.packed(records)]
 
