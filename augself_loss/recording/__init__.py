@@ -6,8 +6,9 @@ module that walks its pipelines and one that makes its transforms say what they 
 read stands on the encoders.
 
 - Before the first image: ``walk`` (pipelines of callables), ``plan`` (what no record can tell),
-  ``catalogue`` (which encoder reads what), ``follow`` (what a user changes later), ``rehearsal``
-  (what an object that makes several views does with its pipelines).
+  ``catalogue`` (which encoder reads what), ``follow`` (what a user changes later), ``cast``
+  and ``rehearsal`` (which pipelines an object that makes several views holds, and what it does with
+  them).
 - While views are made: ``recorder`` (runs pipelines of callables), ``notes`` (where steps are
   noted), ``twins`` (objects that note, beside the user's own), ``reported`` and ``foresee``
   (callables that say nothing of themselves).

@@ -12,11 +12,12 @@ import numpy as np
 import public_scripts as public
 import pytest
 import torch
-from PIL import Image, ImageFilter, ImageOps
+from PIL import ImageFilter, ImageOps
 from torch import Tensor, nn
 from torchvision import transforms as v1
 from torchvision.transforms import functional as f1
 from torchvision.transforms import v2
+from views_objects import Views, geometry, picture, seeded
 
 from augself_loss import Record
 from augself_loss.errors import ImageError, PipelineError
@@ -42,21 +43,6 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "DINO": public.DataAugmentationDINO,
 }
 VIEWS = {"DINO": 5}
-
-
-def picture(seed: int) -> Any:
-    noise = np.random.RandomState(seed).randint(0, 256, (7, 9, 3), dtype=np.uint8)
-    return Image.fromarray(noise).resize((45, 35), Image.Resampling.BICUBIC)
-
-
-def seeded(seed: int, make: Callable[[Any], Any], image: Any) -> tuple[Any, list[Any]]:
-    """Run under one seed of all three, and say where the random states stand afterwards."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    made = make(image)
-    following = [random.random(), np.random.rand(), float(torch.rand(1))]
-    return made, following
 
 
 def rebuilt(image: Any, record: Record, size: int) -> Tensor:
@@ -121,28 +107,6 @@ def test_recorded_values_come_from_the_whole_range() -> None:
     assert (solarize[:, [0, 2, 3, 4]] == 1).all()
     local = torch.stack([record["crop"] for row in rows for record in row[2:]])
     assert (local[..., 2] * local[..., 3]).max() < 0.42
-
-
-class Views:
-    """An object of a user's own: does with its pipelines what it is told."""
-
-    def __init__(self, make: Callable[[Any, Any], Any], **held: Any) -> None:
-        self.make = _Plain(make)
-        vars(self).update(held)
-
-    def __call__(self, image: Any) -> Any:
-        return self.make.function(self, image)
-
-
-class _Plain:
-    """Holds a function, and is no pipeline itself."""
-
-    def __init__(self, function: Any) -> None:
-        self.function = function
-
-
-def geometry(size: int = 16) -> Any:
-    return v2.Compose([v2.RandomResizedCrop(size), v2.RandomHorizontalFlip()])
 
 
 class ModuleViews(nn.Module):
@@ -224,104 +188,6 @@ def test_it_is_a_multi_view_recorder() -> None:
     view, record = recorder.view(1, picture(0))
     assert view.shape == (3, public.SIZE, public.SIZE)
     assert list(record) == list(recorder.layout)
-
-
-def mixed(o: Any, x: Any) -> Any:
-    a, b = o.a(x), o.a(x)
-    return [a, (a + b) / 2]
-
-
-def in_place(o: Any, x: Any) -> Any:
-    a, b = o.a(x), o.a(x)
-    if isinstance(a, Tensor):
-        a.mul_(0.5)
-    elif isinstance(a, Image.Image):
-        a.putpixel((0, 0), (1, 2, 3))
-    return [a, b]
-
-
-def sometimes(o: Any, x: Any) -> Any:
-    """Swap views, as something outside of the image's random numbers says."""
-    o.count += 1
-    return [o.a(x), o.b(x)] if o.count == 1 else [o.b(x), o.a(x)]
-
-
-REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
-    "mixed": (mixed, "it does more"),
-    "stacked": (lambda o, x: torch.stack([o.a(x), o.a(x)]), "it does more"),
-    "changed first": (lambda o, x: [o.a(x.convert("L")), o.b(x)], "it does more"),
-    "another image": (lambda o, x: [o.a(x), o.b("x")], "found str"),
-    "more than an image": (lambda o, x: [o.a(x, 1), o.b(x)], "found 2 arguments"),
-    "one view": (lambda o, x: o.a(x), "one view, of which MultiViewRecorder"),
-    "a list of one": (lambda o, x: [o.a(x)], "one view, of which MultiViewRecorder"),
-    "the image too": (lambda o, x: [o.a(x), x], "found the image itself"),
-    "something else": (lambda o, x: [o.a(x), o.b(x), 3], "found a int among them"),
-    "nested": (lambda o, x: [[o.a(x)], [o.b(x)]], "found a list among them"),
-    "named": (lambda o, x: {"a": o.a(x), "b": o.b(x)}, "found a dict"),
-    "no view": (lambda o, x: None, "found a NoneType"),  # noqa: ARG005
-    "two arguments": (lambda o, x, y: [o.a(x), o.b(y)], "it does more"),
-    "random": (lambda o, x: [(o.a, o.b)[random.random() < 2](x)] * 2, "from random itself"),
-    "numpy": (lambda o, x: [o.a(x), o.b(x)][:: 1 - 2 * (np.random.rand() > 2)], "from numpy"),
-    "torch": (lambda o, x: [(o.a, o.b)[int(torch.rand(()) < 2)](x)] * 2, "from torch itself"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_does_more_than_making_views_is_refused(name: str) -> None:
-    make, found = REFUSED[name]
-    plain = Views(make, a=geometry(), b=geometry())
-    before = [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]
-    with pytest.raises(PipelineError, match=found) as refused:
-        ViewsRecorder(plain)
-    assert "MultiViewRecorder([TorchvisionRecorder(pipeline1)" in str(refused.value)
-    assert before == [
-        random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("given", ["tensor", "PIL"])
-def test_views_changed_in_place_are_refused(given: str) -> None:
-    recorder = ViewsRecorder(Views(in_place, a=geometry()))
-    image = picture(0) if given == "PIL" else f1.to_tensor(picture(0))
-    with pytest.raises(PipelineError, match=r"'Views' .* views that its pipelines did not make"):
-        recorder(image)
-
-
-def test_an_order_that_changes_is_refused() -> None:
-    plain = Views(sometimes, a=geometry(), b=geometry(), count=0)
-    recorder = ViewsRecorder(plain)
-    assert plain.count == 0  # rehearsing was none of its calls
-    recorder(picture(0))
-    assert plain.count == 1
-    with pytest.raises(PipelineError, match="its pipelines in another order"):
-        recorder(picture(0))
-
-
-def test_what_is_changed_later_holds_or_is_refused() -> None:
-    plain = public.DataAugmentationDINO(local_crops_number=2)
-    recorder = ViewsRecorder(plain)
-    plain.global_transfo1.transforms[2].prob = 0.0
-    assert split_views([v[None] for v in recorder(picture(0))], recorder.layout)[1][0]["blur"] == 0
-    plain.global_transfo1.transforms[2].prob = 1.0
-    plain.global_transfo1.transforms[2].radius_max = 9.0
-    with pytest.raises(PipelineError, match=r"'DinoBlur' expected to draw sigma from \(0.1, 2.0\)"):
-        list(map(recorder, [picture(0)] * 20))
-    plain.global_transfo1.transforms[2].radius_max = 2.0
-    for number in (1, 3):
-        plain.local_crops_number = number
-        with pytest.raises(PipelineError, match=r"'DataAugmentationDINO' .*Make a new recorder"):
-            recorder(picture(0))
-    plain.local_crops_number = 2
-    recorder(picture(0))
-    plain.local_transfo = plain.global_transfo1
-    with pytest.raises(PipelineError, match="expected the steps"):
-        recorder(picture(0))
-
-
-def test_a_step_in_a_thread_of_its_own_is_refused() -> None:
-    recorder = ViewsRecorder(OBJECTS["SimSiam"]())
-    with pytest.raises(PipelineError, match="found a thread of its own"):
-        recorder._twin.base_transform(picture(0))
 
 
 def test_pipelines_are_recorded_or_refused_as_alone() -> None:

@@ -16,10 +16,11 @@ from torchvision.transforms import Compose
 
 from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError
+from augself_loss.recording.cast import GIVE_PIPELINES, Cast, on_stage
 from augself_loss.recording.follow import REMAKE
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.notes import Entry, logged
-from augself_loss.recording.rehearsal import GIVE_PIPELINES, Cast, Script, on_stage, rehearse
+from augself_loss.recording.rehearsal import Script, rehearse
 from augself_loss.recording.reported import Apply, check_one_view
 from augself_loss.recording.torchvision.recorder import TorchvisionRecorder
 
