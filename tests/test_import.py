@@ -143,6 +143,7 @@ NEEDS: dict[str, set[str]] = {
     "recording.torchvision": {"torchvision"},
     "recording.kornia": set(),
     "recording.multiview": set(),
+    "recording.one_by_one": set(),
     "taps": set(),
 }
 

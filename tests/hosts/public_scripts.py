@@ -164,7 +164,7 @@ class TrainTransform:
 
 
 class DataAugmentationDINO:
-    """DINO's and iBOT's."""
+    """DINO's."""
 
     def __init__(self, local_crops_number: int = 3) -> None:
         colours = transforms.Compose([transforms.RandomHorizontalFlip(), *jitter_and_grey()])

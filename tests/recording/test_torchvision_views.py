@@ -85,9 +85,9 @@ def test_views_are_theirs_and_records_rebuild_them(name: str) -> None:
             assert torch.equal(view, same)
             again = rebuilt(image, {k: v[0] for k, v in record.items()}, view.shape[-1])
             off.append(float((view - again).abs().max()))
-    # Factors in float32, and blur before or after a flip, may differ by a grey level or two.
-    assert max(off) < 0.06
-    assert np.median(off) < 0.03
+    # Where the blur comes before a flip, rebuilt after it, one grey level in 255 may differ.
+    assert max(off) < 1.5 / 255 / 0.2
+    assert np.median(off) < 1e-5
 
 
 def test_recorded_values_come_from_the_whole_range() -> None:
