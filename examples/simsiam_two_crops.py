@@ -9,15 +9,14 @@ import random
 from typing import Any
 
 import torch
-from _shared import hosting
+from _shared import hosting, images
 from _shared.means import Means
 from _shared.models import SimSiam, SmallResNet
 from PIL import ImageFilter
 from torch import nn
 from torchvision import transforms as T  # noqa: N812
 
-from augself_loss import AugSelfLoss  # + AugSelf
-from augself_loss.recording.multiview import split_views  # + AugSelf
+from augself_loss import AugSelf  # + AugSelf
 from augself_loss.recording.torchvision import ViewsRecorder  # + AugSelf
 
 
@@ -46,25 +45,24 @@ if __name__ == "__main__":
     steps = [crop, jitter, T.RandomGrayscale(p=0.2), blur, flip, T.ToTensor()]
     two_crops: Any = TwoCropsTransform(T.Compose(steps))
     two_crops = ViewsRecorder(two_crops)  # + AugSelf
-    loader = hosting.loader(args, hosting.Pictures(hosting.pictures(args), transform=two_crops))
+    loader = hosting.loader(args, images.Pictures(hosting.pictures(args), transform=two_crops))
     backbone = SmallResNet(16)
     model = nn.ModuleList([backbone, simsiam := SimSiam(backbone.feature_dim, 256)])
-    weights = {"crop": 10.0, "color": 2.0, "blur": 1.0}  # + AugSelf
-    augself = AugSelfLoss(backbone.feature_dim, weights, encoders=two_crops.encoders)  # + AugSelf
-    model.append(augself)  # + AugSelf
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-4)
+    weights = {"crop": 10.0, "color": 2.0, "blur": 1.0}  # + AugSelf
+    augself = AugSelf(backbone, two_crops, weights, optimizer=optimizer)  # + AugSelf
     means = Means()
     for _ in range(args.epochs):
         means.begin_epoch()
         for batch, _target in loader:
-            views, more = batch, {}
-            views, records = split_views(batch, two_crops.layout)  # + AugSelf
-            f1, f2 = backbone(views[0]), backbone(views[1])
-            loss = simsiam(f1, f2)
-            out = augself([f1, f2], records)  # + AugSelf
-            loss, more = loss + out.total, {"base": loss, **out.terms}  # + AugSelf
+            views, logged = batch, dict[str, Any]()
+            views = augself.views(batch)  # + AugSelf
+            loss = simsiam(backbone(views[0]), backbone(views[1]))
+            logged["base"] = loss  # + AugSelf
+            loss = loss + augself.term()  # + AugSelf
+            logged |= augself.logged  # + AugSelf
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            means.add({"loss": loss, **more})
+            means.add({"loss": loss, **logged})
     means.show()
