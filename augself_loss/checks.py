@@ -55,15 +55,15 @@ def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
             )
 
 
-def check_whole(name: str, size: Any) -> int:
-    """Return an argument as an int; refuse what is not a whole number of at least 1."""
+def check_whole(name: str, size: Any, *, least: int = 1) -> int:
+    """Return an argument as an int; refuse what is not a whole number of at least ``least``."""
     scalar = not isinstance(size, bool) and getattr(size, "ndim", 0) == 0
     try:
-        whole = operator.index(size) if scalar and getattr(size, "dtype", 0) != torch.bool else 0
+        whole = operator.index(size) if scalar and getattr(size, "dtype", 0) != torch.bool else -1
     except (TypeError, RuntimeError):  # no integer; or a tensor without a value
-        whole = 0
-    if whole < 1:
-        raise LossError(f"{name} expected a whole number >= 1, found {size!r}.")
+        whole = -1
+    if whole < least:
+        raise LossError(f"{name} expected a whole number >= {least}, found {size!r}.")
     return whole
 
 
@@ -94,8 +94,9 @@ def check_features(
         if view.ndim != 2:
             raise FeatureError(
                 f"{where} expected (B, {feature_dim}), found {tuple(view.shape)}. For feature maps "
-                "(B, D, H, W) or tokens (B, N, D) set pool='mean' (or 'cls' for the first token), "
-                "for maps (B, H, W, D) pool='mean_channels_last'."
+                "(B, D, H, W) or tokens (B, N, D) set pool='mean' (or 'cls' for the first token, "
+                "Patches(prefix=1) for a ViT's patches without its class token), for maps "
+                "(B, H, W, D) pool='mean_channels_last'."
             )
         if view.shape[1] != feature_dim:
             raise FeatureError(

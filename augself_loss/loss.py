@@ -38,7 +38,7 @@ from augself_loss.lambdas import Lambdas, rename_old
 from augself_loss.optimizers import check_optimizers
 from augself_loss.parameters import Record
 from augself_loss.silence import gated
-from augself_loss.views import POOLS, Pool, all_pooled, as_views, width_of, with_detached
+from augself_loss.views import Pool, all_pooled, as_views, check_pool, width_of, with_detached
 
 CheckValues: TypeAlias = Literal["first", "always", "never"]
 
@@ -76,9 +76,10 @@ class AugSelfLoss(nn.Module):
         symmetric: compare both orders of every pair and average.
         pairs: with more than two views, ``all`` pairs, the ``first`` with every other, or a list.
         detach_second: no gradient into the second features of a pair (momentum encoders).
-        pool: for feature maps ``(B, D, H, W)``, ``(B, D, T, H, W)`` and tokens ``(B, N, D)``:
-            ``mean`` over places, or ``cls``, the first token; for maps ``(B, H, W, D)``, as Swin's,
-            ``mean_channels_last``. ``None`` accepts ``(B, D)`` only.
+        pool: for maps ``(B, D, H, W)``, ``(B, D, T, H, W)`` and tokens ``(B, N, D)``: ``mean`` over
+            all places or tokens; ``cls``, the first token; ``Patches(prefix=1)``, a ViT's patches
+            without its class token; for maps ``(B, H, W, D)`` ``mean_channels_last``. ``None``
+            accepts ``(B, D)`` only.
         check_values: when to look at the values of features and records (one device sync each):
             on the ``first`` batch, ``always``, or ``never``. Not done while compiling.
 
@@ -115,7 +116,7 @@ class AugSelfLoss(nn.Module):
             feature_dim = check_whole("feature_dim", feature_dim)
         hidden_dim = check_whole("hidden_dim", hidden_dim)
         check_choice("preset", preset, ("default", "paper"))
-        check_choice("pool", pool, POOLS)
+        check_pool(pool)
         check_choice("check_values", check_values, ("first", "always", "never"))
         check_pairs(pairs)
         weights = {"crop": 1.0, "color": 1.0} if weights is None else weights

@@ -3,19 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from einops import reduce
 from torch import Tensor
 
+from augself_loss.checks import check_whole
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.functional import both_orders
 from augself_loss.parameters import Record, is_dense_float
 
-Pool: TypeAlias = Literal["mean", "mean_channels_last", "cls"]
-"""How feature maps and tokens become one vector: mean over places, wherever the channels are, or
-the first token."""
-POOLS: tuple[Pool | None, ...] = (None, "mean", "mean_channels_last", "cls")
+
+@dataclass(frozen=True)
+class Patches:
+    """Mean over a ViT's patches: tokens ``(B, N, D)`` without the class and register tokens.
+
+    How many tokens stand before the patches cannot be seen from their number: it is 1 for a ViT
+    with a class token, 5 for one with four registers besides, 2 for DeiT's distilled ones, 0 where
+    there is none.
+
+    Args:
+        prefix: how many tokens stand before the patches, >= 0.
+
+    Raises:
+        LossError: no such number.
+
+    Example:
+        >>> from augself_loss import AugSelfLoss
+        >>> augself = AugSelfLoss(feature_dim=8, weights={"flip": 1.0}, pool=Patches(prefix=1))
+        >>> augself.pool
+        Patches(prefix=1)
+    """
+
+    prefix: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", check_whole("prefix", self.prefix, least=0))
+
+
+Pool: TypeAlias = Literal["mean", "mean_channels_last", "cls"] | Patches
+"""How feature maps and tokens become one vector: mean over places, wherever the channels are (of
+tokens over all of them, the class and register tokens too); the first token; or the mean over the
+patches alone."""
+POOLS = (None, "mean", "mean_channels_last", "cls")
+"""Those that go by a name."""
 
 FORMS = (
     "AugSelfLoss expected (features1, features2, record1, record2), or a list of features and a "
@@ -81,6 +113,21 @@ def _placed(given: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
     return places
 
 
+def check_pool(pool: object) -> None:
+    """Refuse what is no way of pooling.
+
+    Raises:
+        LossError: no name of one, and no :class:`Patches`.
+    """
+    named = pool is None or isinstance(pool, str)
+    if not isinstance(pool, Patches) and not (named and pool in POOLS):
+        raise LossError(
+            f"pool expected one of {POOLS} or Patches(prefix=…), the mean over a ViT's patches "
+            "without the tokens that stand before them (one class token: Patches(prefix=1)), "
+            f"found {pool!r}."
+        )
+
+
 def all_pooled(features: Sequence[Tensor], feature_dim: int, pool: Pool | None) -> list[Tensor]:
     """Average or pick every view's features over places, see :func:`pooled`.
 
@@ -106,8 +153,9 @@ def pooled(features: Tensor, pool: Pool | None) -> Tensor:
     Args:
         features: ``(B, D)``, maps ``(B, D, H, W)`` or ``(B, D, T, H, W)``, tokens ``(B, N, D)``;
             maps of one place, ``(B, D, 1, 1)``, need no pooling.
-        pool: ``mean``; ``mean_channels_last`` for maps ``(B, H, W, D)`` as Swin's; ``cls`` (tokens
-            only); or ``None`` to leave all as they are.
+        pool: ``mean``, of tokens over all of them; ``mean_channels_last`` for maps ``(B, H, W, D)``
+            as Swin's; ``cls`` or :class:`Patches` (tokens only); or ``None`` to leave all as they
+            are.
 
     Returns:
         Features ``(B, D)``.
@@ -121,7 +169,8 @@ def pooled(features: Tensor, pool: Pool | None) -> Tensor:
     if features.ndim > 3 and pool == "mean":
         return reduce(features, "b d ... -> b d", "mean")
     if features.ndim == 3 and features.shape[1] > 0 and pool is not None:
-        return features[:, 0] if pool == "cls" else reduce(features, "b n d -> b d", "mean")
+        patches = features[:, pool.prefix :] if isinstance(pool, Patches) else features
+        return features[:, 0] if pool == "cls" else reduce(patches, "b n d -> b d", "mean")
     return features
 
 
@@ -155,22 +204,42 @@ def check_places(features: Tensor, feature_dim: int, pool: Pool | None, where: s
     Raises:
         FeatureError: the channels are elsewhere, or look as if they were.
     """
-    if pool is None or not isinstance(features, Tensor) or features.ndim < 3:
+    if pool is None or not isinstance(features, Tensor):
+        return
+    if isinstance(pool, Patches):
+        _check_patches(features, pool, where)
+    if features.ndim < 3:
         return
     last = pool == "mean_channels_last" or features.ndim == 3
     shape = tuple(features.shape)
     expected = f"(B, ..., {feature_dim})" if last else f"(B, {feature_dim}, ...)"
     if width_of(features, pool) != feature_dim:
         raise FeatureError(
-            f"{where} expected {expected} for pool='{pool}', found {shape}. "
+            f"{where} expected {expected} for pool={pool!r}, found {shape}. "
             + _elsewhere(shape, feature_dim)
         )
     if not last and _looks_channels_last(shape):
         raise FeatureError(
-            f"{where} expected {expected} for pool='{pool}', found {shape}, which looks as if the "
+            f"{where} expected {expected} for pool={pool!r}, found {shape}, which looks as if the "
             f"channels came last. Then build the loss with feature_dim={shape[-1]} and "
             "pool='mean_channels_last'; if they do not, average over the places yourself."
         )
+
+
+def _check_patches(features: Tensor, pool: Patches, where: str) -> None:
+    """Refuse what has no patches behind its first tokens: vectors, maps, too few tokens."""
+    if features.ndim == 3 and features.shape[1] > pool.prefix:
+        return
+    if features.ndim == 3:
+        advice = "prefix counts the tokens before the patches: 1 for a class token alone."
+    elif features.ndim < 3:
+        advice = "These are pooled already: leave pool out, or tap the tokens ('….norm')."
+    else:
+        advice = "Maps have no class token: use pool='mean', or 'mean_channels_last'."
+    raise FeatureError(
+        f"{where} expected tokens (B, N > {pool.prefix}, D) for pool={pool}, found "
+        f"{tuple(features.shape)}. {advice}"
+    )
 
 
 def _elsewhere(shape: tuple[int, ...], feature_dim: int) -> str:

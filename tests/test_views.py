@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from augself_loss import AugSelfLoss, FeatureError, LossError
+from augself_loss import AugSelfLoss, FeatureError, LossError, Patches
 
 BATCH, DIM = 4, 8
 RECORD = {"flip": torch.tensor([[0.0], [1.0], [1.0], [0.0]])}
@@ -51,6 +51,27 @@ def test_averaged_over_places(pool: Any, shape: tuple[int, ...], places: tuple[i
     torch.testing.assert_close(total(pool, *views), total(None, *means))
 
 
+@pytest.mark.parametrize("prefix", [0, 1, 4])
+def test_patches_are_averaged_without_the_tokens_before_them(prefix: int) -> None:
+    views = draw(5, DIM)
+    means = [view[:, prefix:].mean(1) for view in views]
+    pooled = total(Patches(prefix), *views)
+    torch.testing.assert_close(pooled, total(None, *means))
+    assert (prefix == 0) == torch.equal(pooled, total("mean", *views)), "mean takes all tokens"
+
+
+@pytest.mark.parametrize("prefix", [-1, 1.0, None, True, "cls"])
+def test_a_prefix_is_a_whole_number(prefix: Any) -> None:
+    with pytest.raises(LossError, match=r"prefix expected a whole number >= 0"):
+        Patches(prefix)
+
+
+@pytest.mark.parametrize("pool", ["patches", Patches, 1, ("patches", 1), {"prefix": 1}, b"cls"])
+def test_no_way_of_pooling(pool: Any) -> None:
+    with pytest.raises(LossError, match=r"'cls'\) or Patches\(prefix=…\).*found"):
+        AugSelfLoss(DIM, {"flip": 1.0}, pool=pool)
+
+
 REFUSED: dict[str, tuple[Any, int, tuple[int, ...], str]] = {
     "Swin's maps": ("mean", 768, (7, 7, 768), r"pool='mean_channels_last', feature_dim=768"),
     "of the advice of old": ("mean", 7, (7, 7, 768), r"looks as if .*feature_dim=768 and pool='me"),
@@ -63,6 +84,11 @@ REFUSED: dict[str, tuple[Any, int, tuple[int, ...], str]] = {
     "another width of tokens": ("mean", 8, (5, 9), r"expected \(B, ..., 8\).*which side"),
     "not pooled": (None, 8, (7, 7, 8), r"maps \(B, H, W, D\) pool='mean_channels_last'"),
     "cls of maps": ("cls", 8, (8, 7, 7), r"set pool='mean'"),
+    "patches of maps": (Patches(1), 8, (8, 7, 7), r"no class token: use pool='mean'"),
+    "patches of one place": (Patches(1), 8, (8, 1, 1), r"no class token: use pool='mean'"),
+    "patches of vectors": (Patches(1), 8, (8,), r"pooled already: leave pool out"),
+    "no patches": (Patches(5), 8, (5, 8), r"\(B, N > 5, D\) for pool=Patches\(prefix=5\).*1 for a"),
+    "another width of patches": (Patches(1), 8, (5, 9), r"expected \(B, ..., 8\)"),
 }
 
 

@@ -10,6 +10,7 @@ from augself_loss.encoders import Encoder
 from augself_loss.errors import LossError
 from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
+from augself_loss.views import Patches
 
 S = TypeVar("S", bound="Settings")
 
@@ -49,7 +50,8 @@ class Settings:
         """Read a config's node.
 
         Args:
-            node: ``taps``, ``views`` and options of the loss, by name.
+            node: ``taps``, ``views`` and options of the loss, by name; ``pool: {prefix: 1}``
+                stands for ``Patches(prefix=1)``.
             **defaults: for what the node leaves out.
 
         Raises:
@@ -65,6 +67,9 @@ class Settings:
             known = "; ".join(f"'{key}': {meaning}" for key, meaning in KEYS.items())
             raise LossError(f"AugSelf expected settings out of {known}; found {unknown}.")
         given = {**defaults, **node}
+        pool = given.get("pool")
+        if isinstance(pool, Mapping) and set(pool) == {"prefix"}:
+            given["pool"] = Patches(pool["prefix"])
         taps, views = given.pop("taps", None), given.pop("views", "global")
         return cls(given, taps, views)
 

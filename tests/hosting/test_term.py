@@ -11,7 +11,7 @@ import torch
 from kornia.augmentation import RandomHorizontalFlip
 from torch import Tensor, nn
 
-from augself_loss import AugSelfLoss
+from augself_loss import AugSelfLoss, Patches
 from augself_loss.errors import FeatureError, LossError, RecordError
 from augself_loss.hosting.settings import KEYS, Settings
 from augself_loss.hosting.term import Term, detached, loss_in, plus
@@ -122,5 +122,7 @@ def test_settings_are_the_losss_and_the_taps() -> None:
     assert (settings.taps, settings.views) == ("trunk", [0, 1])
     assert (loss.weights, loss.pool) == ({"flip": 2.0}, "mean")
     assert KEYS.keys() == {"taps", "views", *inspect.signature(AugSelfLoss).parameters}
+    written = Settings.read({"pool": {"prefix": 5}})
+    assert written.options["pool"] == Patches(5)
     with pytest.raises(LossError, match=r"settings out of .*'weights'.*found \['weight'\]"):
         Settings.read({"weight": {}})
