@@ -96,7 +96,7 @@ def check_features(
                 f"{where} expected (B, {feature_dim}), found {tuple(view.shape)}. For feature maps "
                 "(B, D, H, W) or tokens (B, N, D) set pool='mean' (or 'cls' for the first token, "
                 "Patches(prefix=1) for a ViT's patches without its class token), for maps "
-                "(B, H, W, D) pool='mean_channels_last'."
+                "(B, H, W, D) pool='mean_channels_last'. augself_loss.taps.find_taps says which."
             )
         if view.shape[1] != feature_dim:
             raise FeatureError(

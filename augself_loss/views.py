@@ -21,7 +21,7 @@ class Patches:
 
     How many tokens stand before the patches cannot be seen from their number: it is 1 for a ViT
     with a class token, 5 for one with four registers besides, 2 for DeiT's distilled ones, 0 where
-    there is none.
+    there is none. :func:`augself_loss.taps.find_taps` finds out.
 
     Args:
         prefix: how many tokens stand before the patches, >= 0.
@@ -231,7 +231,7 @@ def _check_patches(features: Tensor, pool: Patches, where: str) -> None:
     if features.ndim == 3 and features.shape[1] > pool.prefix:
         return
     if features.ndim == 3:
-        advice = "prefix counts the tokens before the patches: 1 for a class token alone."
+        advice = "prefix counts the tokens before the patches; augself_loss.taps.find_taps says it."
     elif features.ndim < 3:
         advice = "These are pooled already: leave pool out, or tap the tokens ('….norm')."
     else:

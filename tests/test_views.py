@@ -87,7 +87,12 @@ REFUSED: dict[str, tuple[Any, int, tuple[int, ...], str]] = {
     "patches of maps": (Patches(1), 8, (8, 7, 7), r"no class token: use pool='mean'"),
     "patches of one place": (Patches(1), 8, (8, 1, 1), r"no class token: use pool='mean'"),
     "patches of vectors": (Patches(1), 8, (8,), r"pooled already: leave pool out"),
-    "no patches": (Patches(5), 8, (5, 8), r"\(B, N > 5, D\) for pool=Patches\(prefix=5\).*1 for a"),
+    "no patches": (
+        Patches(5),
+        8,
+        (5, 8),
+        r"\(B, N > 5, D\) for pool=Patches\(prefix=5\).*find_taps",
+    ),
     "another width of patches": (Patches(1), 8, (5, 9), r"expected \(B, ..., 8\)"),
 }
 

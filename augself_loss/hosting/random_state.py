@@ -1,4 +1,4 @@
-"""The random states of a run's processes, so that a resumed run draws what it would have."""
+"""The random states of a run's processes, so that later draws are what they would have been."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def gathered() -> list[dict[str, Any]]:
 
     All processes have to call it at the same time.
     """
-    state = _state()
+    state = current()
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return [state]
     states: list[Any] = [None] * torch.distributed.get_world_size()
@@ -27,7 +27,7 @@ def restore(state: dict[str, Any]) -> None:
     """Set this process's generators.
 
     Args:
-        state: one of those that :func:`gathered` returned.
+        state: what :func:`current` returned, or one of those that :func:`gathered` did.
     """
     torch.set_rng_state(state["torch"])
     version, internal, gauss = state["python"]
@@ -39,7 +39,8 @@ def restore(state: dict[str, Any]) -> None:
         numpy.random.set_state(tuple(state["numpy"]))
 
 
-def _state() -> dict[str, Any]:
+def current() -> dict[str, Any]:
+    """Read this process's state; plain tensors, lists and numbers."""
     version, internal, gauss = random.getstate()
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from augself_loss.errors import FeatureError
 from augself_loss.hosting.matching import Images
+from augself_loss.hosting.tap_outputs import described
 from augself_loss.hosting.tap_roles import Role
 
 
@@ -224,8 +225,9 @@ class Leave:
         features = self.read(output)
         if not isinstance(features, Tensor) or features.ndim == 0:
             raise FeatureError(
-                f"The tap '{self.name}' expected a tensor (B, …), found {type(features).__name__}. "
-                "Tap a submodule that returns the features alone."
+                f"The tap '{self.name}' expected a tensor (B, …), found {described(features)}. Tap "
+                "the submodule that makes the one of them that you want, and returns it alone; "
+                "augself_loss.taps.find_taps(model, images) lists those that do."
             )
         self.watch.returned(self.name, module, own, features)
 

@@ -13,15 +13,11 @@ from torch.utils.hooks import RemovableHandle
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.hosting.matching import Matcher
 from augself_loss.hosting.tap_calls import Call, Enter, Leave, Seen, Watch, is_alike
+from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.tap_roles import roles
 
 Sources: TypeAlias = Sequence[Sequence[tuple[Call, Seen]]]
 """Per tap, its calls whose images are known, with these."""
-
-
-def as_it_is(output: Any) -> Any:
-    """Take what a submodule returns for its features."""
-    return output
 
 
 class FeatureTaps:
@@ -49,7 +45,8 @@ class FeatureTaps:
         in_order: your word that all rows that the taps return are those of the views, in the
             views' order. It counts where nothing is proven (views that were normalized on the way),
             and is held against every view that is.
-        read: finds the features in what a submodule returns, e.g. the last of several maps.
+        read: finds the features in what a submodule returns, e.g. the last of several maps; by
+            default the one tensor in it.
 
     Raises:
         LossError: no name, or a name that is no submodule.
@@ -72,7 +69,7 @@ class FeatureTaps:
         names: str | Sequence[str],
         *,
         in_order: bool = False,
-        read: Callable[[Any], Any] = as_it_is,
+        read: Callable[[Any], Any] = only_tensor,
     ) -> None:
         self.names = (names,) if isinstance(names, str) else tuple(names)
         if not self.names:
@@ -83,7 +80,8 @@ class FeatureTaps:
                 children = [child for child, _ in root.named_children()]
                 raise LossError(
                     f"taps expected names of submodules of {type(root).__name__}, found {name!r}. "
-                    f"Its children are {children}; use dots for theirs, 'backbone.layer4'."
+                    f"Its children are {children}; use dots for theirs, 'backbone.layer4'. "
+                    "augself_loss.taps.find_taps(model, images) lists those that return features."
                 )
         self.in_order, self.read = in_order, read
         self._watch = Watch()
@@ -271,7 +269,8 @@ class FeatureTaps:
             text += (
                 f"'{silent[0]}' was not called: methods such as forward_features() or encode() do "
                 "not run a module's hooks. Tap what they call inside, '….norm', with pool='cls' or "
-                "'mean'; tap a module before it is compiled and called. "
+                "Patches(prefix=1), find_taps(model, images, call=model.encode) lists it; tap a "
+                "module before it is compiled and called. "
             )
         return text + (
             "If another submodule sees these views, name it (taps=['backbone', "

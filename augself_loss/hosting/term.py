@@ -18,7 +18,8 @@ from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
 from augself_loss.hosting.optimizers import join, optimizers_in
 from augself_loss.hosting.pairing import Views, check_views, paired
-from augself_loss.hosting.taps import FeatureTaps, as_it_is
+from augself_loss.hosting.tap_outputs import only_tensor
+from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.multiview import split_views
@@ -62,7 +63,7 @@ class Term:
         *,
         count: int,
         in_order: bool = False,
-        read: Callable[[Any], Any] = as_it_is,
+        read: Callable[[Any], Any] = only_tensor,
         **own: Any,
     ) -> T:
         """Check that all fit each other, and tap the module; it gets the heads from the adapter.
