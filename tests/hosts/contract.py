@@ -181,6 +181,7 @@ def probe() -> Iterator[Probe]:
 HOSTS = {
     "pytorch": "pytorch_host:PytorchHost",
     "lightly": "lightly_host:LightlyHost",
+    "vits": "lightly_vits_host:LightlyVitsHost",
     "lightning": "lightning_host:LightningHost",
     "stable_pretraining": "stable_pretraining_host:StablePretrainingHost",
     "solo_learn": "solo_learn_host:SoloLearnHost",

@@ -1,4 +1,4 @@
-"""Lightly in the contract suite: twelve methods in the form in which it documents them."""
+"""Lightly in the contract suite: eighteen methods in the form in which it documents them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import lightly_modules
 from contract import Recording
 from lightly.transforms import SimSiamTransform
+from lightly_more_modules import MORE
 from lightning_host import LightningHost, Weights, refused, with_term
 from mystery import RandomMystery
 from pictures import loader
@@ -16,7 +17,7 @@ from pictures import loader
 from augself_loss.adapters.lightly import LightlyRecorder
 
 METHODS = {
-    method.__name__: method for method in (lightly_modules.SimSiam, *lightly_modules.METHODS)
+    method.__name__: method for method in (lightly_modules.SimSiam, *lightly_modules.METHODS, *MORE)
 }
 
 
@@ -28,15 +29,19 @@ class LightlyHost(LightningHost):
     packages: Mapping[str, str] = {"lightly": "1.6"}
     adapter = "augself_loss.adapters.lightly"
     missing: tuple[str, ...] = ("lightly",)
+    modules: Mapping[str, type[lightly_modules.Host]] = METHODS
     methods: tuple[str, ...] = tuple(METHODS)
     recording: tuple[Recording, ...] = ("CPU",)
+
+    def backbone(self, method: str) -> str:
+        return self.modules[method].trained
 
     def prepared(
         self, method: str, weights: Weights | None, recording: Recording
     ) -> tuple[Any, Any]:
         """Build the module, with or without the term, and its data."""
         assert recording == "CPU"
-        module, transform = METHODS[method](), METHODS[method].make_transform()
+        module, transform = self.modules[method](), self.modules[method].make_transform()
         if weights is None:
             return module, loader(transform)
         recorder = LightlyRecorder(transform)

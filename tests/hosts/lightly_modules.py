@@ -1,7 +1,7 @@
 """Twelve methods as plain LightningModules, in the form in which Lightly documents them.
 
 Each has a backbone, Lightly's heads and loss, and knows nothing of AugSelf. ``make_transform`` is
-the method's own transform, ``taps`` where its features are.
+the method's own transform, ``taps`` where its features are, ``pool`` how they become vectors.
 """
 
 from __future__ import annotations
@@ -62,6 +62,9 @@ class Host(pl.LightningModule):
     """What the twelve share: the backbone, and an optimizer of all their parameters."""
 
     taps: str | tuple[str, ...] = "backbone"
+    pool: Any = None
+    trained = "backbone."
+    """In the names of the parameters that the term reaches."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -97,7 +97,9 @@ class LightningHost(InProcesses):
 
 def with_term(module: Any, weights: Weights, recorder: Any, **options: Any) -> Any:
     """Add the term as a user does."""
-    augself = AugSelfLoss(FEATURES, weights, hidden_dim=16, encoders=recorder.encoders)
+    augself = AugSelfLoss(
+        FEATURES, weights, hidden_dim=16, encoders=recorder.encoders, pool=module.pool
+    )
     return add_augself(module, augself, recorder, **{"taps": module.taps, **options})
 
 
