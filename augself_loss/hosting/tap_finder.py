@@ -47,7 +47,7 @@ def find_taps(
 
     Raises:
         FeatureError: images that are no float tensor, a model that cannot run on them or returns
-            no tensor, parameters without a shape.
+            no tensor, parameters without a shape, scripted modules, no such submodule.
 
     Example:
         >>> import torch
@@ -70,6 +70,12 @@ def find_taps(
         # Where all ran without a gradient nothing tells parts from wholes.
         kept = calls.once() if every or not through else wholes(calls.once(), through)
     rows = [row for one in kept if (row := read_shape(one, images.shape)) is not None]
+    if not rows:
+        raise FeatureError(
+            f"find_taps expected submodules of {type(model).__name__} that return features (B, …) "
+            "and run once, found none. Of a backbone alone ask its host: find_taps("
+            "nn.ModuleDict({'backbone': model}), images, call=model)."
+        )
     return FoundTaps(rows)
 
 
@@ -170,6 +176,12 @@ def _check(model: nn.Module, images: Any) -> None:
             "find_taps expected one tensor of float images (B, C, H, W) as the model takes them, "
             f"found {found}. Of a batch take one view: batch[0][0]."
         )
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise FeatureError(
+                f"find_taps expected modules that take hooks, found '{name or 'the model'}' "
+                "scripted. It cannot be tapped: ask, and tap, before torch.jit.script."
+            )
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if is_lazy(tensor):
             raise FeatureError(

@@ -260,6 +260,20 @@ def test_parameters_without_a_shape_are_left_without() -> None:
         find_taps(model, images(2, 3, 8, 8))
 
 
+def test_scripted_modules_are_refused() -> None:
+    model = nn.Sequential(torch.jit.script(nn.Conv2d(3, 4, 3)), nn.ReLU())
+    with pytest.raises(FeatureError, match=r"found '0' scripted.*before torch.jit.script"):
+        find_taps(model, images(2, 3, 8, 8))
+
+
+def test_a_model_without_submodules_is_asked_for_in_a_host() -> None:
+    net = nn.Linear(4, 3)
+    with pytest.raises(FeatureError, match=r"submodules of Linear .*found none.*call=model"):
+        find_taps(net, images(2, 4))
+    (tap,) = find_taps(nn.ModuleDict({"backbone": net}), images(2, 4), call=net)
+    assert (tap.name, tap.width, tap.pool) == ("backbone", 3, None)
+
+
 def test_it_prints_as_a_table() -> None:
     printed = repr(find_taps(vit(), images(2, 3, 32, 32)))
     head, *rows, note = printed.splitlines()
