@@ -132,7 +132,7 @@ class CropEncoder(RegressionEncoder):
         left, top = corners[:, 0, 0], corners[:, 0, 1]
         box_width = corners[:, 1, 0] - left + 1
         box_height = corners[:, 2, 1] - top + 1
-        return {"crop": (top / height, left / width, box_height / height, box_width / width)}
+        return {"crop": fractions((top, left, box_height, box_width), (height, width))}
 
     @staticmethod
     def _kornia_padded_box(step: Step) -> Mapping[str, Columns]:
@@ -149,21 +149,15 @@ class CropEncoder(RegressionEncoder):
             # A slice ends where the canvas does; what is larger than the canvas is stretched.
             box_height = torch.minimum(box_height, sizes[:, 0])
             box_width = torch.minimum(box_width, sizes[:, 1])
-        return {"crop": (top / height, left / width, box_height / height, box_width / width)}
+        return {"crop": fractions((top, left, box_height, box_width), (height, width))}
 
     @staticmethod
     def _torchvision_box(step: Step) -> Mapping[str, Columns]:
-        height, width = step.size
+        p = step.params
         # v2's RandomCrop reports its padding as (left, top, right, bottom).
-        pad_left, pad_top = step.params.get("padding", (0, 0))[:2]
-        return {
-            "crop": (
-                (step.params["top"] - pad_top) / height,
-                (step.params["left"] - pad_left) / width,
-                step.params["height"] / height,
-                step.params["width"] / width,
-            )
-        }
+        pad_left, pad_top = p.get("padding", (0, 0))[:2]
+        box = (p["top"] - pad_top, p["left"] - pad_left, p["height"], p["width"])
+        return {"crop": fractions(box, step.size)}
 
     @staticmethod
     def _torchvision_centre(step: Step) -> Mapping[str, Columns]:
@@ -173,7 +167,7 @@ class CropEncoder(RegressionEncoder):
             round((side - box) / 2) if box <= side else -((box - side) // 2)
             for side, box in ((height, box_height), (width, box_width))
         )
-        return {"crop": (top / height, left / width, box_height / height, box_width / width)}
+        return {"crop": fractions((top, left, box_height, box_width), step.size)}
 
     @staticmethod
     def _torchvision_pad(step: Step) -> Mapping[str, Columns]:
@@ -205,6 +199,12 @@ class CropEncoder(RegressionEncoder):
         "Pad": _torchvision_pad,
     }
     kornia_writers = {"RandomResizedCrop": _write}
+
+
+def fractions(box: Columns, size: tuple[Value, Value]) -> Columns:
+    """Divide a box (top, left, height, width) in pixels by its image's height and width."""
+    top, left, height, width = box
+    return top / size[0], left / size[1], height / size[0], width / size[1]
 
 
 def padding_sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:

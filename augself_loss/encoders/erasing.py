@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.crop import fractions
 from augself_loss.encoders.regression import RegressionEncoder
 
 
@@ -33,25 +34,17 @@ class ErasingEncoder(RegressionEncoder):
 
     @staticmethod
     def _read_kornia(step: Step) -> Mapping[str, Columns]:
-        height, width = step.size
         p = step.params
-        return {
-            "erasing": (
-                p["ys"] / height,
-                p["xs"] / width,
-                p["heights"] / height,
-                p["widths"] / width,
-            )
-        }
+        box = (p["ys"], p["xs"], p["heights"], p["widths"])
+        return {"erasing": fractions(box, step.size)}
 
     @staticmethod
     def _read_torchvision(step: Step) -> Mapping[str, Columns]:
-        height, width = step.size
         p = step.params
         # When no box fits, both versions report the whole image and erase nothing.
-        if (p["h"], p["w"]) == (height, width):
+        if (p["h"], p["w"]) == step.size:
             return {"erasing": (0.0, 0.0, 0.0, 0.0)}
-        return {"erasing": (p["i"] / height, p["j"] / width, p["h"] / height, p["w"] / width)}
+        return {"erasing": fractions((p["i"], p["j"], p["h"], p["w"]), step.size)}
 
     @staticmethod
     def _write(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:

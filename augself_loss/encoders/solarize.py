@@ -90,15 +90,16 @@ class SolarizeEncoder(RegressionEncoder):
     kornia = {"RandomSolarize": _read_kornia}
     torchvision = {
         "RandomSolarize": lambda step: {
-            "solarize": (fraction_of(step.config["threshold"], step.white),)
+            "solarize": (fraction_of_white(step.config["threshold"], step.white),)
         }
     }
     kornia_writers = {"RandomSolarize": _write}
 
 
-def fraction_of(threshold: float, white: float) -> float:
-    """Read torchvision's threshold, which counts in the image's own values, as a fraction of white.
+def fraction_of_white(threshold: float, white: float = WHITE_8_BIT) -> float:
+    """Read a threshold that counts in the image's own values as a fraction of its brightest.
 
-    Beyond the brightest value it changes nothing, like 1; below 0 everything, like 0.
+    Beyond the brightest value (256 of 8 bits) it changes nothing, like 1; below 0 everything, like
+    0.
     """
     return max(0.0, min(1.0, threshold / white))

@@ -17,7 +17,7 @@ from PIL import ImageFilter, ImageOps
 
 from augself_loss.encoders import BlurEncoder, Encoder, SolarizeEncoder
 from augself_loss.encoders.base import Columns
-from augself_loss.encoders.solarize import WHITE_8_BIT, fraction_of
+from augself_loss.encoders.solarize import WHITE_8_BIT, fraction_of_white
 from augself_loss.errors import NothingVariesError, PipelineError
 from augself_loss.parameters import Range
 from augself_loss.recording.torchvision.doubles import (
@@ -146,7 +146,7 @@ def _solarize(image: Any, threshold: Any = 128) -> Any:
 
 
 def _fraction(threshold: Any) -> float:
-    return fraction_of(float(threshold), WHITE_8_BIT)  # PIL solarizes 8-bit images alone
+    return fraction_of_white(float(threshold), WHITE_8_BIT)  # PIL solarizes 8-bit images alone
 
 
 def _limits(values: list[float]) -> Range:
