@@ -17,6 +17,7 @@ from augself_loss.encoders import (
     SolarizeEncoder,
 )
 from augself_loss.encoders.base import Columns
+from augself_loss.encoders.solarize import fraction_of_white
 from augself_loss.errors import PipelineError, missing_extra
 from augself_loss.recording.follow import Children
 from augself_loss.recording.foresee import NUMPY, foreseen
@@ -46,7 +47,7 @@ def _drawing(columns: Callable[[Any, Any], Columns]) -> Apply:
 
 
 def _turn(rotate: RandomRotate) -> Encoder | None:
-    if rotate.prob <= 0 or rotate.angle % 360 == 0:
+    if rotate.angle % 360 == 0:
         return None
     return RotationEncoder() if rotate.angle % 90 == 0 else AngleEncoder(abs(rotate.angle))
 
@@ -56,13 +57,13 @@ class _Wiring(Wiring):
 
     readings = {
         GaussianBlur: Reading(
-            lambda t: BlurEncoder(tuple(t.sigmas)) if t.prob > 0 else None,
+            lambda t: BlurEncoder(tuple(t.sigmas)),
             _drawing(lambda t, rng: (rng.uniform(*t.sigmas),)),
         ),
         # Lightly's counts to 255 on every image: it solarizes by PIL alone.
         RandomSolarization: Reading(
-            lambda t: SolarizeEncoder((0.0, 1.0)) if t.prob > 0 else None,
-            _drawing(lambda t, _rng: (max(0.0, min(1.0, t.threshold / 255)),)),
+            lambda _: SolarizeEncoder((0.0, 1.0)),
+            _drawing(lambda t, _rng: (fraction_of_white(t.threshold),)),
         ),
         RandomRotate: Reading(
             _turn,

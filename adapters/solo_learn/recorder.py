@@ -44,6 +44,7 @@ THRESHOLD = 128 / 255
 class _Wiring(Wiring):
     """Knows solo-learn's own transforms, and its classes that only run another pipeline."""
 
+    exact = True
     readings = {
         solo.GaussianBlur: Reading(
             lambda t: BlurEncoder(tuple(t.sigma)),
@@ -60,11 +61,6 @@ class _Wiring(Wiring):
             if kind is not None
         },
     }
-
-    def listed(self, transform: Any) -> type | None:
-        """A subclass may draw otherwise: it is refused like any other unknown transform."""
-        kind = type(transform)
-        return kind if kind in self.readings else None
 
     def is_still(self, transform: Any) -> bool:
         """Its pipelines hold torchvision's transforms with probability 0, where one is left out."""

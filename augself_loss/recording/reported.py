@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from torch import nn
 
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import PipelineError
+from augself_loss.parameters import Range
 from augself_loss.recording.notes import note
 
-Apply: TypeAlias = Callable[[Any, Any], "tuple[Any, Columns | None]"]
-"""``apply(transform, image) → (view, columns)``; ``None`` where nothing was applied."""
+Entries: TypeAlias = Mapping[str, Columns]
+Apply: TypeAlias = Callable[[Any, Any], "tuple[Any, Columns | Entries | None]"]
+"""``apply(transform, image) → (view, columns)``: its encoder's columns, or several entries by name;
+``None`` where nothing was applied."""
 Size: TypeAlias = "tuple[int, int]"
 """Height and width in pixels."""
 
@@ -30,46 +33,82 @@ class Reported(nn.Module):
 
     Args:
         transform: the callable.
-        encoder: that of the record entry that it writes.
-        apply: runs it and reports its columns.
+        encoders: those of the record entries that it writes.
+        apply: runs it and reports columns, those of the first encoder where no names say whose.
         size_of: reads the size of what it is given.
     """
 
     def __init__(
-        self, transform: Any, encoder: Encoder, apply: Apply, size_of: Callable[[Any], Size]
+        self,
+        transform: Any,
+        encoders: Sequence[Encoder],
+        apply: Apply,
+        size_of: Callable[[Any], Size],
     ) -> None:
         super().__init__()
-        self.transform, self.encoder, self.apply_to = transform, encoder, apply
+        self.transform, self.encoders, self.apply_to = transform, tuple(encoders), apply
         self.size_of = size_of
+        self._bounds: dict[str, Sequence[_Bound]] = {}
+        for encoder in encoders:
+            self._bounds.update(dict.fromkeys(encoder.extras, ()))
+            self._bounds[encoder.name] = _bounds(encoder)
 
     def forward(self, image: Any) -> Any:
         """Run the callable and note what it reports."""
         size = self.size_of(image)
-        view, columns = self.apply_to(self.transform, image)
+        view, told = self.apply_to(self.transform, image)
         name = type(self.transform).__name__
-        if columns is not None:
-            check_reported(name, self.encoder, columns)
-            note(Step(name, {}, {}, size), {self.encoder.name: tuple(columns)})
+        if told is not None:
+            entries: Entries
+            entries = told if isinstance(told, Mapping) else {self.encoders[0].name: tuple(told)}
+            self._check(name, entries)
+            note(Step(name, {}, {}, size), entries)
         return check_one_view(view, image, name)
 
+    def _check(self, name: str, entries: Entries) -> None:
+        """Refuse what a callable cannot have drawn when its encoders were built.
 
-def check_reported(name: str, encoder: Encoder, columns: Columns) -> None:
-    """Refuse columns that a callable cannot have drawn when its encoder was built.
+        Raises:
+            PipelineError: an entry that is none of theirs, or a column outside its range that is
+                not the identity.
+        """
+        for entry, columns in entries.items():
+            bounds = self._bounds.get(entry)
+            if bounds is None:
+                raise PipelineError(
+                    f"'{name}' expected to report entries out of {sorted(self._bounds)}, found "
+                    f"'{entry}'. Give the encoders of all that it does, or report no more."
+                )
+            for bound, value in zip(bounds, columns, strict=False):
+                inside = value is None or bound.low <= value <= bound.high
+                if not (inside or abs(value - bound.identity) <= bound.slack):
+                    raise PipelineError(
+                        f"'{name}' expected to draw {bound.column} from {bound.between}, the range "
+                        f"of the encoder it is read by, found {float(value):.4g}: it was changed "
+                        "since, or the encoder was given another range. Make a new recorder, or "
+                        "give the encoder the widest range."
+                    )
 
-    Raises:
-        PipelineError: a column outside its range that is not the identity.
-    """
-    limits = zip(encoder.columns, encoder.identity, encoder.ranges, columns, strict=False)
-    for column, identity, between, value in limits:
+
+class _Bound(NamedTuple):
+    """Between which values a column lies, rounding included."""
+
+    low: float
+    high: float
+    identity: float
+    slack: float
+    column: str
+    between: Range | None
+
+
+def _bounds(encoder: Encoder) -> list[_Bound]:
+    bounds = []
+    columns = zip(encoder.columns, encoder.identity, encoder.ranges, strict=False)
+    for column, identity, between in columns:
         low, high = between or (identity, identity)
         slack = 1e-4 * max(1.0, abs(low), abs(high))
-        inside = value is None or low - slack <= value <= high + slack
-        if not (inside or abs(value - identity) <= slack):
-            raise PipelineError(
-                f"'{name}' expected to draw {column} from {between}, the range of the encoder it "
-                f"is read by, found {float(value):.4g}: it was changed since, or the encoder was "
-                "given another range. Make a new recorder, or give the encoder the widest range."
-            )
+        bounds.append(_Bound(low - slack, high + slack, identity, slack, column, between))
+    return bounds
 
 
 def check_one_view(view: Any, image: Any, name: str) -> Any:

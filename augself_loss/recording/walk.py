@@ -7,12 +7,12 @@ A host with transforms of its own gives a table of :class:`Reading` to a subclas
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from augself_loss.encoders import Encoder
-from augself_loss.errors import PipelineError
+from augself_loss.errors import NothingVariesError, PipelineError
 from augself_loss.recording.catalogue import Catalogue
 from augself_loss.recording.follow import Children, Settings, Watch
 from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node, is_listed
@@ -24,11 +24,12 @@ class Reading(NamedTuple):
     """How transforms of one class are read that say nothing of what they do.
 
     Args:
-        encoder: transform → its encoder, with its ranges; ``None`` where it never acts.
+        encoder: transform → its encoder, with its ranges, or those of all that it may do; none
+            where it never acts.
         apply: runs it and reports its columns.
     """
 
-    encoder: Callable[[Any], Encoder | None]
+    encoder: Callable[[Any], Encoder | Sequence[Encoder] | None]
     apply: Apply
 
 
@@ -49,6 +50,10 @@ class Walk(ABC):
 
     readings: ClassVar[Mapping[type, Reading]] = {}
     """A host's own transforms → how they are read."""
+    exact: ClassVar[bool] = False
+    """Whether their subclasses may draw otherwise, and are not read as they are."""
+    chances: ClassVar[tuple[str, ...]] = ("prob",)
+    """Their attributes that say how likely they act: one of chance 0 never does."""
     recorder: ClassVar[str]
     """Whose walk it is, for messages."""
     registering: ClassVar[str] = "register={{{name}: (encoder, apply)}}"
@@ -83,13 +88,14 @@ class Walk(ABC):
             return self._left_still(transform)
         registered = self.registered(transform)
         if registered is not None:
-            return self._reported(transform, *registered)
+            encoder, apply = registered
+            return self._reported(transform, [encoder], apply)
         kind = self.listed(transform)
         if kind is not None:
-            encoder = self.readings[kind].encoder(transform)
-            if encoder is None:
+            encoders = self._encoders_of(transform, kind)
+            if not encoders:
                 return self._left_still(transform)
-            return self._reported(transform, encoder, _Listed(type(self), kind))
+            return self._reported(transform, encoders, _Listed(type(self), kind))
         return self.wire_known(transform)
 
     @abstractmethod
@@ -115,6 +121,8 @@ class Walk(ABC):
 
     def listed(self, transform: Any) -> type | None:
         """Find the class under which a transform stands in :attr:`readings`."""
+        if self.exact:
+            return type(transform) if type(transform) in self.readings else None
         return next((kind for kind in self.readings if isinstance(transform, kind)), None)
 
     @staticmethod
@@ -183,9 +191,23 @@ class Walk(ABC):
         self.watches.append(Settings(transform, None, None))
         return transform, NOTHING
 
-    def _reported(self, transform: Any, encoder: Encoder, apply: Apply) -> tuple[Any, Node]:
-        reported = Reported(transform, encoder, apply, type(self).size_of)
-        return reported, Leaf(name_of(transform), encoder)
+    def _encoders_of(self, transform: Any, kind: type) -> Sequence[Encoder]:
+        """Build the encoders of a listed transform; none where it never changes a view."""
+        chances = [getattr(transform, name, None) for name in self.chances]
+        if any(isinstance(chance, (int, float)) and chance <= 0 for chance in chances):
+            return ()
+        try:
+            built = self.readings[kind].encoder(transform)
+        except NothingVariesError:
+            return ()
+        return [built] if isinstance(built, Encoder) else built or ()
+
+    def _reported(
+        self, transform: Any, encoders: Sequence[Encoder], apply: Apply
+    ) -> tuple[Any, Node]:
+        reported = Reported(transform, encoders, apply, type(self).size_of)
+        leaves = [Leaf(name_of(transform), encoder) for encoder in encoders]
+        return reported, Branch("sequence", leaves)
 
 
 class _Listed:
