@@ -12,20 +12,27 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from augself_loss.adapters.mmpretrain.data import (
-    KorniaDataPreprocessor,
-    RecordedMultiView,
-    recorder_of,
-)
-from augself_loss.adapters.mmpretrain.host import MODELS, BaseAveragedModel, BaseSelfSupervisor
-from augself_loss.adapters.mmpretrain.recorder import MMRecorder
-from augself_loss.adapters.mmpretrain.step import LOG, Step, last_map
-from augself_loss.errors import LossError
+from augself_loss.errors import LossError, missing_extra
 from augself_loss.hosting.extend import extend
 from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.settings import Settings
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder, mark_of
+
+try:
+    from mmengine.model import BaseAveragedModel
+    from mmpretrain.models import BaseSelfSupervisor
+    from mmpretrain.registry import MODELS
+
+    from augself_loss.adapters.mmpretrain.data import (
+        KorniaDataPreprocessor,
+        RecordedMultiView,
+        recorder_of,
+    )
+    from augself_loss.adapters.mmpretrain.recorder import MMRecorder
+    from augself_loss.adapters.mmpretrain.step import LOG, Step, last_map
+except ImportError as error:
+    raise missing_extra(__name__, "mmpretrain", "mmpretrain") from error
 
 __all__ = [
     "KorniaDataPreprocessor",
@@ -156,23 +163,22 @@ def _feature_dim(config: Mapping[str, Any]) -> int | None:
 
 def _recorder(model: Any, recorder: MultiViewRecorder | None) -> MultiViewRecorder:
     preprocessor = getattr(model, "data_preprocessor", None)
-    if recorder is None and isinstance(preprocessor, KorniaDataPreprocessor):
-        return preprocessor.recorder
-    if recorder is None or isinstance(preprocessor, KorniaDataPreprocessor):
+    on_device = isinstance(preprocessor, KorniaDataPreprocessor)
+    if on_device == (recorder is not None):
         raise LossError(
             "AugSelf expected either augself=dict(pipeline=train_pipeline), with RecordedMultiView "
             "in it, or a data_preprocessor of type 'KorniaDataPreprocessor', found "
-            f"{'neither' if recorder is None else 'both'}."
+            f"{'both' if on_device else 'neither'}."
         )
-    return recorder
+    return preprocessor.recorder if recorder is None else recorder
 
 
 def _backbones(model: nn.Module) -> list[str]:
     """Name the backbone and its momentum copies, which algorithms keep as ``(backbone, neck)``."""
-    averaged = [n for n, module in model.named_modules() if isinstance(module, BaseAveragedModel)]
-    kind = type(model.get_submodule("backbone"))
     known = dict(model.named_modules())
+    averaged = [name for name, module in known.items() if isinstance(module, BaseAveragedModel)]
     copies = [f"{name}.module.0" for name in averaged]
+    kind = type(known["backbone"])
     return ["backbone", *(name for name in copies if isinstance(known.get(name), kind))]
 
 

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from mmpretrain.datasets.transforms import MultiView
+from mmpretrain.models import SelfSupDataPreprocessor
+from mmpretrain.registry import MODELS, TRANSFORMS
 from torch import nn
 
-from augself_loss.adapters.mmpretrain.host import (
-    MODELS,
-    TRANSFORMS,
-    MultiView,
-    SelfSupDataPreprocessor,
-)
 from augself_loss.adapters.mmpretrain.recorder import MMRecorder, Own
 from augself_loss.errors import LossError, PipelineError, RecordError
 from augself_loss.recording.kornia import KorniaRecorder
@@ -65,8 +62,10 @@ class RecordedMultiView(MultiView):  # type: ignore[misc]
     ) -> None:
         super().__init__(transforms, num_views)
         options: Any = {"register": register, "ignore": tuple(ignore), "types": tuple(types)}
-        recorders = {id(line): MMRecorder(line, **options) for line in self.pipelines}
-        self.recorder = MultiViewRecorder([recorders[id(line)] for line in self.transforms])
+        views: list[MMRecorder] = []
+        for line, count in zip(self.pipelines, self.num_views, strict=True):
+            views += [MMRecorder(line, **options)] * count
+        self.recorder = MultiViewRecorder(views)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Make the views and their records.
@@ -128,17 +127,11 @@ class KorniaDataPreprocessor(SelfSupDataPreprocessor):  # type: ignore[misc]
                 f"num_views expected one number for each of {len(transforms)} pipelines, found "
                 f"{num_views!r}."
             )
-        wanted = tuple(types)
-        lines = [
-            KorniaRecorder(
-                nn.Sequential(*(built(step, "type", "KorniaDataPreprocessor") for step in line)),
-                types=wanted,
-            )
-            for line in transforms
-        ]
-        self.recorder = MultiViewRecorder(
-            [line for line, count in zip(lines, counts, strict=True) for _ in range(count)]
-        )
+        wanted, views = tuple(types), []
+        for line, count in zip(transforms, counts, strict=True):
+            steps = [built(step, "type", "KorniaDataPreprocessor") for step in line]
+            views += [KorniaRecorder(nn.Sequential(*steps), types=wanted)] * count
+        self.recorder = MultiViewRecorder(views)
         self.records = False
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
@@ -186,21 +179,20 @@ def recorder_of(pipeline: Any) -> MultiViewRecorder:
         PipelineError: ``PackInputs`` drops the records.
     """
     steps = [step for step in pipeline if isinstance(step, Mapping)]
-    names = [getattr(step.get("type"), "__name__", step.get("type")) for step in steps]
-    plain = [str(name).rpartition(".")[2] for name in names]
-    if "RecordedMultiView" not in plain:
+    types = (step.get("type") for step in steps)
+    names = [str(getattr(kind, "__name__", kind)).rpartition(".")[2] for kind in types]
+    if "RecordedMultiView" not in names:
         raise LossError(
             "augself.pipeline expected a pipeline with dict(type='RecordedMultiView', …) in "
             f"MultiView's place, found {names}. Methods of one view (MAE, SimMIM) have no pair of "
             "views, which AugSelf compares."
         )
-    for step, name in zip(steps, plain, strict=True):
+    for step, name in zip(steps, names, strict=True):
         if name == "PackInputs" and KEY not in step.get("algorithm_keys", ()):
             raise PipelineError(
                 f"PackInputs expected algorithm_keys with '{KEY}', found "
                 f"{step.get('algorithm_keys', ())}: the records would not reach the model. Write "
                 f"dict(type='PackInputs', algorithm_keys=('{KEY}',))."
             )
-    built = TRANSFORMS.build(steps[plain.index("RecordedMultiView")])
-    recorder: MultiViewRecorder = built.recorder
-    return recorder
+    views: RecordedMultiView = TRANSFORMS.build(steps[names.index("RecordedMultiView")])
+    return views.recorder

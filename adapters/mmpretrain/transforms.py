@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
-from augself_loss.adapters.mmpretrain.host import mmcv_transforms as mmcv
-from augself_loss.adapters.mmpretrain.host import mmpretrain_transforms as mmpretrain
+import mmcv.transforms as mmcv
+import mmpretrain.datasets.transforms as mmpretrain
+
 from augself_loss.encoders import (
     AngleEncoder,
     AutocontrastEncoder,
@@ -26,245 +29,210 @@ from augself_loss.encoders import (
     VerticalFlipEncoder,
 )
 from augself_loss.encoders.base import Columns
-from augself_loss.encoders.crop import padding_sides
+from augself_loss.encoders.color import FACTORS
+from augself_loss.encoders.crop import fractions, padding_sides
+from augself_loss.encoders.solarize import fraction_of_white
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
-from augself_loss.recording.reported import Size
+from augself_loss.recording.reported import Apply, Entries, Size
+from augself_loss.recording.walk import Reading
 
 Drawn: TypeAlias = Mapping[str, Any]
 """Name of a transform's drawing method → what it returned in this call."""
-Entries: TypeAlias = Mapping[str, Columns]
-
-FACTORS = ("brightness", "contrast", "saturation", "hue")
-
-
-class DrawnReading(NamedTuple):
-    """How one class of transforms is read by what its drawing methods returned.
-
-    Args:
-        encoders: transform → encoders of what it does, with its ranges; none if it never acts.
-        entries: transform, what it drew, its image's size → record entries; none if not applied.
-    """
-
-    encoders: Callable[[Any], Sequence[Encoder]]
-    entries: Callable[[Any, Drawn, Size], Entries]
+Read: TypeAlias = "Callable[[Any, Drawn, Size], Columns | Entries | None]"
+"""Transform, what it drew, its image's size → what was applied."""
 
 
-def _crop_box(transform: Any, drawn: Drawn, size: Size) -> Entries:
-    top, left, height, width = drawn["rand_crop_params"]
-    pad_top, pad_left = _padding(transform, size)
-    box = ((top - pad_top) / size[0], (left - pad_left) / size[1])
-    return {"crop": (*box, height / size[0], width / size[1])}
+def size_of(results: Mapping[str, Any]) -> Size:
+    """Height and width of the image in ``results``."""
+    height, width = results["img"].shape[:2]
+    return height, width
 
 
-def _padding(transform: Any, size: Size) -> Size:
-    """Work out how far a RandomCrop pads at the top and to the left; other crops do not."""
-    padding = getattr(transform, "padding", None)
-    left, top, right, bottom = padding_sides(0 if padding is None else padding)
-    if getattr(transform, "pad_if_needed", False):
-        height, width = size[0] + top + bottom, size[1] + left + right
-        top += math.ceil(max(0, transform.crop_size[0] - height) / 2)
-        left += math.ceil(max(0, transform.crop_size[1] - width) / 2)
-    return top, left
+def _drawing(read: Read) -> Apply:
+    """Read a transform by what its drawing methods returned."""
+
+    def apply(transform: Any, results: Any) -> tuple[Any, Columns | Entries | None]:
+        size = size_of(results)
+        # MMCV caches what a transform draws where several images shall share it: a copy does.
+        caching = copy.copy(transform)
+        caching._cache_enabled, caching._cache = True, {}
+        return caching(results), read(transform, caching._cache, size)
+
+    return apply
 
 
-def _centre_encoders(transform: Any) -> Sequence[Encoder]:
-    if transform.auto_pad:
+def _box(_crop: Any, drawn: Drawn, size: Size) -> Columns:
+    return fractions(drawn["rand_crop_params"], size)
+
+
+def _padded_box(crop: Any, drawn: Drawn, size: Size) -> Columns:
+    top, left, *sides = drawn["rand_crop_params"]
+    pad_left, pad_top, right, bottom = padding_sides(crop.padding or 0)
+    if crop.pad_if_needed:
+        height, width = size[0] + pad_top + bottom, size[1] + pad_left + right
+        pad_top += math.ceil(max(0, crop.crop_size[0] - height) / 2)
+        pad_left += math.ceil(max(0, crop.crop_size[1] - width) / 2)
+    return fractions((top - pad_top, left - pad_left, *sides), size)
+
+
+def _centre_encoder(crop: Any) -> Encoder:
+    if crop.auto_pad:
         raise PipelineError(
             "'CenterCrop' expected auto_pad=False, found True: what it pads has no box in the "
             "source image. Resize first (ResizeEdge), or leave it out of the record with "
             "ignore=['CenterCrop']."
         )
-    return [CropEncoder(reach=0)]
+    return CropEncoder(reach=0)
 
 
-def _centre_box(transform: Any, _drawn: Drawn, size: Size) -> Entries:
-    width, height = (
-        min(side, box) for side, box in zip(size[::-1], transform.crop_size, strict=True)
-    )
-    top, left = (round((side - box) / 2) for side, box in zip(size, (height, width), strict=True))
-    return {"crop": (top / size[0], left / size[1], height / size[0], width / size[1])}
+def _centre_box(crop: Any, _drawn: Drawn, size: Size) -> Columns:
+    sides = [min(pair) for pair in zip(size, crop.crop_size[::-1], strict=True)]
+    corner = [round((whole - side) / 2) for whole, side in zip(size, sides, strict=True)]
+    return fractions((*corner, *sides), size)
 
 
-def _flip_encoders(transform: Any) -> Sequence[Encoder]:
-    directions = transform.direction
-    listed = [directions] if isinstance(directions, str) else list(directions)
-    chances = transform.prob if isinstance(transform.prob, list) else [transform.prob] * len(listed)
-    possible = {way for way, chance in zip(listed, chances, strict=True) if chance > 0}
-    horizontal = [FlipEncoder()] if possible & {"horizontal", "diagonal"} else []
-    vertical = [VerticalFlipEncoder()] if possible & {"vertical", "diagonal"} else []
-    return [*horizontal, *vertical]
+FLIPS: Mapping[type[Encoder], frozenset[str]] = {
+    FlipEncoder: frozenset({"horizontal", "diagonal"}),
+    VerticalFlipEncoder: frozenset({"vertical", "diagonal"}),
+}
+"""Type → the directions in which a RandomFlip is of it."""
 
 
-def _flips(_transform: Any, drawn: Drawn, _size: Size) -> Entries:
-    direction = drawn["_choose_direction"]
-    entries: dict[str, Columns] = {}
-    if direction in ("horizontal", "diagonal"):
-        entries["flip"] = (1.0,)
-    if direction in ("vertical", "diagonal"):
-        entries["vertical_flip"] = (1.0,)
-    return entries
+def _flip_encoders(flip: Any) -> Sequence[Encoder]:
+    ways = [flip.direction] if isinstance(flip.direction, str) else flip.direction
+    chances = flip.prob if isinstance(flip.prob, list) else [flip.prob] * len(ways)
+    possible = {way for way, chance in zip(ways, chances, strict=True) if chance > 0}
+    return [encoder() for encoder, own in FLIPS.items() if own & possible]
 
 
-def _jitter(_transform: Any, drawn: Drawn, _size: Size) -> Entries:
+def _flipped(_flip: Any, drawn: Drawn, _size: Size) -> Entries:
+    way = drawn["_choose_direction"]
+    return {encoder.name: (1.0,) for encoder, own in FLIPS.items() if way in own}
+
+
+def _jittered(_jitter: Any, drawn: Drawn, _size: Size) -> Entries:
     order, *factors = drawn["_rand_params"]
-    return {"color": tuple(factors), "color_order": tuple(float(i) for i in order)}
+    return {"color": tuple(factors), "color_order": tuple(order)}
 
 
-def _grayscale(transform: Any, drawn: Drawn, _size: Size) -> Entries:
-    return {"grayscale": (1.0,)} if drawn["_random_prob"] < transform.prob else {}
+def _gray(gray: Any, drawn: Drawn, _size: Size) -> Columns | None:
+    return (1.0,) if drawn["_random_prob"] < gray.prob else None
 
 
-def _erased(_transform: Any, drawn: Drawn, size: Size) -> Entries:
-    if "random_patch" not in drawn:
-        return {}
-    top, left, height, width = drawn["random_patch"]
-    if height == 0 or width == 0:
-        return {}
-    box = (top / size[0], left / size[1], height / size[0], width / size[1])
-    return {"erasing": box}
+def _erased(_erasing: Any, drawn: Drawn, size: Size) -> Columns | None:
+    nothing = drawn["random_disable"] or 0 in drawn["random_patch"][2:]
+    return None if nothing else fractions(drawn["random_patch"], size)
 
 
-def _magnitudes(transform: Any, fixed: str) -> Range:
+def _acted(_transform: Any, drawn: Drawn, _size: Size) -> Columns | None:
+    return None if drawn["random_disable"] else (1.0,)
+
+
+def _range_of(transform: Any, fixed: str) -> Range:
     """Say between which values a magnitude lies: one that is given, or drawn by its level."""
-    value = getattr(transform, fixed)
-    if value is not None:
-        return float(value), float(value)
-    level = transform.magnitude_level / transform.total_level
-    if transform.magnitude_std == "inf":
-        levels = (0.0, level)
-    else:
-        levels = (0.0, 1.0) if transform.magnitude_std > 0 else (level, level)
-    start, end = transform.magnitude_range
-    low, high = sorted(start + at * (end - start) for at in levels)
-    return low, high
-
-
-def _signed(transform: Any, fixed: str) -> Range:
-    """Say the same of a magnitude that may be negated."""
-    low, high = _magnitudes(transform, fixed)
+    level, total, std = transform.magnitude_level, transform.total_level, transform.magnitude_std
+    levels = (0, level) if std == "inf" else (0, total) if std > 0 else (level, level)
+    start, end = transform.magnitude_range or [getattr(transform, fixed)] * 2
+    ends = [start + at / total * (end - start) for at in levels]
     chance = transform.random_negative_prob
-    ends = (
-        [low, high] if chance <= 0 else [-low, -high] if chance >= 1 else [low, high, -low, -high]
-    )
-    return min(ends), max(ends)
+    signs = [1] if chance <= 0 else [-1] if chance >= 1 else [1, -1]
+    signed = [sign * end for sign in signs for end in ends]
+    return min(signed), max(signed)
 
 
-def _magnitude(transform: Any, fixed: str, drawn: Drawn) -> float:
-    value = getattr(transform, fixed)
-    return float(drawn["random_magnitude"] if value is None else value)
+def _graded(
+    fixed: str,
+    encoder: Callable[[Range], Encoder],
+    column: Callable[[float], float] = float,
+    entries: Callable[[float], Columns | Entries] = lambda value: (value,),
+) -> Reading:
+    """Read one of the transforms that draw whether they act, and how much.
+
+    Args:
+        fixed: attribute of the magnitude where that is given, not drawn.
+        encoder: builds the type's from the column's range.
+        column: magnitude → the column's value, monotone.
+        entries: the column's value → what is recorded.
+    """
+
+    def build(transform: Any) -> Encoder:
+        low, high = sorted(map(column, _range_of(transform, fixed)))
+        return encoder((low, high))
+
+    def read(transform: Any, drawn: Drawn, _size: Size) -> Columns | Entries | None:
+        if drawn["random_disable"]:
+            return None
+        magnitude = drawn.get("random_magnitude", getattr(transform, fixed))
+        if transform.random_negative_prob > 0:
+            magnitude = drawn["random_negative"]
+        return entries(column(magnitude))
+
+    return Reading(build, _drawing(read))
 
 
-def _magnitude_reading(
-    encoders: Callable[[Any], Encoder], entries: Callable[[Any, Drawn], Entries]
-) -> DrawnReading:
-    """Read one of the transforms that draw whether they do nothing (``random_disable``)."""
-    return DrawnReading(
-        lambda t: [encoders(t)] if t.prob > 0 else [],
-        lambda t, drawn, _size: {} if drawn["random_disable"] else entries(t, drawn),
-    )
-
-
-def _applied(encoder: type[Encoder]) -> DrawnReading:
-    return _magnitude_reading(lambda _: encoder(), lambda _, __: {encoder.name: (1.0,)})
-
-
-def _factor(index: int) -> DrawnReading:
+def _factor(index: int) -> Reading:
     """Read a transform that multiplies one colour property by 1 + magnitude."""
 
-    def encoder(transform: Any) -> Encoder:
-        low, high = _signed(transform, "magnitude")
-        ranges: list[Range | None] = [None] * 4
-        ranges[index] = (1 + low, 1 + high)
-        return ColorEncoder(*ranges)
+    def alone(value: Any) -> Columns:
+        return tuple(value if i == index else None for i in range(len(FACTORS)))
 
-    def entries(_transform: Any, drawn: Drawn) -> Entries:
-        factor = 1 + float(drawn["random_negative"])
-        return {"color": tuple(factor if i == index else None for i in range(4))}
-
-    return _magnitude_reading(encoder, entries)
+    return _graded("magnitude", lambda limits: ColorEncoder(*alone(limits)), _relative, alone)
 
 
-def _sharpness(transform: Any) -> Encoder:
-    low, high = _signed(transform, "magnitude")
-    return SharpnessEncoder((1 + low, 1 + high))
+def _relative(magnitude: float) -> float:
+    return 1 + magnitude
 
 
-def _solarize(transform: Any) -> Encoder:
-    low, high = _magnitudes(transform, "thr")
-    return SolarizeEncoder((_fraction(low), _fraction(high)))
-
-
-def _fraction(threshold: float) -> float:
-    # A threshold of 256 (timm's lowest level) changes no pixel, as one that was not applied.
-    return min(threshold / 255, 1.0)
-
-
-def _posterize(transform: Any) -> Encoder:
-    low, high = _magnitudes(transform, "bits")
-    return PosterizeEncoder((float(math.ceil(low)), float(math.ceil(high))))
-
-
-def _posterized(transform: Any, drawn: Drawn) -> Entries:
-    bits = float(math.ceil(_magnitude(transform, "bits", drawn)))
+def _posterized(bits: float) -> Entries:
     return {"posterize": (bits,), "posterize_applied": (1.0,)}
 
 
-def _angle(transform: Any) -> Encoder:
-    if transform.center is not None or transform.scale != 1:
-        raise PipelineError(
-            "'Rotate' expected center=None and scale=1, which an angle says all of, found "
-            f"center={transform.center} and scale={transform.scale}. Leave it out of the record "
-            "with ignore=['Rotate']."
-        )
-    return AngleEncoder(max(abs(end) for end in _signed(transform, "angle")))
+def _rotation() -> Reading:
+    # Positive angles turn clockwise here, counter-clockwise in a record.
+    turn = _graded("angle", lambda limits: AngleEncoder(max(map(abs, limits))), operator.neg)
+
+    def build(rotate: Any) -> Any:
+        if rotate.center is not None or rotate.scale != 1:
+            raise PipelineError(
+                "'Rotate' expected center=None and scale=1, which an angle says all of, found "
+                f"center={rotate.center} and scale={rotate.scale}. Leave it out of the record "
+                "with ignore=['Rotate']."
+            )
+        return turn.encoder(rotate)
+
+    return Reading(build, turn.apply)
 
 
-DRAWN: Mapping[type, DrawnReading] = {
-    mmpretrain.RandomResizedCrop: DrawnReading(lambda _: [CropEncoder(reach=0)], _crop_box),
-    mmpretrain.EfficientNetRandomCrop: DrawnReading(lambda _: [CropEncoder(reach=0)], _crop_box),
-    mmpretrain.RandomCrop: DrawnReading(lambda _: [CropEncoder(reach=math.inf)], _crop_box),
-    mmcv.CenterCrop: DrawnReading(_centre_encoders, _centre_box),
-    mmcv.RandomFlip: DrawnReading(_flip_encoders, _flips),
-    mmpretrain.ColorJitter: DrawnReading(
-        lambda t: [ColorEncoder(*(getattr(t, factor) for factor in FACTORS))], _jitter
+READINGS: Mapping[type, Reading] = {
+    mmpretrain.RandomResizedCrop: Reading(lambda _: CropEncoder(reach=0), _drawing(_box)),
+    mmpretrain.EfficientNetRandomCrop: Reading(lambda _: CropEncoder(reach=0), _drawing(_box)),
+    mmpretrain.RandomCrop: Reading(lambda _: CropEncoder(reach=math.inf), _drawing(_padded_box)),
+    mmcv.CenterCrop: Reading(_centre_encoder, _drawing(_centre_box)),
+    mmcv.RandomFlip: Reading(_flip_encoders, _drawing(_flipped)),
+    mmpretrain.ColorJitter: Reading(
+        lambda t: ColorEncoder(t.brightness, t.contrast, t.saturation, t.hue), _drawing(_jittered)
     ),
-    mmcv.RandomGrayscale: DrawnReading(
-        lambda t: [GrayscaleEncoder()] if t.prob > 0 else [], _grayscale
-    ),
-    mmpretrain.RandomErasing: DrawnReading(
-        lambda t: [ErasingEncoder()] if t.erase_prob > 0 else [], _erased
-    ),
-    mmpretrain.GaussianBlur: _magnitude_reading(
-        lambda t: BlurEncoder(_magnitudes(t, "radius")),  # PIL's radius is the Gaussian's σ
-        lambda t, drawn: {"blur": (_magnitude(t, "radius", drawn),)},
-    ),
-    mmpretrain.Solarize: _magnitude_reading(
-        _solarize, lambda t, drawn: {"solarize": (_fraction(_magnitude(t, "thr", drawn)),)}
-    ),
-    mmpretrain.Posterize: _magnitude_reading(_posterize, _posterized),
-    mmpretrain.AutoContrast: _applied(AutocontrastEncoder),
-    mmpretrain.Equalize: _applied(EqualizeEncoder),
-    mmpretrain.Invert: _applied(InvertEncoder),
+    mmcv.RandomGrayscale: Reading(lambda _: GrayscaleEncoder(), _drawing(_gray)),
+    mmpretrain.RandomErasing: Reading(lambda _: ErasingEncoder(), _drawing(_erased)),
+    mmpretrain.AutoContrast: Reading(lambda _: AutocontrastEncoder(), _drawing(_acted)),
+    mmpretrain.Equalize: Reading(lambda _: EqualizeEncoder(), _drawing(_acted)),
+    mmpretrain.Invert: Reading(lambda _: InvertEncoder(), _drawing(_acted)),
+    mmpretrain.GaussianBlur: _graded("radius", BlurEncoder),  # PIL's radius is the Gaussian's σ
+    mmpretrain.Solarize: _graded("thr", SolarizeEncoder, fraction_of_white),
+    mmpretrain.Posterize: _graded("bits", PosterizeEncoder, math.ceil, _posterized),
     mmpretrain.Brightness: _factor(0),
     mmpretrain.Contrast: _factor(1),
     mmpretrain.ColorTransform: _factor(2),
-    mmpretrain.Sharpness: _magnitude_reading(
-        _sharpness, lambda _, drawn: {"sharpness": (1 + float(drawn["random_negative"]),)}
-    ),
-    # Positive angles turn clockwise here, counter-clockwise in a record.
-    mmpretrain.Rotate: _magnitude_reading(
-        _angle, lambda _, drawn: {"angle": (-float(drawn["random_negative"]),)}
-    ),
+    mmpretrain.Sharpness: _graded("magnitude", SharpnessEncoder, _relative),
+    mmpretrain.Rotate: _rotation(),
 }
 """Class of a transform → how it is read."""
 
-FIXED = frozenset(
-    {
-        "ImageToTensor", "LoadAnnotations", "LoadImageFromFile", "Normalize", "NumpyToPIL",
-        "PILToNumpy", "Resize", "ResizeEdge", "ToTensor", "Transpose",
-    }
-)  # fmt: skip
-"""Names of MMCV's and MMPretrain's transforms without randomness that keep a view's frame."""
 UNSEEN = frozenset({"LoadAnnotations", "NumpyToPIL", "PILToNumpy"})
-"""Those that change no pixel: they may be applied at random too."""
+"""Names of MMCV's and MMPretrain's transforms that change no pixel: applied at random or not."""
+FIXED = UNSEEN | {
+    "ImageToTensor", "LoadImageFromFile", "Normalize", "Resize", "ResizeEdge", "ToTensor",
+    "Transpose",
+}  # fmt: skip
+"""Those without randomness that keep a view's frame."""

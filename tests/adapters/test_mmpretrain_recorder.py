@@ -15,6 +15,7 @@ pytest.importorskip("mmpretrain.registry")  # examples/mmpretrain is no package 
 import cv2
 import mmcv
 import torch
+from mmcv.transforms import RandomFlip
 from mmpretrain_configs import SIZE, TRANSFORMS, BaseTransform, view
 from PIL import Image, ImageFilter
 from torchvision.transforms import functional
@@ -220,6 +221,9 @@ def test_what_never_acts_is_not_recorded() -> None:
         {"type": "Solarize", "thr": 128, "prob": 0.0},
         {"type": "ColorJitter"},
         {"type": "RandomGrayscale", "prob": 0.0},
+        {"type": "RandomErasing", "erase_prob": 0.0},
+        {"type": "RandomFlip", "prob": [0.0, 0.0], "direction": ["vertical", "diagonal"]},
+        {"type": "Brightness", "magnitude": 0.0},
     )
     assert [encoder.name for encoder in never.encoders] == ["flip"]
 
@@ -263,6 +267,10 @@ class RandomShade(BaseTransform):  # type: ignore[misc]
         return results
 
 
+class OwnFlip(RandomFlip):  # type: ignore[misc]
+    """A user's own: it may draw anything."""
+
+
 def shade(transform: Any, results: dict[str, Any]) -> tuple[dict[str, Any], tuple[float, ...]]:
     done = transform(results)
     return done, (done["sigma"],)
@@ -285,6 +293,7 @@ def test_a_transform_of_the_users_own_is_registered_or_ignored() -> None:
     ("build", "says"),
     [
         (lambda: RecordedMultiView([[RandomShade()]], 2), "RandomShade.*register.*ignore"),
+        (lambda: MMRecorder([OwnFlip(prob=0.5)]), "does not know 'OwnFlip'"),
         (lambda: multi(register={"X": "no.such.name"}), "register expected .*no.such.name"),
         (lambda: multi(register={"X": (1, shade)}), "register expected"),
         (lambda: multi(types=["fog"]), "types expected some of"),
