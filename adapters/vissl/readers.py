@@ -36,6 +36,7 @@ from augself_loss.encoders import (
     SolarizeEncoder,
 )
 from augself_loss.encoders.base import Columns, Step
+from augself_loss.encoders.solarize import fraction_of_white
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range, Record
 from augself_loss.recording.notes import note
@@ -103,10 +104,9 @@ class _Wiring(Wiring):
 
     readings = {
         ImgPilGaussianBlur: Reading(
-            lambda t: BlurEncoder((t.radius_min, t.radius_max)) if t.prob > 0 else None, _apply_blur
+            lambda t: BlurEncoder((t.radius_min, t.radius_max)), _apply_blur
         ),
-        # At 256 it solarizes nothing, as at 1.
-        RandomSolarizeTransform: _drawing(SolarizeEncoder, lambda value: min(value / 255, 1.0)),
+        RandomSolarizeTransform: _drawing(SolarizeEncoder, fraction_of_white),
         RandomPosterizeTransform: _drawing(PosterizeEncoder, float),
         RandomSharpnessTransform: _drawing(SharpnessEncoder, float),
         AutoContrastTransform: Reading(

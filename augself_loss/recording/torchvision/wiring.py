@@ -62,7 +62,7 @@ class Wiring(Walk):
         if encoder is None:
             return self._left_still(transform)
         own = (one for one in self.own if isinstance(one, type(encoder)))
-        return self._reported(transform, next(own, encoder), run_noting)
+        return self._reported(transform, [next(own, encoder)], run_noting)
 
     def held_in(self, transform: Any) -> str | None:
         """Name the attribute in which a transform holds the pipeline that it only runs."""
