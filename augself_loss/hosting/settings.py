@@ -81,7 +81,14 @@ class Settings:
             **options: go before the config's.
 
         Raises:
-            LossError: wrong weights or dimensions.
+            LossError: wrong weights or dimensions, or none: frameworks that are run by configs wrap
+                the heads in DDP, and give them to optimizers, before there are features.
         """
         known = [*encoders, *self.options.get("encoders", ())]
-        return AugSelfLoss(**{**self.options, "encoders": known, **options})
+        given = {**self.options, "encoders": known, **options}
+        if given.get("feature_dim") is None:
+            raise LossError(
+                "AugSelf's feature_dim expected the width of what the tap returns, found none: a "
+                "config has to say it, e.g. feature_dim=2048 for a ResNet-50's backbone."
+            )
+        return AugSelfLoss(**given)
