@@ -12,5 +12,6 @@ read stands on the encoders.
 - While views are made: ``recorder`` (runs pipelines of callables), ``notes`` (where steps are
   noted), ``twins`` (objects that note, beside the user's own), ``reported`` and ``foresee``
   (callables that say nothing of themselves).
-- Afterwards: ``journal`` settles the steps into a record, ``frame`` says where the view lies.
+- Afterwards: ``journal`` settles the steps into a record, ``frame`` says where the view lies;
+  ``straight`` says where neither is needed.
 """

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from augself_loss.encoders import Encoder
-from augself_loss.encoders.base import Step
+from augself_loss.encoders.base import Step, Value
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.catalogue import Catalogue, Host, layout_of, unite
@@ -17,6 +17,7 @@ from augself_loss.recording.journal import Journal
 from augself_loss.recording.notes import IDLE, Entry, logged
 from augself_loss.recording.plan import check_plan, leaves
 from augself_loss.recording.reported import Apply, check_one_view
+from augself_loss.recording.straight import Row, settles_as_read
 from augself_loss.recording.walk import Walk
 
 
@@ -73,6 +74,7 @@ class CallableRecorder:
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
         self._known, self._watches = found, wiring.watches
         self._widths = [field.width for field in self.layout.values()]
+        self._row = Row(self.layout) if settles_as_read(plan) else None
 
     def __call__(self, image: Any) -> tuple[Any, Record]:
         """Augment one image.
@@ -125,16 +127,31 @@ class CallableRecorder:
                 if reported is IDLE:
                     self._check_idle(step)
             return {}
+        values = self._journalled(steps) if self._row is None else self._as_read(steps, self._row)
+        # Through a buffer: torch.tensor looks at every number of a list to find its type and shape.
+        flat = torch.frombuffer(array("f", values), dtype=torch.float32)
+        # torch.split would first look, in Python, at what it is given.
+        return dict(zip(self.layout, flat.split_with_sizes(self._widths), strict=True))
+
+    def _as_read(self, steps: Iterable[Entry], row: Row) -> list[Value]:
+        """List the record's columns where nothing changes what a step wrote."""
+        values = row.identity.copy()
+        for step, reported in steps:
+            if reported is IDLE:
+                self._check_idle(step)
+            else:
+                row.write(values, self._catalogue.read(step) if reported is None else reported)
+        return values
+
+    def _journalled(self, steps: Iterable[Entry]) -> list[Value]:
+        """List the record's columns where later steps may change what earlier ones wrote."""
         journal = Journal(self.layout, self._catalogue)
         for step, reported in steps:
             if reported is IDLE:
                 self._check_idle(step)
             else:
                 journal.add(step, self._catalogue.read(step) if reported is None else reported)
-        # Through a buffer: torch.tensor looks at every number of a list to find its type and shape.
-        flat = array("f", [float(value) for entry in journal.settle().values() for value in entry])
-        entries = torch.split(torch.frombuffer(flat, dtype=torch.float32), self._widths)
-        return dict(zip(self.layout, entries, strict=True))
+        return [float(value) for entry in journal.settle().values() for value in entry]
 
     def _check_idle(self, step: Step) -> None:
         """Refuse what a transform did that, as it was built, should have done nothing."""
