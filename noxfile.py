@@ -42,7 +42,15 @@ HOSTS = {
 }
 """Framework of the contract suite → what pip installs for it, call by call, into its own venv."""
 
-nox.options.sessions = ["style", "wheel", "types", "tests", "benchmarks", "oldest_kornia", "host"]
+ALBUMENTATIONS = {
+    "albumentations": ["albumentations==2.0.8"],
+    "albumentations_x": ["albumentationsx==2.5.1 opencv-python-headless"],
+}
+"""Session → what pip installs for it; the second's licence is AGPL: only where it is asked for."""
+
+nox.options.sessions = [
+    "style", "wheel", "types", "tests", "benchmarks", "oldest_kornia", "albumentations", "host",
+]  # fmt: skip
 nox.options.default_venv_backend = "none"
 nox.options.stop_on_first_error = True
 
@@ -125,6 +133,25 @@ def oldest_kornia(session: nox.Session) -> None:
         python(session, *install, f"kornia=={OLDEST_KORNIA}")
     search_path = os.pathsep.join(filter(None, [str(target), os.environ.get("PYTHONPATH")]))
     pytest(session, ROOT / "tests" / "recording", PYTHONPATH=search_path)
+
+
+@nox.session
+def albumentations(session: nox.Session) -> None:
+    """Run the tests of albumentations' recorder, in an environment that has it."""
+    _albumentations(session, "albumentations")
+
+
+@nox.session
+def albumentations_x(session: nox.Session) -> None:
+    """See that AlbumentationsX, of the same name and another way of working, is refused."""
+    _albumentations(session, "albumentations_x")
+
+
+def _albumentations(session: nox.Session, name: str) -> None:
+    exe = overlay(session, name, ALBUMENTATIONS[name])
+    named = sorted((ROOT / "tests").glob(f"*/test_{name}*.py"))
+    docs = (ROOT / "tests" / "test_docstrings.py", "-k", "not docstring or albumentations")
+    pytest(session, *named, *(docs if name == "albumentations" else ()), exe=exe)
 
 
 @nox.session

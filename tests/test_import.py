@@ -11,7 +11,9 @@ import pytest
 import augself_loss
 
 ROOT = Path(augself_loss.__file__).parent
-OPTIONAL = {"kornia", "torchvision", "lightly", "lightning", "matplotlib", "sklearn"}
+OPTIONAL = {
+    "kornia", "torchvision", "albumentations", "lightly", "lightning", "matplotlib", "sklearn"
+}  # fmt: skip
 """What ``import augself_loss`` must not load; torch itself loads NumPy where it is installed."""
 
 LAYERS: list[tuple[str, ...]] = [
@@ -154,6 +156,14 @@ def test_an_extra_brings_what_its_module_needs(
 ) -> None:
     others = OPTIONAL - needs - {"kornia"}  # which the library brings itself
     assert not try_import(f"augself_loss.{module}", without=others).error
+
+
+def test_a_missing_package_is_named_with_its_extra(try_import: Callable[..., Any]) -> None:
+    module = "augself_loss.recording.albumentations"
+    error = try_import(module, without={"albumentations"}).error
+    assert (
+        f"{module} needs albumentations; run `pip install 'augself-loss[albumentations]'`" in error
+    )
 
 
 def test_every_public_name_is_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from typing_extensions import Self
@@ -9,6 +10,7 @@ from typing_extensions import Self
 from augself_loss.encoders.base import Columns, Motion, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, telling
 from augself_loss.encoders.rotation import check_centre
+from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
 
 
@@ -17,8 +19,8 @@ class AffineEncoder(RegressionEncoder):
 
     Columns: angle in degrees, *counter-clockwise*; translation x, y as fractions of the image's
     width and height, to the right and down; scale x, y; shear x, y in degrees, as the host
-    defines them (torchvision and Kornia shear in different order). Differences of angles go the
-    short way round where the range spans more than half a turn.
+    defines them (the hosts shear in different order). Differences of angles go the short way round
+    where the range spans more than half a turn.
 
     Args:
         angle: sampling range in degrees ``(low, high)``, ``None`` if it does not vary.
@@ -76,8 +78,16 @@ class AffineEncoder(RegressionEncoder):
 
     @classmethod
     def check_step(cls, step: Step) -> None:
-        """Refuse a map about another point than the image's centre."""
+        """Refuse a map about another point than the image's centre, and what needs its size."""
         check_centre(step)
+        pixels = step.config.get("translate_px") or {}
+        if step.config.get("fit_output") or any(tuple(r) != (0, 0) for r in pixels.values()):
+            raise PipelineError(
+                f"'{step.name}' expected fit_output=False and moves by translate_percent, found "
+                f"fit_output={step.config.get('fit_output')}, translate_px={pixels}: how far the "
+                "map goes would depend on each image's size. Use those, or leave it out of the "
+                f"record with ignore=[{step.name}]."
+            )
 
     @classmethod
     def from_kornia(cls, step: Step) -> Self:
@@ -106,6 +116,21 @@ class AffineEncoder(RegressionEncoder):
             scale_y=scale and tuple(scale),
             shear_x=shear[:2],
             shear_y=shear[2:4] or None,
+        )
+
+    @classmethod
+    def from_albumentations(cls, step: Step) -> Self:
+        """Build the encoder from albumentations' arguments; mirrored, likewise."""
+        config = step.config
+        percent = config["translate_percent"] or {"x": None, "y": None}
+        return cls._from_ranges(
+            angle=config["rotate"],
+            translate_x=percent["x"],
+            translate_y=percent["y"],
+            scale_x=config["scale"]["x"],
+            scale_y=config["scale"]["y"],
+            shear_x=config["shear"]["x"],
+            shear_y=config["shear"]["y"],
         )
 
     @staticmethod
@@ -141,5 +166,42 @@ class AffineEncoder(RegressionEncoder):
             )
         }  # fmt: skip
 
+    @staticmethod
+    def _read_albumentations(step: Step) -> Mapping[str, Columns]:
+        (height, width), matrix = step.size, step.params["matrix"]
+        angle, scale = step.params["rotate"], step.params["scale"]
+        x, y = width / 2 - 0.5, height / 2 - 0.5
+        (a, b, c), (d, e, f) = matrix[:2].tolist()
+        moved_x, moved_y = a * x + b * y + c - x, d * x + e * y + f - y
+        # The map is, about the centre, move · shear · turn · scale; turn and scale are told.
+        a, b, d, e = a / scale["x"], b / scale["y"], d / scale["x"], e / scale["y"]
+        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        # albumentations negates both shears.
+        shear_x, shear_y = math.atan(a * sin - b * cos), math.atan(-d * cos - e * sin)
+        return {
+            "affine": (
+                angle, round(moved_x) / width, round(moved_y) / height, scale["x"], scale["y"],
+                math.degrees(shear_x), math.degrees(shear_y),
+            )
+        }  # fmt: skip
+
+    @staticmethod
+    def _write_albumentations(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
+        angle, move_x, move_y, scale_x, scale_y, shear_x, shear_y = entries["affine"]
+        height, width = step.size
+        return {
+            "rotate": (angle,) * 2,
+            "translate_percent": None,
+            "translate_px": {"x": (round(move_x * width),) * 2, "y": (round(move_y * height),) * 2},
+            "scale": {"x": (scale_x,) * 2, "y": (scale_y,) * 2},
+            "shear": {"x": (shear_x,) * 2, "y": (shear_y,) * 2},
+            "balanced_scale": False,
+            "keep_ratio": False,
+        }
+
     kornia = {"RandomAffine": _read_kornia}
     torchvision = {"RandomAffine": _read_torchvision}
+    albumentations = {"Affine": _read_albumentations, "ShiftScaleRotate": _read_albumentations}
+    albumentations_writers = {
+        "Affine": _write_albumentations, "ShiftScaleRotate": _write_albumentations,
+    }  # fmt: skip

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Motion, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, as_range
 from augself_loss.encoders.rotation import check_centre, turns_by_quarters
+from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
 
 
@@ -49,15 +53,37 @@ class AngleEncoder(RegressionEncoder):
     from_torchvision = from_kornia
 
     @classmethod
+    def from_albumentations(cls, step: Step) -> Self:
+        """Build the encoder from albumentations' range of degrees, likewise."""
+        low, high = step.config["limit"]
+        return cls(degrees=max(abs(low), abs(high)))
+
+    @classmethod
     def check_step(cls, step: Step) -> None:
-        """Refuse a rotation about another point than the image's centre."""
+        """Refuse a rotation about another point than the image's centre, or one that crops."""
         check_centre(step)
+        if step.config.get("crop_border"):
+            raise PipelineError(
+                f"'{step.name}' expected crop_border=False, found True: it crops after the turn, "
+                "and no record tells such a box. Leave it out, or leave the step out of the record "
+                f"with ignore=[{step.name}]."
+            )
+
+    @staticmethod
+    def _read_matrix(step: Step) -> Mapping[str, Columns]:
+        # Only the map is told, x to the right and y down: a turn about the centre.
+        (cos, sin, _), *_ = step.params["matrix"].tolist()
+        return {"angle": (math.degrees(math.atan2(sin, cos)),)}
 
     @classmethod
     def takes(cls, step: Step) -> bool:
         """Leave a RandomRotation by one multiple of 90° to the rotation encoder."""
-        return not turns_by_quarters(step)
+        return step.name != "RandomRotation" or not turns_by_quarters(step)
 
     kornia = {"RandomRotation": lambda step: {"angle": (step.params["degrees"],)}}
     torchvision = {"RandomRotation": lambda step: {"angle": (float(step.params["angle"]),)}}
+    albumentations = {"Rotate": _read_matrix}
+    albumentations_writers = {
+        "Rotate": lambda entries, _step: {"limit": (entries["angle"][0],) * 2}
+    }
     kornia_writers = {"RandomRotation": lambda entries, _step: {"degrees": entries["angle"][0]}}

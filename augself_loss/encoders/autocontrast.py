@@ -13,4 +13,6 @@ class AutocontrastEncoder(BinaryEncoder):
 
     kornia = {"RandomAutoContrast": applied("autocontrast")}
     torchvision = {"RandomAutocontrast": applied("autocontrast")}
+    albumentations = {"AutoContrast": applied("autocontrast")}
     kornia_writers = {"RandomAutoContrast": lambda _entries, _step: {}}
+    albumentations_writers = {"AutoContrast": lambda _entries, _step: {}}

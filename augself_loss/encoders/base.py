@@ -53,8 +53,10 @@ class Encoder(ABC):
         ranges: per column, the sampling range; ``None`` leaves the column out of the target.
         preset: ``paper`` for the released code's target, ``default`` for ours, ``None`` until a
             loss decides.
-        kornia, torchvision: class name of a transform → how to read a step of it.
-        kornia_writers: class name → how to write a step's parameters back, for replay.
+        kornia, torchvision, albumentations: class name of a transform → how to read a step of it.
+        also: class name → further types that its steps are of, e.g. a transpose's of flip.
+        kornia_writers, albumentations_writers: class name → how to write a step's parameters
+            back, for replay.
     """
 
     name: str
@@ -73,7 +75,10 @@ class Encoder(ABC):
 
     kornia: ClassVar[Mapping[str, Reader]] = {}
     torchvision: ClassVar[Mapping[str, Reader]] = {}
+    albumentations: ClassVar[Mapping[str, Reader]] = {}
+    also: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     kornia_writers: ClassVar[Mapping[str, Writer]] = {}
+    albumentations_writers: ClassVar[Mapping[str, Writer]] = {}
 
     ranges: tuple[Range | None, ...]
 
@@ -182,6 +187,11 @@ class Encoder(ABC):
     @classmethod
     def from_torchvision(cls, step: Step) -> Self:  # noqa: ARG003
         """Build the encoder from the ranges of a torchvision transform (``step.config``)."""
+        return cls()
+
+    @classmethod
+    def from_albumentations(cls, step: Step) -> Self:  # noqa: ARG003
+        """Build the encoder from the ranges of an albumentations transform (``step.config``)."""
         return cls()
 
     @classmethod

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from typing_extensions import Self
 
-from augself_loss.encoders.base import Columns, Step
+from augself_loss.encoders.base import Columns, Step, Value
 from augself_loss.encoders.regression import RegressionEncoder, as_fixed
+from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
 
 
@@ -60,6 +62,33 @@ class BlurEncoder(RegressionEncoder):
         sigma = step.params["sigma"]  # v1: a number; v2: [σ_x, σ_y], both the same
         return {"blur": (sigma if isinstance(sigma, (int, float)) else sigma[0],)}
 
+    @classmethod
+    def from_albumentations(cls, step: Step) -> Self:
+        """Build the encoder from an albumentations blur's range of σ."""
+        low, high = step.config["sigma_limit"]
+        return cls(sigma=(low, high))
+
+    @staticmethod
+    def _read_kernel(step: Step) -> Mapping[str, Columns]:
+        # Only the kernel is told. It is exp(-x² / 2σ²); one that leaves pixels alone is none.
+        kernel = step.params["kernel"]
+        middle = len(kernel) // 2
+        fall = float(kernel[middle + 1] / kernel[middle]) if middle else 0.0
+        return {"blur": (math.sqrt(-0.5 / math.log(fall)) if fall > 0 else 0.0,)}
+
+    @staticmethod
+    def _write_sigma(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
+        sizes = step.config["blur_limit"]
+        if sizes[0] != sizes[1]:
+            raise PipelineError(
+                f"'{step.name}' expected one kernel size to be replayed with, found "
+                f"blur_limit={sizes}: which of them was drawn is not in the record. Give it one, "
+                "or 0, which takes it from σ."
+            )
+        return {"sigma_limit": (entries["blur"][0],) * 2}
+
     kornia = {"RandomGaussianBlur": lambda step: {"blur": (step.params["sigma"],)}}
     torchvision = {"GaussianBlur": _read_torchvision}
+    albumentations = {"GaussianBlur": _read_kernel}
+    albumentations_writers = {"GaussianBlur": _write_sigma}
     kornia_writers = {"RandomGaussianBlur": lambda entries, _step: {"sigma": entries["blur"][0]}}

@@ -102,6 +102,11 @@ class ColorEncoder(RegressionEncoder):
 
     from_torchvision = from_kornia
 
+    @classmethod
+    def from_albumentations(cls, step: Step) -> Self:
+        """Build the encoder from albumentations' ranges."""
+        return cls(*telling([tuple(step.config[name]) for name in FACTORS], cls.identity))
+
     @staticmethod
     def _read_kornia(step: Step) -> Mapping[str, Columns]:
         return {"color": kornia_factors(step), "color_order": kornia_order(step)}
@@ -116,11 +121,25 @@ class ColorEncoder(RegressionEncoder):
         return {"color": factors, "color_order": tuple(map(float, listed))}
 
     @staticmethod
+    def _read_albumentations(step: Step) -> Mapping[str, Columns]:
+        factors = tuple(step.params[name] for name in FACTORS)
+        if step.channels == 1:  # saturation and hue change nothing there
+            factors = (*factors[:2], *ColorEncoder.identity[2:])
+        return {"color": factors, "color_order": tuple(step.params["order"])}
+
+    @staticmethod
+    def _write_albumentations(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:  # noqa: ARG004
+        order = [int(i) for i in entries["color_order"]]
+        return {**dict(zip(FACTORS, entries["color"], strict=True)), "order": order}
+
+    @staticmethod
     def _write(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
         return write_factors(entries, "color", step)
 
     kornia = {"ColorJitter": _read_kornia}
     torchvision = {"ColorJitter": _read_torchvision}
+    albumentations = {"ColorJitter": _read_albumentations}
+    albumentations_writers = {"ColorJitter": _write_albumentations}
     kornia_writers = {"ColorJitter": _write}
 
 

@@ -12,13 +12,17 @@ from torch import Tensor
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Draft, Encoder, Motion, Step, Value
+from augself_loss.encoders.boxes import centred, span_of, spanned
 from augself_loss.encoders.regression import LARGEST, RegressionEncoder
 from augself_loss.errors import EncoderError
 
-ROUNDING = 5e-7
-"""By this much float32 may put a box beyond an image that it ends with."""
-SMALLEST = 1e-5
-"""No box is a smaller part of what it spans with another and the image."""
+SIDES = ("top", "bottom", "left", "right")
+ALBUMENTATIONS_CROPS = (
+    "RandomResizedCrop", "RandomCrop", "CenterCrop", "Crop", "RandomSizedCrop",
+    "RandomCropFromBorders", "CropNonEmptyMaskIfExists", "RandomCropNearBBox", "BBoxSafeRandomCrop",
+    "RandomSizedBBoxSafeCrop", "AtLeastOneBBoxRandomCrop",
+)  # fmt: skip
+"""They all say which box of the image, or of its padded canvas, they cut out."""
 
 
 class CropEncoder(RegressionEncoder):
@@ -94,16 +98,22 @@ class CropEncoder(RegressionEncoder):
         """Build the encoder from a Kornia crop: all but RandomResizedCrop may pad."""
         return cls(reach=0.0 if step.name == "RandomResizedCrop" else math.inf)
 
+    @classmethod
+    def from_albumentations(cls, step: Step) -> Self:
+        """Build the encoder from whether an albumentations crop pads."""
+        pads = step.name.startswith("Pad") or step.config.get("pad_if_needed")
+        return cls(reach=math.inf if pads else 0.0)
+
     def absolute(self, record: Mapping[str, Tensor]) -> Tensor:
         """Describe one view: centre y, centre x, height, width, ``(B, 4)``, source frame."""
-        return _centred(record["crop"])
+        return centred(record["crop"])
 
     def difference(self, record_a: Mapping[str, Tensor], record_b: Mapping[str, Tensor]) -> Tensor:
         """Make ω_diff: Δ centre y, Δ centre x, Δ height, Δ width, ``(B, 4)``, in view a's frame."""
         box_a, box_b = record_a["crop"], record_b["crop"]
-        difference = _centred(box_a - box_b)
+        difference = centred(box_a - box_b)
         if not self.inside:
-            difference = difference / _spanned(box_a, box_b)
+            difference = difference / spanned(box_a, box_b)
         return _mirrored(difference, record_a)
 
     def second_box(self, record_a: Mapping[str, Tensor], difference: Tensor) -> Tensor:
@@ -118,8 +128,8 @@ class CropEncoder(RegressionEncoder):
         """
         first, moved = record_a["crop"], _mirrored(difference, record_a)
         if not self.inside:
-            moved = moved * _span_of(first, moved)
-        second = _centred(first) - moved
+            moved = moved * span_of(first, moved)
+        second = centred(first) - moved
         y, x, height, width = second.unbind(-1)
         return torch.stack([y - height / 2, x - width / 2, height, width], dim=-1)
 
@@ -177,6 +187,35 @@ class CropEncoder(RegressionEncoder):
         return {"crop": (*box, 1 + (top + bottom) / height, 1 + (left + right) / width)}
 
     @staticmethod
+    def _albumentations_box(step: Step) -> Mapping[str, Columns]:
+        (height, width), (left, top, right, bottom) = step.size, step.params["crop_coords"]
+        pads = step.params.get("pad_params")  # it is padded first, and the box is the canvas's
+        pad_left, pad_top = (pads["pad_left"], pads["pad_top"]) if pads else (0, 0)
+        corner = ((top - pad_top) / height, (left - pad_left) / width)
+        return {"crop": (*corner, (bottom - top) / height, (right - left) / width)}
+
+    @staticmethod
+    def _albumentations_pad(step: Step) -> Mapping[str, Columns]:
+        height, width = step.size
+        top, bottom, left, right = (step.params[f"pad_{side}"] for side in SIDES)
+        corner = (-top / height, -left / width)
+        return {"crop": (*corner, 1 + (top + bottom) / height, 1 + (left + right) / width)}
+
+    @staticmethod
+    def _write_albumentations(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
+        (image_height, image_width), (top, left, height, width) = step.size, entries["crop"]
+        y, x = round(top * image_height), round(left * image_width)
+        bottom, right = y + round(height * image_height), x + round(width * image_width)
+        around = (-y, bottom - image_height, -x, right - image_width)
+        pads = {f"pad_{side}": max(0, by) for side, by in zip(SIDES, around, strict=True)}
+        if step.name.startswith("Pad"):
+            return pads
+        y, x = y + pads["pad_top"], x + pads["pad_left"]
+        bottom, right = bottom + pads["pad_top"], right + pads["pad_left"]
+        coords = {"crop_coords": (x, y, right, bottom)}
+        return {**coords, "pad_params": pads} if any(pads.values()) else coords
+
+    @staticmethod
     def _write(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
         top, left, height, width = entries["crop"]
         image_height, image_width = step.size
@@ -198,7 +237,13 @@ class CropEncoder(RegressionEncoder):
         "CenterCrop": _torchvision_centre,
         "Pad": _torchvision_pad,
     }
+    albumentations = {
+        **dict.fromkeys(ALBUMENTATIONS_CROPS, _albumentations_box),
+        "Pad": _albumentations_pad,
+        "PadIfNeeded": _albumentations_pad,
+    }
     kornia_writers = {"RandomResizedCrop": _write}
+    albumentations_writers = dict.fromkeys(albumentations, _write_albumentations)
 
 
 def fractions(box: Columns, size: tuple[Value, Value]) -> Columns:
@@ -230,48 +275,6 @@ def _reach(value: object) -> float:
             "be divided by the image's height and width."
         )
     return number
-
-
-def _centred(boxes: Tensor) -> Tensor:
-    """Take boxes, or differences of boxes, from their corner (y, x) to their centre."""
-    corner, size = torch.split(boxes, 2, dim=-1)
-    return torch.cat([torch.add(corner, size, alpha=0.5), size], dim=-1)
-
-
-def _spanned(box_a: Tensor, box_b: Tensor) -> Tensor:
-    """Measure what two boxes and the image span together along y and x, twice, ``(B, 4)``."""
-    corner_a, size_a = torch.split(box_a, 2, dim=-1)
-    corner_b, size_b = torch.split(box_b, 2, dim=-1)
-    end = torch.maximum(corner_a + size_a, corner_b + size_b)
-    # What is only rounding is no reach: inside of the image a target is left as it is.
-    length = (end - ROUNDING).clamp_min(1) - (
-        torch.minimum(corner_a, corner_b) + ROUNDING
-    ).clamp_max(0)
-    return torch.cat([length, length], dim=-1)
-
-
-def _span_of(first: Tensor, difference: Tensor) -> Tensor:
-    """Find what :func:`_spanned` measured, from one box and the difference that it divided.
-
-    The length L is the largest of four straight lines A + s · L, of which a difference of two
-    boxes has every s < 1: L is then the largest A / (1 − s). A predicted difference may have none;
-    the line is left out there.
-    """
-    corner, size = torch.split(first, 2, dim=-1)
-    centre, grown = torch.split(difference, 2, dim=-1)
-    later, sooner = centre + grown / 2, centre - grown / 2  # how far ends and corners lie apart
-    end = (corner + size - ROUNDING).clamp_min(1)
-    start = (corner + ROUNDING).clamp_max(0)
-    known = end - start
-    length = known
-    for reach, rest in (
-        (corner + size - ROUNDING - start, 1 + later),
-        (end - corner - ROUNDING, 1 - sooner),
-        (size - 2 * ROUNDING, 1 + grown),
-    ):
-        line = torch.where(rest > SMALLEST, reach / rest.clamp_min(SMALLEST), known)
-        length = torch.maximum(length, line)
-    return torch.cat([length, length], dim=-1)
 
 
 def _mirrored(difference: Tensor, record: Mapping[str, Tensor]) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from augself_loss.encoders.base import Columns, Step, Value
 from augself_loss.encoders.crop import fractions
 from augself_loss.encoders.regression import RegressionEncoder
+from augself_loss.errors import PipelineError
 
 
 class ErasingEncoder(RegressionEncoder):
@@ -46,6 +47,47 @@ class ErasingEncoder(RegressionEncoder):
             return {"erasing": (0.0, 0.0, 0.0, 0.0)}
         return {"erasing": fractions((p["i"], p["j"], p["h"], p["w"]), step.size)}
 
+    @classmethod
+    def check_step(cls, step: Step) -> None:
+        """Refuse albumentations' dropout of several holes.
+
+        Raises:
+            PipelineError: it may erase more than one box.
+        """
+        holes = step.config.get("num_holes_range", (1, 1))
+        if tuple(holes) != (1, 1):
+            raise PipelineError(
+                f"'{step.name}' expected num_holes_range=(1, 1), found {tuple(holes)}: a record "
+                f"holds one box. Erase one, or leave it out of the record with "
+                f"ignore=[{step.name}]."
+            )
+
+    @staticmethod
+    def _read_holes(step: Step) -> Mapping[str, Columns]:
+        (height, width), holes = step.size, step.params["holes"]
+        if len(holes) == 0:  # no box fitted
+            return {"erasing": ErasingEncoder.identity}
+        left, top, right, bottom = holes[0].tolist()
+        if left == right or top == bottom:
+            return {"erasing": ErasingEncoder.identity}
+        return {
+            "erasing": (
+                top / height, left / width, (bottom - top) / height, (right - left) / width
+            )
+        }  # fmt: skip
+
+    @staticmethod
+    def _write_holes(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
+        if isinstance(step.config["fill"], str):
+            raise PipelineError(
+                f"'{step.name}' expected a fixed fill to be replayed with, found "
+                f"fill='{step.config['fill']}': what it drew is not in the record."
+            )
+        height, width = step.size
+        top, left, box_height, box_width = entries["erasing"]
+        y, x = round(top * height), round(left * width)
+        return {"holes": [[x, y, x + round(box_width * width), y + round(box_height * height)]]}
+
     @staticmethod
     def _write(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
         height, width = step.size
@@ -60,4 +102,6 @@ class ErasingEncoder(RegressionEncoder):
 
     kornia = {"RandomErasing": _read_kornia}
     torchvision = {"RandomErasing": _read_torchvision}
+    albumentations = {"Erasing": _read_holes, "CoarseDropout": _read_holes}
+    albumentations_writers = {"Erasing": _write_holes, "CoarseDropout": _write_holes}
     kornia_writers = {"RandomErasing": _write}

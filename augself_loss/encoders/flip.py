@@ -27,4 +27,6 @@ class FlipEncoder(BinaryEncoder):
 
     kornia = {"RandomHorizontalFlip": applied("flip")}
     torchvision = {"RandomHorizontalFlip": applied("flip")}
+    albumentations = {"HorizontalFlip": applied("flip")}
     kornia_writers = {"RandomHorizontalFlip": lambda _entries, _step: {}}
+    albumentations_writers = {"HorizontalFlip": lambda _entries, _step: {}}

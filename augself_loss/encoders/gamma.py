@@ -37,6 +37,12 @@ class GammaEncoder(RegressionEncoder):
         limits = (step.config["gamma_factor"], step.config["gain_factor"])
         return cls(*telling(limits, cls.identity))
 
+    @classmethod
+    def from_albumentations(cls, step: Step) -> Self:
+        """Build the encoder from albumentations' range, which counts in hundredths."""
+        low, high = step.config["gamma_limit"]
+        return cls(*telling([(low / 100, high / 100), None], cls.identity))
+
     @staticmethod
     def _read(step: Step) -> Mapping[str, Columns]:
         return {"gamma": (step.params["gamma_factor"], step.params["gain_factor"])}
@@ -46,4 +52,6 @@ class GammaEncoder(RegressionEncoder):
         return dict(zip(("gamma_factor", "gain_factor"), entries["gamma"], strict=True))
 
     kornia = {"RandomGamma": _read}
+    albumentations = {"RandomGamma": lambda step: {"gamma": (step.params["gamma"], None)}}
+    albumentations_writers = {"RandomGamma": lambda entries, _step: {"gamma": entries["gamma"][0]}}
     kornia_writers = {"RandomGamma": _write}

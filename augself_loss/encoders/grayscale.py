@@ -12,7 +12,7 @@ class GrayscaleEncoder(BinaryEncoder):
     """Grayscale: 1 where the view has lost its colour. Target as for the flip.
 
     Always-on ``Grayscale`` counts too, and ``RGB`` of an image without colour. An image of one
-    channel that keeps it has nothing to lose: 0.
+    channel that keeps it has nothing to lose: 0. By which formula the colour goes is not told.
     """
 
     name = "grayscale"
@@ -33,7 +33,13 @@ class GrayscaleEncoder(BinaryEncoder):
     def _read_rgb(step: Step) -> Mapping[str, Columns]:
         return {"grayscale": (1.0 if step.channels == 1 else 0.0,)}
 
+    @staticmethod
+    def _read_to_gray(step: Step) -> Mapping[str, Columns]:
+        return {"grayscale": (0.0 if step.channels == 1 else 1.0,)}
+
     kornia = {"RandomGrayscale": applied("grayscale")}
     torchvision = {"RandomGrayscale": _read_torchvision, "Grayscale": _read_torchvision,
                    "RGB": _read_rgb}  # fmt: skip
+    albumentations = {"ToGray": _read_to_gray, "ToRGB": _read_rgb}
     kornia_writers = {"RandomGrayscale": lambda _entries, _step: {}}
+    albumentations_writers = {name: lambda _entries, _step: {} for name in ("ToGray", "ToRGB")}

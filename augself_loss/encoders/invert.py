@@ -13,4 +13,6 @@ class InvertEncoder(BinaryEncoder):
 
     kornia = {"RandomInvert": applied("invert")}
     torchvision = {"RandomInvert": applied("invert")}
+    albumentations = {"InvertImg": applied("invert")}
     kornia_writers = {"RandomInvert": lambda _entries, _step: {}}
+    albumentations_writers = {"InvertImg": lambda _entries, _step: {}}

@@ -43,11 +43,24 @@ class PosterizeEncoder(RegressionEncoder):
         return cls(bits=float(step.config["bits"]))
 
     @classmethod
+    def from_albumentations(cls, step: Step) -> Self:
+        """Build the encoder from albumentations' range of bits, 1 to 7."""
+        low, high = step.config["num_bits"]
+        return cls(bits=(float(low), float(high)))
+
+    @classmethod
     def check_step(cls, step: Step) -> None:
         """Refuse Kornia's 8 bits alone: they round its float images, and stand for not applied.
 
         Of torchvision the image decides, see its reader: of most, 8 bits are all that there is.
+        Of albumentations refuse bits channel by channel.
         """
+        if isinstance(step.config.get("num_bits"), list):
+            raise PipelineError(
+                f"'{step.name}' expected one number of bits for all channels, found "
+                f"num_bits={step.config['num_bits']}: a record holds one. Give it a range, or "
+                f"leave it out of the record with ignore=[{step.name}]."
+            )
         limits = step.config.get("bit")
         if limits is not None and min(limits) >= 8:
             raise PipelineError(
@@ -75,8 +88,16 @@ class PosterizeEncoder(RegressionEncoder):
             )
         return {"posterize": PosterizeEncoder.identity, "posterize_applied": (1.0,)}
 
+    @staticmethod
+    def _read_bits(step: Step) -> Mapping[str, Columns]:
+        return {"posterize": (float(step.params["num_bits"]),), "posterize_applied": (1.0,)}
+
     kornia = {"RandomPosterize": _read_kornia}
     torchvision = {"RandomPosterize": _read_torchvision}
+    albumentations = {"Posterize": _read_bits}
+    albumentations_writers = {
+        "Posterize": lambda entries, _step: {"num_bits": int(entries["posterize"][0])}
+    }
     kornia_writers = {
         "RandomPosterize": lambda entries, _step: {"bits_factor": entries["posterize"][0].int()}
     }

@@ -11,6 +11,12 @@ from augself_loss.encoders.base import Columns, Draft, Encoder, Kind, Motion, St
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Field
 
+SYMMETRIES = {
+    "e": (0.0, 0.0), "r90": (0.0, 1.0), "r180": (0.0, 2.0), "r270": (0.0, 3.0),
+    "h": (1.0, 0.0), "t": (1.0, 1.0), "v": (1.0, 2.0), "hvt": (1.0, 3.0),
+}  # fmt: skip
+"""albumentations' names of a square's symmetries → horizontal flip, quarter turns after it."""
+
 
 class RotationEncoder(Encoder):
     """Quarter turns k, counter-clockwise: 0, 1, 2, 3.
@@ -116,8 +122,29 @@ class RotationEncoder(Encoder):
     def _write_fixed(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
         return {"degrees": entries["rotation"][0] * 0 + step.config["degrees"][0]}
 
+    @staticmethod
+    def _read_factor(step: Step) -> Mapping[str, Columns]:
+        return {"rotation": (float(step.params["factor"]),), "rotation_applied": (1.0, 0.0)}
+
+    @staticmethod
+    def _read_symmetry(step: Step) -> Mapping[str, Columns]:
+        flip, turns = SYMMETRIES[step.params.get("group_element", "t")]
+        return {
+            "flip": (flip,), "rotation": (turns,), "rotation_applied": (1.0, 0.0),
+        }  # fmt: skip
+
     kornia = {"RandomRotation90": _read_times, "RandomRotation": _read_fixed}
     torchvision = {"RandomRotation": _read_fixed}
+    albumentations = {
+        "RandomRotate90": _read_factor,
+        "Transpose": _read_symmetry,
+        "D4": _read_symmetry,
+        "SquareSymmetry": _read_symmetry,
+    }
+    also = dict.fromkeys(("Transpose", "D4", "SquareSymmetry"), ("flip",))
+    albumentations_writers = {
+        "RandomRotate90": lambda entries, _step: {"factor": int(entries["rotation"][0])}
+    }
     kornia_writers = {
         "RandomRotation90": _write_times,
         "RandomRotation": _write_fixed,

@@ -65,8 +65,19 @@ class SolarizeEncoder(RegressionEncoder):
         return cls(threshold=(0.0, 1.0) if threshold > 0 else 0.0)
 
     @classmethod
+    def from_albumentations(cls, step: Step) -> Self:
+        """Build the encoder from albumentations' range of thresholds, fractions of white."""
+        return cls(threshold=tuple(step.config["threshold_range"]))
+
+    @classmethod
     def check_step(cls, step: Step) -> None:
-        """Refuse Kornia's threshold 1 alone: white is inverted, and ``additions`` may vary."""
+        """Refuse threshold 1 alone: white is inverted, and Kornia's ``additions`` may vary."""
+        if step.config.get("threshold_range") == (1.0, 1.0):
+            raise PipelineError(
+                f"'{step.name}' expected thresholds below 1, found (1, 1): it inverts what is "
+                "white, which a record cannot tell from not applied. Lower the thresholds, or "
+                f"leave it out of the record with ignore=[{step.name}]."
+            )
         if step.config.get("thresholds") == (1.0, 1.0):
             raise PipelineError(
                 f"'{step.name}' expected thresholds below 1, found (1, 1): its additions, and "
@@ -92,6 +103,10 @@ class SolarizeEncoder(RegressionEncoder):
         "RandomSolarize": lambda step: {
             "solarize": (fraction_of_white(step.config["threshold"], step.white),)
         }
+    }
+    albumentations = {"Solarize": lambda step: {"solarize": (step.params["threshold"],)}}
+    albumentations_writers = {
+        "Solarize": lambda entries, _step: {"threshold": entries["solarize"][0]}
     }
     kornia_writers = {"RandomSolarize": _write}
 

@@ -24,4 +24,6 @@ class VerticalFlipEncoder(BinaryEncoder):
 
     kornia = {"RandomVerticalFlip": applied("vertical_flip")}
     torchvision = {"RandomVerticalFlip": applied("vertical_flip")}
+    albumentations = {"VerticalFlip": applied("vertical_flip")}
     kornia_writers = {"RandomVerticalFlip": lambda _entries, _step: {}}
+    albumentations_writers = {"VerticalFlip": lambda _entries, _step: {}}

@@ -10,7 +10,7 @@ from augself_loss.encoders.base import Columns, Reader, Step, Value, Writer
 from augself_loss.errors import EncoderError, NothingVariesError, PipelineError
 from augself_loss.parameters import Layout
 
-Host: TypeAlias = Literal["kornia", "torchvision"]
+Host: TypeAlias = Literal["kornia", "torchvision", "albumentations"]
 
 
 class Catalogue:
@@ -92,9 +92,7 @@ class Catalogue:
         """Build the encoder of a transform from the transform's own ranges, whoever's it is."""
         encoder = self._of(step)
         try:
-            if self.host == "kornia":
-                return encoder.from_kornia(step)
-            return encoder.from_torchvision(step)
+            return getattr(encoder, f"from_{self.host}")(step)  # type: ignore[no-any-return]
         except NothingVariesError:
             return None
         except EncoderError as error:

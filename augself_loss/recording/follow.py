@@ -1,4 +1,4 @@
-"""Notices what a user changes in a torchvision pipeline after its recorder was made.
+"""Notices what a user changes in a pipeline of callables after its recorder was made.
 
 Attributes are shared with the recorder's twins, so most changes simply hold. What a record of the
 old layout cannot tell is refused at the next call: other children, or wider ranges.
@@ -44,7 +44,8 @@ class Children:
 
     def check(self, encoders: Mapping[str, Encoder]) -> None:  # noqa: ARG002
         """Refuse children that were added, removed, exchanged or moved."""
-        held = held_by(self.container, self.attribute)
+        listed = getattr(self.container, self.attribute)
+        held = listed if type(listed) is list else held_by(self.container, self.attribute)
         if len(held) == len(self.children) and all(map(operator.is_, held, self.children)):
             return
         names = ([type(child).__name__ for child in some] for some in (self.children, held))
@@ -58,6 +59,27 @@ class Children:
         )
 
 
+class Always:
+    """Whether transforms and containers that were always applied still are.
+
+    Args:
+        transforms: they, each with a probability ``p`` of 1.
+    """
+
+    def __init__(self, transforms: list[Any]) -> None:
+        self.transforms = transforms
+
+    def check(self, encoders: Mapping[str, Encoder]) -> None:  # noqa: ARG002
+        """Refuse another probability."""
+        for transform in self.transforms:
+            if not transform.p >= 1:
+                raise PipelineError(
+                    f"'{type(transform).__name__}' was always applied, and is found to be applied "
+                    f"at random now (p={transform.p}), which no record entry tells. {REMAKE}, or "
+                    "set p=1."
+                )
+
+
 class Settings:
     """How a transform is built, as far as its encoder depends on it.
 
@@ -66,6 +88,7 @@ class Settings:
         encoder: what was built from it; ``None`` where it could never change a view.
         catalogue: builds encoders; ``None`` where any change is refused.
         name: under which the catalogue knows it; by default its class's.
+        bookkeeping: names of attributes that say nothing about what it does.
     """
 
     def __init__(
@@ -74,15 +97,20 @@ class Settings:
         encoder: Encoder | None,
         catalogue: Catalogue | None,
         name: str | None = None,
+        bookkeeping: frozenset[str] = BOOKKEEPING,
     ) -> None:
         self.transform, self.encoder, self.catalogue = transform, encoder, catalogue
+        self.bookkeeping = bookkeeping
         self.name = name or type(transform).__name__
         self._keep()
 
     def check(self, encoders: Mapping[str, Encoder]) -> None:
         """Refuse settings that the encoders were not built for."""
-        if self._unchanged():
-            return
+        try:
+            if self._get is None or self._get(vars(self.transform)) == self._kept:
+                return
+        except (KeyError, RuntimeError, ValueError):  # gone, or arrays that are not to be compared
+            pass
         built = self._built()
         if built is not None:
             name = self.name
@@ -100,6 +128,11 @@ class Settings:
                 )
         self._keep()
 
+    @property
+    def varies(self) -> bool:
+        """Whether there is anything that could be changed."""
+        return self._get is not None
+
     def _built(self) -> Encoder | None:
         if self.catalogue is None:
             raise PipelineError(
@@ -110,18 +143,10 @@ class Settings:
 
     def _keep(self) -> None:
         held = vars(self.transform)
-        names = [name for name in held if name not in BOOKKEEPING]
+        names = [name for name in held if name not in self.bookkeeping]
         # Two names at least, so that the getter always returns a tuple.
         self._get = operator.itemgetter(*(names * 2)[: max(2, len(names))]) if names else None
         self._kept = tuple(map(_frozen, self._get(held))) if self._get else ()
-
-    def _unchanged(self) -> bool:
-        if self._get is None:
-            return True
-        try:
-            return bool(self._get(vars(self.transform)) == self._kept)
-        except (KeyError, RuntimeError, ValueError):  # gone, or arrays that are not to be compared
-            return False
 
 
 def _frozen(value: Any) -> Any:

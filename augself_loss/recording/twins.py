@@ -29,26 +29,40 @@ def twin(original: Any, cls: Any) -> Any:
     return made
 
 
-def holding(original: Any, attribute: str, held: Any) -> Any:
+def holding(
+    original: Any,
+    attribute: str,
+    held: Any,
+    before: tuple[type, ...] = (),
+    after: tuple[type, ...] = (),
+) -> Any:
     """Make a twin of a container that differs in what one of its attributes holds.
 
     Args:
         original: container or wrapper; it stays as it is.
         attribute: name of the attribute.
         held: what the twin's holds.
+        before, after: see :func:`holding_each`.
 
     Raises:
         PipelineError: an object without a ``__dict__``.
     """
-    return holding_each(original, {attribute: held})
+    return holding_each(original, {attribute: held}, before, after)
 
 
-def holding_each(original: Any, held: Mapping[str, Any]) -> Any:
+def holding_each(
+    original: Any,
+    held: Mapping[str, Any],
+    before: tuple[type, ...] = (),
+    after: tuple[type, ...] = (),
+) -> Any:
     """Make a twin of an object that differs in what some of its attributes hold.
 
     Args:
         original: it stays as it is.
         held: attribute → what the twin's holds.
+        before: bases of the twin's class that come before the original's class.
+        after: those that come after it.
 
     Raises:
         PipelineError: an object without a ``__dict__``.
@@ -60,7 +74,7 @@ def holding_each(original: Any, held: Mapping[str, Any]) -> Any:
             "shares, found __slots__ alone. Leave __slots__ out, or register how to run and read "
             "it."
         )
-    made = twin(original, _holder(cls, tuple(held)))
+    made = twin(original, _holder(cls, tuple(held), before, after))
     for attribute, value in held.items():
         object.__setattr__(made, attribute, value)
     return made
@@ -98,16 +112,22 @@ class _Holder:
     """What all twins of containers share: how they pickle."""
 
     attributes: tuple[str, ...]
+    around: tuple[tuple[type, ...], tuple[type, ...]]
 
     def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
         held = {name: getattr(self, name) for name in type(self).attributes}
-        return holding_each, (getattr(self, ORIGINAL), held)
+        return holding_each, (getattr(self, ORIGINAL), held, *type(self).around)
 
 
 @functools.cache
-def _holder(cls: Any, attributes: tuple[str, ...]) -> Any:
-    slots = (ORIGINAL, *attributes)  # a slot comes before the dict's entry of its name
-    return type(cls.__name__, (_Holder, cls), {"__slots__": slots, "attributes": attributes})
+def _holder(
+    cls: Any, attributes: tuple[str, ...], before: tuple[type, ...], after: tuple[type, ...]
+) -> Any:
+    held = {
+        "__slots__": (ORIGINAL, *attributes),  # a slot comes before the dict's entry of its name
+        "attributes": attributes, "around": (before, after), "recorded": cls,
+    }  # fmt: skip
+    return type(cls.__name__, (_Holder, *before, cls, *after), held)
 
 
 def held_by(container: Any, attribute: str) -> list[Any]:

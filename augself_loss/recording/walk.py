@@ -187,8 +187,14 @@ class Walk(ABC):
         if name is not None:
             self._random.pop()
 
+    def settings(
+        self, transform: Any, encoder: Encoder | None, catalogue: Catalogue | None
+    ) -> Settings:
+        """Watch how a transform is built."""
+        return Settings(transform, encoder, catalogue)
+
     def _left_still(self, transform: Any) -> tuple[Any, Node]:
-        self.watches.append(Settings(transform, None, None))
+        self.watches.append(self.settings(transform, None, None))
         return transform, NOTHING
 
     def _encoders_of(self, transform: Any, kind: type) -> Sequence[Encoder]:

@@ -1,0 +1,81 @@
+"""Records what an albumentations pipeline did to an image, in DataLoader workers too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from augself_loss.parameters import Record
+from augself_loss.recording.albumentations.images import check_image
+from augself_loss.recording.albumentations.wiring import Wiring
+from augself_loss.recording.notes import logged
+from augself_loss.recording.recorder import CallableRecorder
+
+
+class AlbumentationsRecorder(CallableRecorder):
+    """Runs an albumentations pipeline and returns what it returns together with the view's record.
+
+    Views, masks, boxes and generators are bit for bit those of the pipeline alone. The recorder
+    works on twins of the pipeline's transforms, which share their attributes, generators too: a
+    probability, limit or seed that you change in place holds from the next call on. Other steps, or
+    a range wider than the encoders were built for, are refused then. It pickles with the pipeline,
+    and so passes to DataLoader workers.
+
+    Args:
+        transform: ``Compose``, ``Sequential``, ``OneOf``, ``SomeOf``, ``OneOrOther``,
+            ``RandomOrder``, ``ReplayCompose``, nested as you like, or a single transform.
+        encoders: encoders of augmentations of your own (subclasses of ``BasicTransform``, read
+            under ``albumentations``), or replacements of built-in ones.
+        register: for any other random callable: it or its class → ``(encoder, apply)``, where
+            ``apply(callable, data)`` calls it as ``callable(**data)`` and returns the data and the
+            encoder's columns, ``None`` if it was not applied.
+        ignore: transforms or classes whose randomness shall not be recorded.
+        types: types to record even if this pipeline never applies them (as the identity), so that
+            two different pipelines give records with the same entries.
+        still: transforms that are never applied as they are built; changing them is refused.
+
+    Attributes:
+        layout: entries of the record, see :class:`~augself_loss.parameters.Field`.
+        encoders: encoders of the recorded types, with this pipeline's ranges.
+
+    Raises:
+        PipelineError: a random transform that is not known, one without randomness (Normalize,
+            Resize) that is applied at random, or an order that no record can tell.
+
+    Example:
+        >>> import albumentations as A, numpy as np
+        >>> recorder = AlbumentationsRecorder(A.Compose([A.HorizontalFlip(p=1.0)]))
+        >>> data, record = recorder(image=np.zeros((8, 8, 3), np.uint8))
+        >>> sorted(data), record
+        (['image'], {'flip': tensor([1.])})
+    """
+
+    library = "albumentations"
+    wiring = Wiring
+
+    def __call__(self, *image: Any, **data: Any) -> tuple[Any, Record]:
+        """Augment one image, and what belongs to it.
+
+        Args:
+            *image: the image alone, as hosts and ``MultiViewRecorder`` pass it, or
+            **data: what the pipeline takes: ``image=``, ``mask=``, ``bboxes=``, …
+
+        Returns:
+            What the pipeline returns, a dict (for an image alone: the view alone), and the view's
+            record, entries ``(columns,)`` float32 without a batch axis.
+
+        Raises:
+            ImageError: it is no NumPy image.
+            PipelineError: a pipeline that was changed so that its records would not be true.
+        """
+        if image:
+            (data["image"],) = image
+        self.check(data.get("image"))
+        for watch in self._watches:
+            watch.check(self._known)
+        with logged() as steps:
+            result = self.transform(**data)
+        return result["image"] if image else result, self.settle(steps)
+
+    def check(self, image: Any) -> None:
+        """Refuse what is no NumPy image (H, W) or (H, W, C)."""
+        check_image(image, "AlbumentationsRecorder")

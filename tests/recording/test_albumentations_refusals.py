@@ -1,0 +1,103 @@
+"""What no record of an albumentations pipeline can tell is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("albumentations")
+import albumentations as A  # noqa: N812
+from albumentations_pipelines import IMAGE
+
+from augself_loss.errors import ImageError, PipelineError
+from augself_loss.recording.albumentations import AlbumentationsRecorder
+from augself_loss.recording.albumentations.library import check_library
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "unknown": (A.RGBShift, "does not know 'RGBShift'.*register=.*ignore="),
+    "another operation": (A.HueSaturationValue, "does not know 'HueSaturationValue'"),
+    "corners": (A.Perspective, "does not know 'Perspective'"),
+    "a size that fits": (A.SafeRotate, "does not know 'SafeRotate'"),
+    "random sizes": (lambda: A.SmallestMaxSize([20, 30]), "does not know 'SmallestMaxSize'"),
+    "some channels": (
+        lambda: A.SelectiveChannelTransform([A.InvertImg()], channels=[0]),
+        "does not know 'SelectiveChannelTransform'",
+    ),
+    "a user's container": (lambda: type("Mine", (A.Compose,), {})([A.InvertImg()]), "'Mine'"),
+    "fixed by its p": (lambda: A.Normalize(p=0.5), "'Normalize' is applied at random by 'p=0.5'"),
+    "fixed in a choice": (
+        lambda: A.OneOf([A.Resize(8, 8), A.NoOp()]), "'Resize' is applied at random by 'OneOf'"
+    ),
+    "fixed in a Sequential": (
+        lambda: A.Compose([A.Sequential([A.ToFloat()])]), "applied at random by 'Sequential'"
+    ),
+    "fixed in a Compose": (lambda: A.Compose([A.ToFloat()], p=0.9), "at random by 'Compose'"),
+    "twice": (lambda: A.Compose([A.ColorJitter(), A.ColorJitter()]), "both set 'color'"),
+    "drawn again": (
+        lambda: A.SomeOf([A.ColorJitter(), A.InvertImg()], n=2, replace=True), "both set 'color'"
+    ),
+    "cropped after a turn": (lambda: A.Compose([A.Rotate(), A.RandomCrop(9, 9)]), "'RandomCrop'"),
+    "crop_border": (lambda: A.Rotate(crop_border=True), "crop_border=False"),
+    "fit_output": (lambda: A.Affine(rotate=(0, 9), fit_output=True), "fit_output=False"),
+    "translate_px": (lambda: A.Affine(translate_px=(0, 9)), "translate_percent"),
+    "several holes": (A.CoarseDropout, r"num_holes_range=\(1, 1\)"),
+    "bits by channel": (lambda: A.Posterize([(1, 2), (2, 3), (3, 4)]), "one number of bits"),
+    "equalized in a mask": (lambda: A.Equalize(mask=IMAGE[..., 0]), "the whole image"),
+    "white alone": (lambda: A.Solarize((1.0, 1.0)), "thresholds below 1"),
+    "safe range": (lambda: A.RandomBrightnessContrast(ensure_safe_range=True), "ensure_safe_range"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_no_record_can_tell_is_refused_by_name(name: str) -> None:
+    build, message = REFUSED[name]
+    with pytest.raises(PipelineError, match=message):
+        AlbumentationsRecorder(build())
+
+
+def test_what_is_refused_at_random_is_allowed_always() -> None:
+    fixed = [A.Resize(20, 20), A.LongestMaxSize(20), A.Normalize(), A.ToTensorV2()]
+    one = A.OneOf([A.OneOf([A.Sequential(fixed, p=1.0)], p=1.0)], p=1.0)
+    assert AlbumentationsRecorder(A.Compose([one])).layout == {}
+
+
+BAD_IMAGES: dict[str, tuple[Any, str]] = {
+    "a tensor": (torch.zeros(3, 8, 8), "NumPy image.*found Tensor"),
+    "nothing": (None, "NumPy image.*found NoneType"),
+    "a batch": (np.zeros((2, 8, 8, 3), np.uint8), "Call the recorder once per image"),
+    "no pixels": (np.zeros((0, 8, 3), np.uint8), "expected one image"),
+    "a dtype": (np.zeros((8, 8, 3), np.int64), "found int64"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_IMAGES)
+def test_what_is_no_image_is_refused(name: str) -> None:
+    image, message = BAD_IMAGES[name]
+    recorder = AlbumentationsRecorder(A.Compose([A.HorizontalFlip()]))
+    for call in (lambda: recorder(image), lambda: recorder(image=image)):
+        with pytest.raises(ImageError, match=message):
+            call()
+    with pytest.raises(ImageError, match="found NoneType"):
+        recorder(mask=IMAGE)
+
+
+def test_a_tensor_in_the_middle_is_refused() -> None:
+    recorder = AlbumentationsRecorder(A.Compose([A.ToTensorV2(), A.ColorJitter(p=1.0)]))
+    with pytest.raises(ImageError, match=r"'ColorJitter' expected.*put ToTensorV2 last"):
+        recorder(image=IMAGE)
+
+
+def test_its_successor_is_refused() -> None:
+    class Renewed:
+        __version__ = "2.5.1"
+
+        class BasicTransform:
+            sample_parameters = None
+
+    check_library(A)
+    with pytest.raises(PipelineError, match=r"albumentations 2\.0\.8, found version 2\.5\.1"):
+        check_library(Renewed)  # type: ignore[arg-type]
