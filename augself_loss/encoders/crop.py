@@ -212,8 +212,10 @@ class CropEncoder(RegressionEncoder):
             return pads
         y, x = y + pads["pad_top"], x + pads["pad_left"]
         bottom, right = bottom + pads["pad_top"], right + pads["pad_left"]
-        coords = {"crop_coords": (x, y, right, bottom)}
-        return {**coords, "pad_params": pads} if any(pads.values()) else coords
+        coords: dict[str, Value] = {"crop_coords": (x, y, right, bottom)}
+        if "pad_if_needed" in step.config:
+            coords["pad_params"] = pads if any(pads.values()) else None
+        return coords
 
     @staticmethod
     def _write(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:

@@ -68,7 +68,7 @@ class Catalogue:
         Raises:
             PipelineError: the type cannot be replayed.
         """
-        writers = self._of(step).kornia_writers
+        writers: Mapping[str, Writer] = getattr(self._of(step), f"{self.host}_writers", {})
         if step.name not in writers:
             raise PipelineError(
                 f"'{step.name}' cannot be replayed from a record: its parameters are not all in it."

@@ -6,6 +6,7 @@ from typing import Any
 
 from augself_loss.parameters import Record
 from augself_loss.recording.albumentations.images import check_image
+from augself_loss.recording.albumentations.replay import replay
 from augself_loss.recording.albumentations.wiring import Wiring
 from augself_loss.recording.notes import logged
 from augself_loss.recording.recorder import CallableRecorder
@@ -75,6 +76,42 @@ class AlbumentationsRecorder(CallableRecorder):
         with logged() as steps:
             result = self.transform(**data)
         return result["image"] if image else result, self.settle(steps)
+
+    def replay(self, record: Record, *image: Any, **data: Any) -> Any:
+        """Apply a record again, to this or another image and to what belongs to it.
+
+        Colours come out as they did up to the float32 of records; boxes, flips and turns exactly
+        on images of the recorded one's size. What is ignored draws anew.
+
+        Args:
+            record: what this recorder returned for one image, or a part of one exchanged.
+            *image: the image alone, or
+            **data: what the pipeline takes.
+
+        Returns:
+            What the pipeline returns; for an image alone the view.
+
+        Raises:
+            PipelineError: a type whose record does not say all (which of several kernels, a
+                transposition), several steps recorded as one, or an order that is drawn.
+            RecordError: the record lacks an entry, or holds several samples.
+            ImageError: it is no NumPy image.
+
+        Example:
+            >>> import albumentations as A, numpy as np
+            >>> recorder = AlbumentationsRecorder(A.RandomCrop(2, 2, p=1.0))
+            >>> picture = np.arange(16, dtype=np.uint8).reshape(4, 4)
+            >>> view, record = recorder(picture)
+            >>> bool((recorder.replay(record, picture) == view).all())
+            True
+        """
+        if image:
+            (data["image"],) = image
+        self.check(data.get("image"))
+        for watch in self._watches:
+            watch.check(self._known)
+        result = replay(self.transform, record, self.layout, self._catalogue)(**data)
+        return result["image"] if image else result
 
     def check(self, image: Any) -> None:
         """Refuse what is no NumPy image (H, W) or (H, W, C)."""

@@ -40,11 +40,16 @@ class _Named:
         return str(cls.recorded.get_class_fullname())
 
 
-class _Tap(_Named):
+class Tap(_Named):
     """Notes the parameters with which a transform is applied; it is not called where it is not."""
 
     _augself_encoder: Encoder | None
     _augself_config: Mapping[str, Any]
+
+    @property
+    def idle(self) -> bool:
+        """Whether it shall do nothing, as it was built."""
+        return self._augself_encoder is None
 
     def apply_with_params(self, params: dict[str, Any], *args: Any, **data: Any) -> Any:
         """Note the parameters, and apply them."""
@@ -80,7 +85,7 @@ def _tapped(cls: Any) -> Any:
     ABC among its own bases keeps albumentations from listing it as a class to restore replays by.
     """
     slots = (ORIGINAL, ENCODER, CONFIG)
-    return type(cls.__name__, (_Tap, cls, ABC), {"__slots__": slots, "recorded": cls})
+    return type(cls.__name__, (Tap, cls, ABC), {"__slots__": slots, "recorded": cls})
 
 
 def refilled(container: Any, children: Sequence[Any]) -> Any:

@@ -11,13 +11,12 @@ from kornia.augmentation.container.params import ParamItem
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import PipelineError, RecordError
 from augself_loss.parameters import Layout, Record
-from augself_loss.recording.frame import Placed
 from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
 from augself_loss.recording.kornia.wiring import Wiring
+from augself_loss.recording.unsettle import Unsettled
 
 ReplayKind: TypeAlias = Literal["image", "mask", "boxes"]
 
@@ -72,18 +71,11 @@ class Writer:
 
     def __init__(self, given: Replayed, count: int) -> None:
         _check_record(given.record, given.layout, count)
-        self.record, self.layout = given.record, given.layout
         self.wiring, self.config = given.wiring, given.wiring.config
         self.catalogue = given.wiring.catalogue
-        self.reached = Placed()
         self.gated: list[nn.Module] = []
-        self.left = [self._type(m) for m in _modules(given.pipeline) if m in self.config]
-        repeated = {name for name in self.left if self.left.count(name) > 1}
-        if repeated:
-            raise PipelineError(
-                f"A pipeline with several steps of {sorted(repeated)} cannot be replayed: a record "
-                "holds what they amount to together."
-            )
+        steps = [self._step(m) for m in _modules(given.pipeline) if m in self.config]
+        self.steps = Unsettled(given.record, given.layout, self.catalogue, steps)
 
     def __enter__(self) -> Self:
         return self
@@ -126,24 +118,13 @@ class Writer:
         """Whether the record says something of this module or one inside it."""
         return any(child in self.config for child in module.modules())
 
-    def _type(self, module: nn.Module) -> str:
-        step = Step(type(module).__name__, {}, self.config[module], (0, 0))
-        return self.catalogue.type_of(step)
-
     def next(self, module: nn.Module) -> tuple[str, dict[str, Columns], Tensor]:
         """Say what the next step did: its type, its entries in its own frame, its gate."""
-        name = self.left.pop(0)
-        encoder = self.catalogue.encoders[name]
-        if not encoder.tells_applied and module.p_batch != 1:
-            raise PipelineError(
-                f"A {type(module).__name__} with p={module.p_batch} cannot be replayed: whether it "
-                "was applied is not in the record. Build it with p=1."
-            )
-        step = Step(type(module).__name__, {}, self.config[module], (0, 0))
-        entries = self._as_given(encoder, step)
-        for entry, columns in entries.items():
-            encoder.act(self.reached, step, entry, columns, 1.0)
-        return name, entries, self._gate(name, entries)
+        p = getattr(module, "p_batch", 1)  # a user's own module may have none
+        return self.steps.next(self._step(module), at_random=None if p == 1 else f"p={p}")
+
+    def _step(self, module: nn.Module) -> Step:
+        return Step(type(module).__name__, {}, self.config[module], (0, 0))
 
     def params(self, module: nn.Module, drawn: Mapping[str, Any]) -> dict[str, Any]:
         """Overwrite what was drawn for one augmentation by what the record says."""
@@ -160,29 +141,6 @@ class Writer:
             for key, value in self.catalogue.write(entries, step).items()
         }
         return {**drawn, **written, "batch_prob": rows.to(drawn["batch_prob"])}
-
-    def _as_given(self, encoder: Encoder, step: Step) -> dict[str, Columns]:
-        """Take a type's entries from the source's frame back to the frame of their step."""
-        entries: dict[str, Columns] = {
-            entry: self.record[entry].unbind(-1) for entry in encoder.fields if entry in self.record
-        }
-        after = Placed()
-        for later in (self.catalogue.encoders[name] for name in self.left):
-            if later.moves == "mirror":
-                later.act(after, step, later.name, self.record[later.name].unbind(-1), 1.0)
-        given = encoder.as_given(entries[encoder.name], self.reached, after)
-        return {**entries, encoder.name: given}
-
-    def _gate(self, name: str, entries: Mapping[str, Columns]) -> Tensor:
-        """Find where a type was applied: where the record says so, or is not the identity."""
-        if not self.catalogue.encoders[name].tells_applied:
-            return torch.ones_like(entries[name][0])  # applied to all or none, and p is 1
-        if f"{name}_applied" in entries:
-            said: Tensor = entries[f"{name}_applied"][0]
-            return said
-        identity = self.layout[name].identity
-        moved = [v != i for v, i in zip(entries[name], identity, strict=True)]
-        return torch.stack(moved).any(dim=0).float()
 
 
 def _as_kornia_keeps(key: str, written: Tensor, drawn: Tensor, applied: Tensor) -> Tensor:
