@@ -22,7 +22,7 @@ from augself_loss.errors import PipelineError
 from augself_loss.parameters import Record
 from augself_loss.recording.albumentations import AlbumentationsRecorder
 
-MANY = int(os.environ.get("AUGSELF_FUZZ", "5000"))
+MANY = int(os.environ.get("AUGSELF_FUZZ", "500"))
 """How many pipelines the slow test makes."""
 HEIGHT, WIDTH = 56, 64
 Draw = random.Random

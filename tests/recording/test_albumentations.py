@@ -100,6 +100,14 @@ def test_an_image_alone_gives_a_view_alone() -> None:
     assert same(record, again)
 
 
+def test_workers_are_given_draws_of_their_own_by_the_recorder_s_pipeline() -> None:
+    recorder, plain = AlbumentationsRecorder(nested(seed=2)), nested(seed=2)
+    for transform in (recorder.transform, plain):
+        transform.set_random_seed(11)
+    for _ in range(5):
+        assert same(recorder(image=IMAGE)[0], plain(image=IMAGE))
+
+
 def test_several_views_and_their_packed_records() -> None:
     one, other = usual(seed=2), A.Compose([A.RandomResizedCrop((24, 24)), A.ToTensorV2()], seed=3)
     two_views = MultiViewRecorder([AlbumentationsRecorder(one), AlbumentationsRecorder(other)])

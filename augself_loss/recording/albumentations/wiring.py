@@ -38,7 +38,7 @@ class Wiring(Walk):
     """Makes twins of an albumentations pipeline's transforms, and follows its changes."""
 
     recorder = "AlbumentationsRecorder"
-    hint = " What calls albumentations itself is given to the recorder without: its pipeline."
+    hint = " If it only runs a pipeline, give the recorder that pipeline instead."
 
     def __init__(self, *args: Any) -> None:
         check_library(A)
