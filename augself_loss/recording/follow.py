@@ -105,12 +105,7 @@ class Settings:
         self._keep()
 
     def check(self, encoders: Mapping[str, Encoder]) -> None:
-        """Refuse settings that the encoders were not built for."""
-        try:
-            if self._get is None or self._get(vars(self.transform)) == self._kept:
-                return
-        except (KeyError, RuntimeError, ValueError):  # gone, or arrays that are not to be compared
-            pass
+        """Refuse settings that the encoders were not built for; :class:`Together` asks first."""
         built = self._built()
         if built is not None:
             name = self.name
@@ -131,7 +126,7 @@ class Settings:
     @property
     def varies(self) -> bool:
         """Whether there is anything that could be changed."""
-        return self._get is not None
+        return bool(self.kept)
 
     def _built(self) -> Encoder | None:
         if self.catalogue is None:
@@ -145,8 +140,36 @@ class Settings:
         held = vars(self.transform)
         names = [name for name in held if name not in self.bookkeeping]
         # Two names at least, so that the getter always returns a tuple.
-        self._get = operator.itemgetter(*(names * 2)[: max(2, len(names))]) if names else None
-        self._kept = tuple(map(_frozen, self._get(held))) if self._get else ()
+        self.get = operator.itemgetter(*(names * 2)[: max(2, len(names))]) if names else dict
+        self.kept = tuple(map(_frozen, self.get(held))) if names else ()
+
+
+class Together:
+    """Settings of several transforms, looked at in one loop: every image asks.
+
+    Args:
+        settings: those that could be changed.
+    """
+
+    def __init__(self, settings: Sequence[Settings]) -> None:
+        self.settings = list(settings)
+
+    def check(self, encoders: Mapping[str, Encoder]) -> None:
+        """Refuse settings that the encoders were not built for."""
+        for one in self.settings:
+            try:
+                same = one.get(one.transform.__dict__) == one.kept
+            except (KeyError, RuntimeError, ValueError):  # gone, or arrays: not to be compared
+                same = False
+            if not same:
+                one.check(encoders)
+
+
+def together(watches: Sequence[Watch]) -> list[Watch]:
+    """Look at all settings in one loop, and at what else may change."""
+    settings = [watch for watch in watches if isinstance(watch, Settings) and watch.varies]
+    others = [watch for watch in watches if not isinstance(watch, Settings)]
+    return [*others, Together(settings)] if settings else others
 
 
 def _frozen(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from augself_loss.encoders.base import Columns, Step
 
@@ -37,6 +37,11 @@ class logged:  # noqa: N801 - it stands in a with statement
 
     def __exit__(self, *_: object) -> None:
         _notes.steps = self._outer
+
+
+def listening() -> list[Any] | None:
+    """Find this thread's list, for transforms that note what is to be read only afterwards."""
+    return _notes.steps
 
 
 def note(step: Step, reported: Mapping[str, Columns] | None = None) -> None:

@@ -13,6 +13,7 @@ from augself_loss.encoders.base import Step, Value
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.catalogue import Catalogue, Host, layout_of, unite
+from augself_loss.recording.follow import together
 from augself_loss.recording.journal import Journal
 from augself_loss.recording.notes import IDLE, Entry, logged
 from augself_loss.recording.plan import check_plan, leaves
@@ -72,7 +73,7 @@ class CallableRecorder:
         found = unite(leaf.encoder for leaf in leaves(plan))
         self.layout: Layout = layout_of(found, self._catalogue, list(types))
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
-        self._known, self._watches = found, wiring.watches
+        self._known, self._watches = found, together(wiring.watches)
         self._widths = [field.width for field in self.layout.values()]
         self._row = Row(self.layout) if settles_as_read(plan) else None
 

@@ -59,6 +59,14 @@ def test_what_no_record_can_tell_is_refused_by_name(name: str) -> None:
         AlbumentationsRecorder(build())
 
 
+def test_a_pipeline_that_replays_is_refused() -> None:
+    """It draws nothing, so that there would be nothing to note."""
+    data = A.ReplayCompose([A.HorizontalFlip(p=1.0)])(image=IMAGE)
+    replaying = A.ReplayCompose._restore_for_replay(data["replay"])
+    with pytest.raises(PipelineError, match="'ReplayCompose' expected to draw, found that it repl"):
+        AlbumentationsRecorder(replaying)
+
+
 def test_what_is_refused_at_random_is_allowed_always() -> None:
     fixed = [A.Resize(20, 20), A.LongestMaxSize(20), A.Normalize(), A.ToTensorV2()]
     one = A.OneOf([A.OneOf([A.Sequential(fixed, p=1.0)], p=1.0)], p=1.0)
@@ -86,8 +94,8 @@ def test_what_is_no_image_is_refused(name: str) -> None:
 
 
 def test_a_tensor_in_the_middle_is_refused() -> None:
-    recorder = AlbumentationsRecorder(A.Compose([A.ToTensorV2(), A.ColorJitter(p=1.0)]))
-    with pytest.raises(ImageError, match=r"'ColorJitter' expected.*put ToTensorV2 last"):
+    recorder = AlbumentationsRecorder(A.Compose([A.ToTensorV2(), A.RandomCrop(2, 20)]))
+    with pytest.raises(ImageError, match=r"'RandomCrop' expected.*put ToTensorV2 last"):
         recorder(image=IMAGE)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from augself_loss.parameters import Record
 from augself_loss.recording.albumentations.images import check_image
 from augself_loss.recording.albumentations.replay import replay
+from augself_loss.recording.albumentations.taps import Tap
 from augself_loss.recording.albumentations.wiring import Wiring
 from augself_loss.recording.notes import logged
 from augself_loss.recording.recorder import CallableRecorder
@@ -76,6 +78,19 @@ class AlbumentationsRecorder(CallableRecorder):
         with logged() as steps:
             result = self.transform(**data)
         return result["image"] if image else result, self.settle(steps)
+
+    def settle(self, steps: Iterable[Any]) -> Record:
+        """Make the record of a view from what was noted while it was made.
+
+        Args:
+            steps: notes of twins, ``(twin, params, image)``, and of registered callables.
+
+        Returns:
+            Record, entries ``(columns,)`` float32.
+        """
+        return super().settle(
+            [step[0].read(*step[1:]) if isinstance(step[0], Tap) else step for step in steps]
+        )
 
     def replay(self, record: Record, *image: Any, **data: Any) -> Any:
         """Apply a record again, to this or another image and to what belongs to it.

@@ -17,7 +17,7 @@ from typing import Any
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step
 from augself_loss.recording.albumentations.images import seen
-from augself_loss.recording.notes import IDLE, note
+from augself_loss.recording.notes import IDLE, Entry, listening, note
 from augself_loss.recording.reported import Apply, check_reported
 from augself_loss.recording.twins import ORIGINAL, holding, twin
 
@@ -41,7 +41,10 @@ class _Named:
 
 
 class Tap(_Named):
-    """Notes the parameters with which a transform is applied; it is not called where it is not."""
+    """Notes the parameters that a transform draws; it draws only where it is applied.
+
+    They are noted as it fills them in, the cheapest place, and read when it is done.
+    """
 
     _augself_encoder: Encoder | None
     _augself_config: Mapping[str, Any]
@@ -51,12 +54,19 @@ class Tap(_Named):
         """Whether it shall do nothing, as it was built."""
         return self._augself_encoder is None
 
-    def apply_with_params(self, params: dict[str, Any], *args: Any, **data: Any) -> Any:
-        """Note the parameters, and apply them."""
+    def update_transform_params(self, params: dict[str, Any], data: dict[str, Any]) -> Any:
+        """Note the parameters, to which what depends on the data is added in place."""
+        params = super().update_transform_params(params, data)  # type: ignore[misc]
+        steps = listening()
+        if steps is not None:
+            steps.append((self, params, data.get("image")))
+        return params
+
+    def read(self, params: dict[str, Any], image: Any) -> Entry:
+        """Read what was noted: the step, and its record entries."""
         encoder, name = self._augself_encoder, type(self).__name__
-        step = Step(name, params, self._augself_config, *seen(data.get("image"), name))
-        note(step, IDLE if encoder is None else encoder.albumentations[name](step))
-        return super().apply_with_params(params, *args, **data)  # type: ignore[misc]
+        step = Step(name, params, self._augself_config, *seen(image, name))
+        return step, IDLE if encoder is None else encoder.albumentations[name](step)
 
     def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
         return tapped, (getattr(self, ORIGINAL), self._augself_encoder)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step
+from augself_loss.errors import PipelineError
 from augself_loss.recording.albumentations.images import seen
 from augself_loss.recording.albumentations.library import A, check_library
 from augself_loss.recording.albumentations.taps import Reported, refilled, tapped
@@ -47,6 +48,11 @@ class Wiring(Walk):
     def wire_known(self, transform: Any) -> tuple[Any, Node]:
         """Wire albumentations' own, or what a user's encoder reads."""
         cls, name = type(transform), type(transform).__name__
+        if getattr(transform, "replay_mode", False):
+            raise PipelineError(
+                f"'{name}' expected to draw, found that it replays what another pipeline drew: "
+                "record that one, or build the pipeline anew."
+            )
         own = is_albumentations(cls)
         if own and name in KINDS:
             return self._wire_container(transform)
@@ -87,8 +93,7 @@ class Wiring(Walk):
     def _wire_leaf(self, transform: Any) -> tuple[Any, Node]:
         step = Step(type(transform).__name__, {}, vars(transform), (0, 0))
         encoder = self.catalogue.encoder(step)
-        settings = self.settings(transform, encoder, self.catalogue)
-        self.watches += [settings] if settings.varies else []
+        self.watches.append(self.settings(transform, encoder, self.catalogue))
         if encoder is None:
             return tapped(transform, None), NOTHING
         more = [self.catalogue.encoders[name] for name in encoder.also.get(step.name, ())]
