@@ -7,6 +7,8 @@ from types import ModuleType
 from augself_loss.errors import PipelineError, missing_extra
 
 MODULE = "augself_loss.recording.albumentations"
+TESTED = ("2.0.7", "2.0.8")
+"""The last versions of albumentations; earlier ones pad otherwise, or lack transforms."""
 
 try:
     import albumentations as A  # noqa: N812 - as albumentations' own documentation writes it
@@ -15,21 +17,20 @@ except ImportError as error:
 
 
 def check_library(found: ModuleType) -> None:
-    """Refuse AlbumentationsX, which bears the same name and draws and applies otherwise.
+    """Refuse what bears the same name and works otherwise: AlbumentationsX, older versions.
 
     Args:
         found: what was imported as albumentations.
 
     Raises:
-        PipelineError: it is not albumentations 2.0.
+        PipelineError: it is none of the versions that were tested.
     """
-    if not found.__version__.startswith("2.0.") or hasattr(
-        found.BasicTransform, "sample_parameters"
-    ):
+    if found.__version__ not in TESTED:
         raise PipelineError(
-            f"{MODULE} expected albumentations 2.0.8, found version {found.__version__}, which "
-            "draws, names and applies in another way. Install the last one of the MIT licence: "
-            "pip uninstall albumentationsx; pip install 'augself-loss[albumentations]'."
+            f"{MODULE} expected albumentations {' or '.join(TESTED)}, found version "
+            f"{found.__version__}, which draws, names or applies otherwise. Install the last one "
+            "of the MIT licence: pip uninstall albumentationsx; "
+            "pip install 'augself-loss[albumentations]'."
         )
 
 
