@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
+import numpy as np
 import torch
 from timing import side_by_side
 from torch.utils.data import DataLoader
@@ -26,6 +28,9 @@ def rows(*, quick: bool) -> Iterator[Row]:
     for name, version in (("torchvision v2", v2), ("torchvision v1", v1)):
         for size in (32,) if quick else (32, 96, 224):
             yield _loader(name, version, size, quick=quick)
+    if find_spec("albumentations"):  # an optional extra
+        for size in (32,) if quick else (32, 96, 224):
+            yield _albumentations(size, quick=quick)
 
 
 def _kornia(batch: int, size: int, *, quick: bool) -> Row:
@@ -52,6 +57,41 @@ def _kornia(batch: int, size: int, *, quick: bool) -> Row:
         {"plain": seeded(plain), "recorded": seeded(recorder)}, budget=1 if quick else 12
     )
     return _row(f"Kornia, {batch}x3x{size}x{size}", times, batch)
+
+
+def _albumentations(size: int, *, quick: bool) -> Row:
+    import albumentations as A  # noqa: N812, PLC0415
+
+    from augself_loss.recording.albumentations import AlbumentationsRecorder  # noqa: PLC0415
+
+    def pipeline() -> Any:
+        return A.Compose(
+            [
+                A.RandomResizedCrop((size, size), scale=(0.2, 1.0)),
+                A.HorizontalFlip(),
+                A.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8),
+                A.ToGray(p=0.2),
+                A.GaussianBlur(sigma_limit=(0.1, 2.0), p=0.5),
+                A.Normalize(),
+                A.ToTensorV2(),
+            ]
+        )
+
+    edge, count = size + size // 4, 64
+    images = np.random.default_rng(0).integers(0, 255, (count, edge, edge, 3), dtype=np.uint8)
+
+    def epoch(transform: Any, seeded: Any) -> Callable[[], object]:
+        def run() -> None:
+            seeded.set_random_seed(0)
+            for image in images:
+                transform(image=image)
+
+        return run
+
+    plain, recorder = pipeline(), AlbumentationsRecorder(pipeline())
+    work = {"plain": epoch(plain, plain), "recorded": epoch(recorder, recorder.transform)}
+    times = side_by_side(work, budget=1 if quick else 12)
+    return _row(f"albumentations, image by image, {size} px", times, count)
 
 
 def _loader(name: str, version: Any, size: int, *, quick: bool) -> Row:
