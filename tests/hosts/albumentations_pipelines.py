@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import albumentations as A  # noqa: N812 - as albumentations' own documentation writes it
+import cv2
 import numpy as np
 import torch
+
+from augself_loss.parameters import Record
+from augself_loss.recording.albumentations import AlbumentationsRecorder
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (40, 48, 3), dtype=np.uint8)
 
@@ -52,3 +56,18 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, torch.Tensor):
         return torch.equal(a, b)
     return bool(np.array_equal(a, b))
+
+
+def smooth(height: int = 64, width: int = 64, dtype: Any = np.uint8) -> Any:
+    """An image without hard edges."""
+    noise = np.random.default_rng(0).uniform(0.1, 0.9, (5, 5, 3)).astype(np.float32)
+    image = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC).clip(0.05, 0.95)
+    return (image * 255).round().astype(np.uint8) if dtype == np.uint8 else image.astype(dtype)
+
+
+def run(transform: Any, image: Any, seed: int) -> tuple[Any, Record]:
+    """Record one image under a seed."""
+    plain = transform if isinstance(transform, A.BaseCompose) else A.Compose([transform])
+    plain.set_random_seed(seed)
+    data, record = AlbumentationsRecorder(plain)(image=image)
+    return data["image"], record
