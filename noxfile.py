@@ -149,7 +149,7 @@ def albumentations_x(session: nox.Session) -> None:
 
 def _albumentations(session: nox.Session, name: str) -> None:
     exe = overlay(session, name, ALBUMENTATIONS[name])
-    named = sorted((ROOT / "tests").glob(f"*/test_{name}*.py"))
+    named = sorted((ROOT / "tests").glob(f"*/test_*{name}*.py"))
     docs = (ROOT / "tests" / "test_docstrings.py", "-k", "not docstring or albumentations")
     pytest(session, *named, *(docs if name == "albumentations" else ()), exe=exe)
 
