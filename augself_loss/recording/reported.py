@@ -28,6 +28,47 @@ TWO_VIEWS = (
 )
 
 
+class Reports:
+    """What a callable may report: entries of its encoders, inside of their ranges.
+
+    Args:
+        encoders: those of the record entries that it writes.
+    """
+
+    def __init__(self, encoders: Sequence[Encoder]) -> None:
+        self.first = encoders[0].name
+        self._bounds: dict[str, Sequence[_Bound]] = {}
+        for encoder in encoders:
+            self._bounds.update(dict.fromkeys(encoder.extras, ()))
+            self._bounds[encoder.name] = _bounds(encoder)
+
+    def read(self, name: str, told: Columns | Entries) -> Entries:
+        """Read what a callable reported, columns being those of the first encoder.
+
+        Raises:
+            PipelineError: an entry that is none of theirs, or a column outside its range that is
+                not the identity.
+        """
+        entries: Entries = told if isinstance(told, Mapping) else {self.first: tuple(told)}
+        for entry, columns in entries.items():
+            bounds = self._bounds.get(entry)
+            if bounds is None:
+                raise PipelineError(
+                    f"'{name}' expected to report entries out of {sorted(self._bounds)}, found "
+                    f"'{entry}'. Give the encoders of all that it does, or report no more."
+                )
+            for bound, value in zip(bounds, columns, strict=False):
+                inside = value is None or bound.low <= value <= bound.high
+                if not (inside or abs(value - bound.identity) <= bound.slack):
+                    raise PipelineError(
+                        f"'{name}' expected to draw {bound.column} from {bound.between}, the range "
+                        f"of the encoder it is read by, found {float(value):.4g}: it was changed "
+                        "since, or the encoder was given another range. Make a new recorder, or "
+                        "give the encoder the widest range."
+                    )
+        return entries
+
+
 class Reported(nn.Module):
     """A callable, run by the function that is known for it.
 
@@ -46,12 +87,8 @@ class Reported(nn.Module):
         size_of: Callable[[Any], Size],
     ) -> None:
         super().__init__()
-        self.transform, self.encoders, self.apply_to = transform, tuple(encoders), apply
-        self.size_of = size_of
-        self._bounds: dict[str, Sequence[_Bound]] = {}
-        for encoder in encoders:
-            self._bounds.update(dict.fromkeys(encoder.extras, ()))
-            self._bounds[encoder.name] = _bounds(encoder)
+        self.transform, self.apply_to, self.size_of = transform, apply, size_of
+        self._reports = Reports(encoders)
 
     def forward(self, image: Any) -> Any:
         """Run the callable and note what it reports."""
@@ -59,35 +96,8 @@ class Reported(nn.Module):
         view, told = self.apply_to(self.transform, image)
         name = type(self.transform).__name__
         if told is not None:
-            entries: Entries
-            entries = told if isinstance(told, Mapping) else {self.encoders[0].name: tuple(told)}
-            self._check(name, entries)
-            note(Step(name, {}, {}, size), entries)
+            note(Step(name, {}, {}, size), self._reports.read(name, told))
         return check_one_view(view, image, name)
-
-    def _check(self, name: str, entries: Entries) -> None:
-        """Refuse what a callable cannot have drawn when its encoders were built.
-
-        Raises:
-            PipelineError: an entry that is none of theirs, or a column outside its range that is
-                not the identity.
-        """
-        for entry, columns in entries.items():
-            bounds = self._bounds.get(entry)
-            if bounds is None:
-                raise PipelineError(
-                    f"'{name}' expected to report entries out of {sorted(self._bounds)}, found "
-                    f"'{entry}'. Give the encoders of all that it does, or report no more."
-                )
-            for bound, value in zip(bounds, columns, strict=False):
-                inside = value is None or bound.low <= value <= bound.high
-                if not (inside or abs(value - bound.identity) <= bound.slack):
-                    raise PipelineError(
-                        f"'{name}' expected to draw {bound.column} from {bound.between}, the range "
-                        f"of the encoder it is read by, found {float(value):.4g}: it was changed "
-                        "since, or the encoder was given another range. Make a new recorder, or "
-                        "give the encoder the widest range."
-                    )
 
 
 class _Bound(NamedTuple):

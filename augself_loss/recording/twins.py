@@ -42,7 +42,8 @@ def holding(
         original: container or wrapper; it stays as it is.
         attribute: name of the attribute.
         held: what the twin's holds.
-        before, after: see :func:`holding_each`.
+        before: bases of the twin's class that come before the original's class.
+        after: those that come after it.
 
     Raises:
         PipelineError: an object without a ``__dict__``.

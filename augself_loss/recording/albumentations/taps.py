@@ -18,7 +18,7 @@ from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step
 from augself_loss.recording.albumentations.images import seen
 from augself_loss.recording.notes import IDLE, Entry, listening, note
-from augself_loss.recording.reported import Apply, check_reported
+from augself_loss.recording.reported import Apply, Reports
 from augself_loss.recording.twins import ORIGINAL, holding, twin
 
 ENCODER = "_augself_encoder"
@@ -113,19 +113,20 @@ class Reported:
 
     Args:
         transform: the callable.
-        encoder: that of the record entry that it writes.
-        apply: ``apply(transform, data)`` returns the data and the encoder's columns.
+        encoders: those of the record entries that it writes.
+        apply: ``apply(transform, data)`` returns the data and the first encoder's columns, or
+            several entries by name.
     """
 
-    def __init__(self, transform: Any, encoder: Encoder, apply: Apply) -> None:
-        self.transform, self.encoder, self.apply_to = transform, encoder, apply
+    def __init__(self, transform: Any, encoders: Sequence[Encoder], apply: Apply) -> None:
+        self.transform, self.apply_to = transform, apply
+        self._reports = Reports(encoders)
 
     def __call__(self, **data: Any) -> Any:
         """Run the callable and note what it reports."""
         name = type(self.transform).__name__
         size, *_ = seen(data.get("image"), name)
-        result, columns = self.apply_to(self.transform, data)
-        if columns is not None:
-            check_reported(name, self.encoder, columns)
-            note(Step(name, {}, {}, size), {self.encoder.name: tuple(columns)})
+        result, told = self.apply_to(self.transform, data)
+        if told is not None:
+            note(Step(name, {}, {}, size), self._reports.read(name, told))
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from augself_loss.encoders import Encoder
@@ -113,8 +114,11 @@ class Wiring(Walk):
         self.watches += [] if always.transforms else [always]
         always.transforms.append(transform)
 
-    def _reported(self, transform: Any, encoder: Encoder, apply: Apply) -> tuple[Any, Node]:
-        return Reported(transform, encoder, apply), Leaf(type(transform).__name__, encoder)
+    def _reported(
+        self, transform: Any, encoders: Sequence[Encoder], apply: Apply
+    ) -> tuple[Any, Node]:
+        leaves = [Leaf(type(transform).__name__, encoder) for encoder in encoders]
+        return Reported(transform, encoders, apply), Branch("sequence", leaves)
 
     def _readable(self, cls: type) -> bool:
         """Whether some encoder reads a transform of this class."""
