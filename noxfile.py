@@ -116,7 +116,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    pytest(session, ROOT / "tests", "--ignore", BENCHMARKS)
+    """Run all tests but the hosts': side by side, then those that start processes one by one."""
+    alone = ("--ignore", str(BENCHMARKS))
+    pytest(session, ROOT / "tests", *alone, "-n", "2", "-m", "not processes")
+    pytest(session, ROOT / "tests", *alone, "-m", "processes")
 
 
 @nox.session
