@@ -162,7 +162,7 @@ def _feature_dim(config: Mapping[str, Any]) -> int | None:
 
 
 def _recorder(model: Any, recorder: MultiViewRecorder | None) -> MultiViewRecorder:
-    preprocessor = getattr(model, "data_preprocessor", None)
+    preprocessor: Any = getattr(model, "data_preprocessor", None)
     on_device = isinstance(preprocessor, KorniaDataPreprocessor)
     if on_device == (recorder is not None):
         raise LossError(

@@ -42,7 +42,7 @@ Read: TypeAlias = "Callable[[Any, Drawn, Size], Columns | Entries | None]"
 """Transform, what it drew, its image's size → what was applied."""
 
 
-def size_of(results: Mapping[str, Any]) -> Size:
+def size_of(results: Mapping[str, Any], /) -> Size:
     """Height and width of the image in ``results``."""
     height, width = results["img"].shape[:2]
     return height, width

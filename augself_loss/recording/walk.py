@@ -127,7 +127,7 @@ class Walk(ABC):
 
     @staticmethod
     @abstractmethod
-    def size_of(image: Any) -> Size:
+    def size_of(image: Any, /) -> Size:
         """Height and width of what a transform is given."""
 
     def unknown(self, transform: Any) -> PipelineError:
