@@ -14,7 +14,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from _shared import hosting
+from _shared import hosting, images
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
@@ -72,7 +72,7 @@ def main() -> None:
     options = {"encoders": transform.encoders, "pool": Patches(prefix=1)}  # + AugSelf
     augself = AugSelfLoss(WIDTH, {"crop": 10.0, "color": 2.0}, **options)  # + AugSelf
     add_augself(model, augself, transform, taps="backbone.norm")  # + AugSelf
-    pictures = hosting.Pictures(hosting.pictures(args), transform=transform)
+    pictures = images.Pictures(hosting.pictures(args), transform=transform)
     hosting.train(args, model, hosting.loader(args, pictures))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from _shared import hosting
+from _shared import hosting, images
 from lightly.loss import DINOLoss
 from lightly.models.modules import DINOProjectionHead
 from lightly.models.utils import update_momentum
@@ -69,10 +69,10 @@ def main() -> None:
     transform = DINOTransform(global_crop_size=hosting.VIEW, local_crop_size=16, n_local_views=4)
     transform = LightlyRecorder(transform)  # + AugSelf
     model = DINO()
-    options = {"encoders": transform.encoders, "pool": "cls"}  # + AugSelf
+    options: Any = {"encoders": transform.encoders, "pool": "cls"}  # + AugSelf
     augself = AugSelfLoss(WIDTH, {"crop": 10.0, "color": 2.0}, **options)  # + AugSelf
     add_augself(model, augself, transform, taps="backbone.layernorm")  # + AugSelf
-    pictures = hosting.Pictures(hosting.pictures(args), transform=transform)
+    pictures = images.Pictures(hosting.pictures(args), transform=transform)
     hosting.train(args, model, hosting.loader(args, pictures))
 
 
