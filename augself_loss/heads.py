@@ -122,7 +122,7 @@ class Heads(nn.ModuleDict):
             super().__init__(
                 {name: mlp(feature_dim, hidden_dim, width) for name, width in widths.items()}
             )
-            self._seed = int(torch.randint(2**62, ()))
+            self._seed = int(torch.randint(2**62, (), device="cpu"))
         self._widths = dict(widths)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
