@@ -16,7 +16,7 @@ from augself_loss.adapters.lightning.host import host_classes
 from augself_loss.adapters.lightning.random_state import KeepRandomState
 from augself_loss.adapters.lightning.step import Step
 from augself_loss.errors import LossError
-from augself_loss.hosting.batches import Place
+from augself_loss.hosting.batches import At, Place
 from augself_loss.hosting.extend import extend
 from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.term import loss_in, plus
@@ -39,7 +39,7 @@ def add_augself(
     taps: str | Sequence[str],
     views: Views = "global",
     on_device: bool = False,
-    images: int | str | None = 0,
+    images: At = 0,
     log: str | None = "augself",
     in_order: bool = False,
 ) -> Module:
@@ -68,8 +68,8 @@ def add_augself(
             the most pixels), ``all``, or a list of indices.
         on_device: run the recorder on the batch's images in ``on_after_batch_transfer``, while
             training; uint8 images are divided by 255.
-        images: where in the batch the views or images are: an index, a key, or ``None`` for the
-            batch itself.
+        images: where in the batch the views or images are: an index, a key, ``None`` for the
+            batch itself, or a path, ``("unlabelled", 0)``, where several loaders feed the module.
         log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
         in_order: your word that the taps' rows keep the views' order, for a module that changes
             views before the taps see them, see :class:`~augself_loss.taps.FeatureTaps`.

@@ -1,9 +1,11 @@
-"""Where in a host's batch the views are: at an index, at a key, or the batch itself."""
+"""Where in a batch the views are: at an index, a key, a path of them, or the batch itself."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,21 +13,38 @@ from torch import Tensor
 from augself_loss.errors import RecordError
 from augself_loss.recording.multiview import MultiViewRecorder, is_packed
 
+At: TypeAlias = "int | str | Sequence[int | str] | None"
+"""An index, a key, a path of them from the outside in, or ``None`` for the batch itself."""
+
+RAN_OUT = (
+    "that is what a CombinedLoader gives for a loader that has no more batches. Let every loader "
+    "give one in each step: mode='max_size_cycle', which is Lightning's default, or 'min_size'."
+)
+
 
 @dataclass(frozen=True)
 class Place:
     """Reads and replaces what is at one place of a batch; the given batch stays as it is.
 
     Args:
-        at: an index, a key, or ``None`` for the batch itself.
+        at: an index, a key, a path of them from the outside in, or ``None`` for the batch itself.
 
     Example:
         >>> place = Place("image")
         >>> place.put({"image": 1, "label": 2}, 3)
         {'image': 3, 'label': 2}
+        >>> Place(("unlabelled", 0)).put({"labelled": 1, "unlabelled": [2, 3]}, 4)
+        {'labelled': 1, 'unlabelled': [4, 3]}
     """
 
-    at: int | str | None = 0
+    at: At = 0
+
+    @property
+    def steps(self) -> tuple[int | str, ...]:
+        """The path from the batch to the place."""
+        if self.at is None:
+            return ()
+        return (self.at,) if isinstance(self.at, (int, str)) else tuple(self.at)
 
     def get(self, batch: Any) -> Any:
         """Return what is there.
@@ -33,28 +52,41 @@ class Place:
         Raises:
             RecordError: nothing is.
         """
-        if self.at is None:
-            return batch
-        try:
-            return batch[self.at]
-        except (KeyError, IndexError, TypeError) as error:
-            found = list(batch) if isinstance(batch, dict) else type(batch).__name__
-            raise RecordError(
-                f"AugSelf expected the views at {self.at!r} of the batch, found {found}. Say "
-                "where they are: images='image', or images=None for the batch itself."
-            ) from error
+        here = batch
+        for number, step in enumerate(self.steps):
+            try:
+                here = here[step]
+            except (KeyError, IndexError, TypeError) as error:
+                raise self._missing(number, here) from error
+        if here is None and self.steps:
+            raise self._missing(len(self.steps), here)
+        return here
 
     def put(self, batch: Any, views: Any) -> Any:
-        """Return the batch with other views in the place."""
-        if self.at is None:
-            return views
-        if isinstance(batch, dict):
-            return {**batch, self.at: views}
-        entries: Any = list(batch)
-        entries[self.at] = views
-        if isinstance(batch, tuple):
-            return type(batch)(*entries) if hasattr(batch, "_fields") else tuple(entries)
-        return entries
+        """Return the batch with other views in the place; what holds them is copied, step by step.
+
+        Args:
+            batch: lists, tuples, named tuples and mappings.
+            views: what is to be there.
+        """
+        return _put(batch, self.steps, views)
+
+    def _missing(self, number: int, here: Any) -> RecordError:
+        """Say at which step the path ends, and what is there."""
+        where = f" at {self.steps[:number]}" if number else ""
+        expected = f"AugSelf expected the views at {self.at!r} of the batch, found"
+        if here is None and number:
+            return RecordError(f"{expected} None{where}: {RAN_OUT}")
+        found: Any = type(here).__name__
+        if isinstance(here, Mapping):
+            found = list(here)
+        elif isinstance(here, (list, tuple)):
+            found = f"{found} of {len(here)}"
+        return RecordError(
+            f"{expected} {found}{where}. Say where they are: images='image', "
+            "images=('unlabelled', 0) for a batch inside of the batch, or images=None for the "
+            "batch itself."
+        )
 
     def stripped(self, batch: Any) -> Any:
         """Take the records off a batch for evaluation, where it has some."""
@@ -86,3 +118,19 @@ class Place:
             images = (images / 255).to(dtype)
         with torch.no_grad():
             return self.put(batch, recorder(images))
+
+
+def _put(batch: Any, steps: Sequence[int | str], views: Any) -> Any:
+    if not steps:
+        return views
+    step: Any = steps[0]
+    inner = _put(batch[step], steps[1:], views) if len(steps) > 1 else views
+    if isinstance(batch, Mapping):
+        replaced: Any = copy.copy(batch)
+        replaced[step] = inner
+        return replaced
+    entries = list(batch)
+    entries[step] = inner
+    if isinstance(batch, tuple):
+        return type(batch)(*entries) if hasattr(batch, "_fields") else tuple(entries)
+    return entries

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from augself_loss.errors import RecordError
-from augself_loss.hosting.batches import Place
+from augself_loss.hosting.batches import RAN_OUT, Place
 from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder, is_packed, split_views
 
@@ -30,9 +30,13 @@ def views_in(batch: Any) -> Any:
         record; or a tensor of images.
 
     Raises:
-        RecordError: none of them, or more than one.
+        RecordError: none of them, or more than one; or images alone beside a ``None``, which may
+            be another loader's than is meant.
     """
-    found = list(_recorded(batch)) or [t for t in _leaves(batch) if _is_images(t)]
+    recorded = list(_recorded(batch))
+    found = recorded or [t for t in _leaves(batch) if _is_images(t)]
+    if found and not recorded and _lacks_a_part(batch):
+        raise RecordError(f"{EXPECTED}images alone, and a None: {RAN_OUT}")
     if len(found) == 1:
         return found[0]
     if not found:
@@ -116,6 +120,10 @@ def _leaves(batch: Any) -> Iterator[Tensor]:
         yield batch
     for entry in _entries(batch):
         yield from _leaves(entry)
+
+
+def _lacks_a_part(batch: Any) -> bool:
+    return batch is None or any(map(_lacks_a_part, _entries(batch)))
 
 
 def _entries(batch: Any) -> Iterator[Any]:

@@ -92,7 +92,7 @@ class Report(pl.Callback):
 def train(
     args: argparse.Namespace,
     model: pl.LightningModule,
-    batches: DataLoader[Any],
+    batches: Any,
     validation: DataLoader[Any] | None = None,
 ) -> pl.Trainer:
     """Train with Lightning's progress bar and logger, and print what became of the losses."""

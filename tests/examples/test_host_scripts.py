@@ -18,6 +18,7 @@ SCRIPTS = (
     "lightly_moco",
     "lightly_swav",
     "supervised",
+    "lightning_two_loaders",
     "kornia_on_device",
 )
 

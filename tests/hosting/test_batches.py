@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections import OrderedDict, UserDict
 from typing import Any, NamedTuple
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 from kornia.augmentation import RandomHorizontalFlip
 
 from augself_loss.errors import RecordError
-from augself_loss.hosting.batches import Place
+from augself_loss.hosting.batches import At, Place
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 
@@ -21,23 +23,54 @@ class Batch(NamedTuple):
     labels: int
 
 
-BATCHES: dict[str, tuple[int | str | None, Any, Any]] = {
+BATCHES: dict[str, tuple[At, Any, Any]] = {
     "a list": (0, ["views", 1], ["others", 1]),
     "a tuple": (1, (1, "views"), (1, "others")),
     "a named tuple": (0, Batch("views", 1), Batch("others", 1)),
     "a dict": ("image", {"image": "views", "y": 1}, {"image": "others", "y": 1}),
     "the batch itself": (None, "views", "others"),
-}
+    "a dict of another class": (
+        "image", UserDict({"image": "views", "y": 1}), UserDict({"image": "others", "y": 1})
+    ),
+    "a path of one step": (("image",), {"image": "views"}, {"image": "others"}),
+    "a list in a dict": (
+        ("unlabelled", 0),
+        {"labelled": [1, 2], "unlabelled": ["views", 3]},
+        {"labelled": [1, 2], "unlabelled": ["others", 3]},
+    ),
+    "as a config file has it": (["u", -1], {"u": [1, "views"]}, {"u": [1, "others"]}),
+    "all kinds, one in another": (
+        (1, "u", 0, 0),
+        (0, OrderedDict(u=Batch(["views", 2], 3), v=4)),
+        (0, OrderedDict(u=Batch(["others", 2], 3), v=4)),
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_views_are_found_and_replaced_in_a_copy(name: str) -> None:
     at, batch, expected = BATCHES[name]
-    place = Place(at)
+    place, before = Place(at), copy.deepcopy(batch)
     replaced = place.put(batch, "others")
+    assert batch == before
     assert place.get(batch) == "views"
+    assert place.get(replaced) == "others"
     assert replaced == expected
-    assert type(replaced) is type(batch)
+    assert _types(replaced) == _types(batch)
+
+
+def _types(batch: Any) -> Any:
+    """What a batch is made of, at any depth."""
+    inner = batch.values() if isinstance(batch, (dict, UserDict)) else batch
+    nested = not isinstance(batch, (int, str))
+    return [type(batch), *map(_types, inner)] if nested else type(batch)
+
+
+def test_what_is_beside_the_path_is_not_copied() -> None:
+    batch = {"labelled": [torch.zeros(2)], "unlabelled": ["views", torch.zeros(2)]}
+    replaced = Place(("unlabelled", 0)).put(batch, "others")
+    assert replaced["labelled"] is batch["labelled"]
+    assert replaced["unlabelled"][1] is batch["unlabelled"][1]
 
 
 @pytest.mark.parametrize(("at", "batch"), [("image", {"x": 1}), (2, [1, 2]), (0, 1), ("x", [1])])
@@ -47,11 +80,39 @@ def test_a_place_that_is_not_there_is_refused(at: int | str, batch: Any) -> None
     assert Place(at).stripped(batch) is batch
 
 
+MISSING: dict[str, tuple[At, Any, str]] = {
+    "first step": (
+        ("unlabelled", 0), {"labelled": 1, "u": 2}, r"found \['labelled', 'u'\]\. Say where"
+    ),
+    "second step": (
+        ("u", "image"), {"u": [1, 2]}, r"at \('u', 'image'\).*found list of 2 at \('u',\)\. Say"
+    ),
+    "too short": (("u", 2), {"u": (1, 2)}, r"found tuple of 2 at \('u',\)"),
+    "last step": (("u", 0, "view"), {"u": [{"image": 1}]}, r"found \['image'\] at \('u', 0\)"),
+    "no container": (("u", 0), {"u": 3}, r"found int at \('u',\)"),
+    "a loader that ran out": (
+        ("u", 0), {"u": None}, r"found None at \('u',\): .*CombinedLoader.*mode='max_size_cycle'"
+    ),
+    "and has no label": ("u", {"u": None}, r"found None at \('u',\): .*CombinedLoader"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_the_step_at_which_a_path_ends_is_named(name: str) -> None:
+    at, batch, found = MISSING[name]
+    with pytest.raises(RecordError, match=found):
+        Place(at).get(batch)
+    assert Place(at).stripped(batch) is batch
+
+
 def test_records_are_stripped_where_there_are_some() -> None:
     *views, packed = RECORDER(torch.rand(2, 3, 4, 4))
     stripped = Place(0).stripped(([*views, packed], "labels"))
     assert stripped[1] == "labels"
     assert len(stripped[0]) == len(views)
+    nested = Place(("u", 0)).stripped({"l": 1, "u": ([*views, packed], "labels")})
+    assert nested["u"][1] == "labels"
+    assert len(nested["u"][0]) == len(views)
     plain = (views, "labels")
     assert Place(0).stripped(plain) is plain
 
