@@ -125,14 +125,14 @@ class LightlyRecorder(PipelinesRecorder):
         self._views = Children(transform, "transforms", views)
         return views
 
-    def __call__(self, image: Any) -> list[Any]:
+    def __call__(self, image: Any, *more: Any) -> list[Any]:
         """Make all views of an image, and the tensor with their records.
 
         Raises:
             PipelineError: the transform's views were exchanged since.
         """
         self._views.check({})
-        return super().__call__(image)
+        return super().__call__(image, *more)
 
 
 GRIDS = (

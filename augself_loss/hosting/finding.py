@@ -11,7 +11,7 @@ from torch import Tensor
 from augself_loss.errors import RecordError
 from augself_loss.hosting.batches import RAN_OUT, Place
 from augself_loss.parameters import Record
-from augself_loss.recording.multiview import MultiViewRecorder, is_packed, split_views
+from augself_loss.recording.multiview import MultiViewRecorder, check_images, is_packed, split_views
 
 EXPECTED = (
     "AugSelf expected the views of a batch and, last, their records, as MultiViewRecorder makes "
@@ -65,12 +65,13 @@ def as_recorded(
         N views ``(B, …)`` and their records.
 
     Raises:
-        RecordError: another recorder's records.
+        RecordError: another recorder's records, or views that are samples.
     """
     if isinstance(found, Tensor):
         images = found.to(device, non_blocking=True)
         found = Place(None).augmented(images, recorder, torch.get_default_dtype())
     if is_packed(found[-1]):
+        check_images(found[:-1])
         return split_views([_to(device, one) for one in found], recorder.layout, check=True)
     views, records = [view for view, _ in found], [record for _, record in found]
     for record in records:

@@ -95,30 +95,32 @@ class MultiViewRecorder:
             )
         self._mark, self._widths = mark_of(self.layout), widths_of(self.layout)
 
-    def __call__(self, image: Any) -> list[Any]:
+    def __call__(self, image: Any, *more: Any) -> list[Any]:
         """Make all views.
 
         Args:
-            image: what the recorders take: an image, or a batch of them.
+            image: what the recorders take: an image, a batch, or a sample with masks and boxes.
+            *more: what else of a sample they take, beside the image.
 
         Returns:
             ``[view 1, …, view N, packed]`` with ``packed`` ``(N, P)`` int32, ``(B, N, P)`` for a
             batch, to be read by :func:`split_views`; P is the layout's columns and the mark.
         """
-        made = [self.view(number, image) for number in range(len(self.recorders))]
+        made = [self.view(number, image, *more) for number in range(len(self.recorders))]
         return [*(view for view, _ in made), self.packed([record for _, record in made])]
 
-    def view(self, number: int, image: Any) -> tuple[Any, Record]:
+    def view(self, number: int, image: Any, *more: Any) -> tuple[Any, Record]:
         """Make one of the views, for hosts that ask for them one by one.
 
         Args:
             number: which of the recorders makes it.
             image: what that recorder takes.
+            *more: what else of a sample it takes.
 
         Returns:
             The view and its record, with the identity of what only another view's pipeline applies.
         """
-        view, record = self.recorders[number](image)
+        view, record = self.recorders[number](image, *more)  # those of one image refuse more
         return view, self._completed(record, view)
 
     def packed(self, records: Sequence[Record]) -> Tensor:
@@ -257,7 +259,7 @@ def split_views(
         one tensor.
 
     Raises:
-        RecordError: no records at the end, or those of another recorder.
+        RecordError: no records at the end, those of another recorder, or views that are samples.
     """
     check_layout(layout)
     is_list = isinstance(views, Sequence) and not isinstance(views, str)
@@ -271,6 +273,7 @@ def split_views(
             "the data set."
         )
     *rest, packed = given
+    check_images(rest)
     widths = widths_of(layout)
     if packed.shape[1:] != (len(rest), sum(widths) + 1):
         raise RecordError(
@@ -280,6 +283,21 @@ def split_views(
         )
     rows = _columns(packed, layout, check=check).unbind(1)
     return rest, [dict(zip(layout, torch.split(row, widths, dim=-1), strict=True)) for row in rows]
+
+
+def check_images(views: Sequence[Any]) -> None:
+    """Refuse views that are samples: images beside their masks, boxes or labels.
+
+    Raises:
+        RecordError: a view is no tensor.
+    """
+    others = [type(view).__name__ for view in views if not isinstance(view, Tensor)]
+    if others:
+        raise RecordError(
+            f"Expected views that are tensors of images, found {others}: samples, with masks or "
+            "labels. Take the images out where the data set calls the recorder: (image1, mask1), "
+            "(image2, mask2), packed = recorder(image, mask); return [image1, image2, packed], ..."
+        )
 
 
 def _columns(bits: Tensor, layout: Layout, *, check: bool) -> Tensor:

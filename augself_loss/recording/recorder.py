@@ -17,7 +17,7 @@ from augself_loss.recording.follow import together
 from augself_loss.recording.journal import Journal
 from augself_loss.recording.notes import IDLE, Entry, logged
 from augself_loss.recording.plan import check_plan, leaves
-from augself_loss.recording.reported import Apply, check_one_view
+from augself_loss.recording.reported import Apply, as_given, check_one_view
 from augself_loss.recording.straight import Row, settles_as_read
 from augself_loss.recording.walk import Walk
 
@@ -77,11 +77,12 @@ class CallableRecorder:
         self._widths = [field.width for field in self.layout.values()]
         self._row = Row(self.layout) if settles_as_read(plan) else None
 
-    def __call__(self, image: Any) -> tuple[Any, Record]:
+    def __call__(self, image: Any, *more: Any) -> tuple[Any, Record]:
         """Augment one image.
 
         Args:
             image: what the pipeline takes.
+            *more: what else of a sample the pipeline takes, beside the image.
 
         Returns:
             The view and its record, entries ``(columns,)`` float32 without a batch axis, which
@@ -92,11 +93,12 @@ class CallableRecorder:
             PipelineError: several views, or a pipeline that was changed so that its records would
                 not be true.
         """
-        self.check(image)
+        given = as_given((image, *more))
+        self.check(given)
         self.follow()
         with logged() as steps:
-            view = self.transform(image)
-        return check_one_view(view, image, "The pipeline"), self.settle(steps)
+            view = self.transform(image, *more)
+        return check_one_view(view, given, "The pipeline"), self.settle(steps)
 
     def check(self, image: Any) -> None:
         """Refuse what is no image for the pipeline; here nothing is.

@@ -90,14 +90,20 @@ class Reported(nn.Module):
         self.transform, self.apply_to, self.size_of = transform, apply, size_of
         self._reports = Reports(encoders)
 
-    def forward(self, image: Any) -> Any:
+    def forward(self, *images: Any) -> Any:
         """Run the callable and note what it reports."""
+        image = as_given(images)
         size = self.size_of(image)
         view, told = self.apply_to(self.transform, image)
         name = type(self.transform).__name__
         if told is not None:
             note(Step(name, {}, {}, size), self._reports.read(name, told))
         return check_one_view(view, image, name)
+
+
+def as_given(images: tuple[Any, ...]) -> Any:
+    """Return the one image that a callable was given, or what a sample consists of, as a tuple."""
+    return images if len(images) > 1 else images[0]
 
 
 class _Bound(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from augself_loss.errors import ImageError
+from augself_loss.recording.torchvision.samples import EXPLICIT, is_plain, is_sample
 
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 """PIL's modes without colour; an alpha channel is none."""
@@ -54,6 +54,12 @@ def seen(image: Any, name: str) -> Seen:
         mode = image.mode
         channels = 1 if mode in GREY_MODES else 4 if mode in ("RGBA", "CMYK") else 3
         return Seen((height, width), PIL_WHITE.get(mode, 255.0), channels)
+    if is_sample(image):
+        raise ImageError(
+            f"'{name}' expected one image, found a {type(image).__name__}: transforms of v1 take "
+            "the image alone. Those of torchvision.transforms.v2 take samples, with masks, boxes "
+            "and labels."
+        )
     if not isinstance(image, Tensor):
         raise ImageError(
             f"'{name}' expected a PIL image or tensor, found neither. torchvision may pass "
@@ -69,7 +75,8 @@ def check_one(image: Any, where: str) -> None:
     """Refuse what is not one image (C, H, W): torchvision would draw once for all of it.
 
     Args:
-        image: what a recorder or transform was given; what is neither image nor list is let pass.
+        image: what a recorder or transform was given; what is no image and no list of them is let
+            pass.
         where: who was given it, for the message.
 
     Raises:
@@ -90,25 +97,13 @@ def check_one(image: Any, where: str) -> None:
                 f"{where} expected an image, found a tv_tensors.{type(image).__name__}, which most "
                 "transforms pass on unchanged. Wrap it: tv_tensors.Image(tensor)."
             )
-    elif isinstance(image, (list, tuple)):
+    elif isinstance(image, (list, tuple)) and all(map(_may_be_image, image)):
         raise ImageError(
             f"{where} expected one image, found a {type(image).__name__} of {len(image)}: "
-            "torchvision would draw once for all of them. Call the recorder once per image."
+            "torchvision would draw once for all of them. Call the recorder once per image; say of "
+            "a mask that it is one, tv_tensors.Mask(mask)."
         )
 
 
-def check_alone(images: Sequence[Any], where: str) -> None:
-    """Refuse several images of one sample, for which a transform draws once.
-
-    Raises:
-        ImageError: more than one of them is an image.
-    """
-    if len(images) < 2:
-        return
-    kinds = (Image, tv_tensors.Image)
-    found = sum(isinstance(i, kinds) or type(i) is Tensor for i in images)
-    if found > 1:
-        raise ImageError(
-            f"{where} expected one image, found a sample with {found}: torchvision draws once for "
-            "all of them. Call the recorder once per image."
-        )
+def _may_be_image(part: Any) -> bool:
+    return isinstance(part, EXPLICIT) or (is_plain(part) and part.ndim >= 3)

@@ -12,13 +12,17 @@ from torch import Tensor
 from augself_loss.errors import ImageError
 from augself_loss.recording.recorder import CallableRecorder
 from augself_loss.recording.torchvision.images import check_one
+from augself_loss.recording.torchvision.samples import image_in, is_sample, parts_of
 from augself_loss.recording.torchvision.wiring import Wiring
 
 
 class TorchvisionRecorder(CallableRecorder):
     """Runs a torchvision pipeline on an image and returns the view together with its record.
 
-    The view is bit for bit that of the pipeline alone under the same seed. The recorder works on
+    The view is bit for bit that of the pipeline alone under the same seed. A v2 pipeline also takes
+    a sample: ``recorder(image, mask)``, a tuple or list, or a dict, with masks and boxes as
+    ``tv_tensors`` and whatever else; all is augmented together, the record is that of its image,
+    and what comes back is what the pipeline returns. A sample has one image. The recorder works on
     twins of the pipeline's transforms, which share their attributes: a probability, strength or
     range that you change in place holds from the next call on. Other steps, or a range wider than
     the encoders were built for, are refused then. It pickles with the pipeline, and so passes to
@@ -51,21 +55,30 @@ class TorchvisionRecorder(CallableRecorder):
         >>> view, record = recorder(torch.rand(3, 8, 8))
         >>> record
         {'flip': tensor([1.])}
+        >>> from torchvision.tv_tensors import Image, Mask
+        >>> (image, mask), record = recorder(Image(torch.rand(3, 8, 8)), Mask(torch.eye(8)))
+        >>> mask[0].argmax()
+        tensor(7)
     """
 
     wiring = Wiring
     _image_checked = False
 
     def check(self, image: Any) -> None:
-        """Refuse a batch, and float images in 0–255.
+        """Refuse a batch, several images, and float images in 0–255.
 
         Args:
-            image: PIL image, or tensor ``(C, H, W)``: uint8, or float in [0, 1].
+            image: PIL image, or tensor ``(C, H, W)``: uint8, or float in [0, 1]; or a sample.
 
         Raises:
             ImageError: it is one of these.
         """
         check_one(image, "TorchvisionRecorder")
+        if isinstance(image, dict):  # a pipeline without torchvision's may read it otherwise
+            return
+        if is_sample(image):
+            image = image_in(parts_of(image), "TorchvisionRecorder")
+            check_one(image, "TorchvisionRecorder")
         if self._image_checked or not isinstance(image, Tensor):
             return
         if image.is_floating_point() and float(image.max()) > 10:

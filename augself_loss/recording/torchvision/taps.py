@@ -16,12 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchvision import transforms as v1
+from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from augself_loss.encoders.base import Step
 from augself_loss.encoders.crop import padding_sides
 from augself_loss.recording.notes import IDLE, note
-from augself_loss.recording.torchvision.images import Seen, check_alone, seen
+from augself_loss.recording.torchvision.images import Seen, seen
+from augself_loss.recording.torchvision.samples import image_in
 from augself_loss.recording.twins import ORIGINAL, twin
 
 V1_DRAWS: Mapping[str, tuple[str, ...]] = {
@@ -40,6 +42,8 @@ V1_DRAWS: Mapping[str, tuple[str, ...]] = {
 
 DRAW = "make_params" if hasattr(v2.Transform, "make_params") else "_get_params"
 """The method in which a v2 transform draws; private before torchvision 0.21."""
+CHECK = "check_inputs" if hasattr(v2.Transform, "check_inputs") else "_check_inputs"
+"""The method in which it looks at all parts of a sample, before it draws."""
 
 
 class _Given(threading.local):
@@ -71,8 +75,10 @@ class _V2Tap(_Tap):
 
     def _noted(self, draw: Callable[[list[Any]], dict[str, Any]], images: list[Any]) -> Any:
         name = type(self).recorded.__name__
-        check_alone(images, f"'{name}'")
-        image = seen(images[0] if images else None, name)
+        first = images[0] if images else None
+        if len(images) > 1 or isinstance(first, tv_tensors.TVTensor):
+            first = image_in(images, f"'{name}'")
+        image = seen(first, name)
         before = torch.get_rng_state() if isinstance(self, v2.RandomPerspective) else None
         params = draw(images)
         more = {} if before is None else {"endpoints": _endpoints(self, before, image.size)}
@@ -139,7 +145,14 @@ def _tapped(cls: Any, idle: bool) -> Any:
         def draw(self: Any, images: list[Any]) -> Any:
             return self._noted(functools.partial(original, self), images)
 
-        return type(cls.__name__, (_V2Tap, cls), {**slots, DRAW: draw})
+        look = getattr(cls, CHECK)
+
+        def check(self: Any, parts: list[Any]) -> Any:
+            if len(parts) > 1:
+                image_in(parts, f"'{cls.__name__}'")
+            return look(self, parts)
+
+        return type(cls.__name__, (_V2Tap, cls), {**slots, DRAW: draw, CHECK: check})
     kind = _V1DrawTap if cls.__name__ in V1_DRAWS else _V1AppliedTap
     return type(cls.__name__, (kind, cls), slots)
 

@@ -14,6 +14,7 @@ from augself_loss.recording.follow import Children, Settings
 from augself_loss.recording.plan import NOTHING, Leaf, Node
 from augself_loss.recording.reported import Size
 from augself_loss.recording.torchvision.pil import encoder_of, run_noting
+from augself_loss.recording.torchvision.samples import image_in, is_sample, parts_of
 from augself_loss.recording.torchvision.taps import tapped
 from augself_loss.recording.torchvision.wrapped import Counted, Wrapped
 from augself_loss.recording.twins import held_by, holding
@@ -21,7 +22,13 @@ from augself_loss.recording.walk import Walk
 
 CONTAINERS = {"Compose": "sequence", "RandomApply": "sequence", "RandomChoice": "one_of",
               "RandomOrder": "order"}  # fmt: skip
-UNSEEN = frozenset({"Identity", "PILToTensor", "ToImage", "ToPureTensor"})
+UNSEEN = frozenset(
+    {
+        "ClampBoundingBoxes", "ClampKeyPoints", "ConvertBoundingBoxFormat", "Identity",
+        "PILToTensor", "SanitizeBoundingBoxes", "SanitizeKeyPoints", "SetClampingMode", "ToImage",
+        "ToPureTensor",
+    }
+)  # fmt: skip
 """torchvision's transforms that change no pixel: they may be applied at random too."""
 FIXED = UNSEEN | {
     "ConvertImageDtype", "LinearTransformation", "Normalize", "Resize", "ToDtype", "ToPILImage",
@@ -70,7 +77,8 @@ class Wiring(Walk):
 
     @staticmethod
     def size_of(image: Any) -> Size:
-        """Height and width of an image."""
+        """Height and width of an image, or of a sample's."""
+        image = image_in(parts_of(image), Wiring.recorder) if is_sample(image) else image
         height, width = get_size(image)
         return height, width
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from augself_loss.errors import PipelineError
-from augself_loss.recording.reported import TWO_VIEWS, check_one_view
+from augself_loss.recording.reported import TWO_VIEWS, as_given, check_one_view
 
 
 class _Runs(threading.local):
@@ -49,8 +50,8 @@ class Wrapped(nn.Module):
         super().__init__()
         self.wrapper, self.attribute, self.name = wrapper, attribute, name
 
-    def forward(self, image: Any) -> Any:
-        """Run the wrapper.
+    def forward(self, *images: Any) -> Any:
+        """Run the wrapper on an image, or on what a sample consists of.
 
         Raises:
             PipelineError: it ran its pipeline several times, or not at all and yet changed the
@@ -58,7 +59,7 @@ class Wrapped(nn.Module):
         """
         outer, _runs.count = _runs.count, 0
         try:
-            view = self.wrapper(image)
+            view = self.wrapper(*images)
             runs = _runs.count
         finally:
             _runs.count = outer
@@ -67,11 +68,18 @@ class Wrapped(nn.Module):
                 f"'{self.name}' expected to run its pipeline '{self.attribute}' once per image, "
                 f"found {runs} runs. {TWO_VIEWS}"
             )
+        image = as_given(images)
         check_one_view(view, image, self.name)
-        if runs == 0 and view is not image:
+        if runs == 0 and not _is_unchanged(view, image):
             raise PipelineError(
                 f"'{self.name}' expected to run its pipeline '{self.attribute}' once per image, "
                 "found that it did not, and returned another image: what it did is not known. Name "
                 "the attribute that it runs in wrappers=, or register how to run and read it."
             )
         return view
+
+
+def _is_unchanged(view: Any, image: Any) -> bool:
+    if isinstance(view, tuple) and isinstance(image, tuple) and len(view) == len(image):
+        return all(map(operator.is_, view, image))
+    return view is image
