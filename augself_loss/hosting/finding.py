@@ -52,7 +52,7 @@ def views_in(batch: Any) -> Any:
 
 
 def as_recorded(
-    found: Any, recorder: MultiViewRecorder, device: torch.device
+    found: Any, recorder: MultiViewRecorder, device: torch.device, *, check: bool
 ) -> tuple[list[Tensor], list[Record]]:
     """Bring what :func:`views_in` found to a device, as views and their records.
 
@@ -60,6 +60,7 @@ def as_recorded(
         found: what was found.
         recorder: augments images, and knows the records' layout.
         device: where to.
+        check: look whose records they are, also where that waits for the device.
 
     Returns:
         N views ``(B, …)`` and their records.
@@ -72,7 +73,7 @@ def as_recorded(
         found = Place(None).augmented(images, recorder, torch.get_default_dtype())
     if is_packed(found[-1]):
         check_images(found[:-1])
-        return split_views([_to(device, one) for one in found], recorder.layout, check=True)
+        return split_views([_to(device, one) for one in found], recorder.layout, check=check)
     views, records = [view for view, _ in found], [record for _, record in found]
     for record in records:
         missing = [name for name in recorder.layout if name not in record]

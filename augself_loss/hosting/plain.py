@@ -147,7 +147,7 @@ class AugSelf(AugSelfLoss):
         self._model = _tapped(model, taps, in_order=in_order)
         self._batch, self._block = _Batch(), ExitStack()
         self._watch = HeadWatch(self, check_whole("patience", patience))
-        self._in_sync = InSync(self, model)
+        self._in_sync, self._marked = InSync(self, model), False
         self.logged = {}
         self.to(self._model.device)
         if optimizer is not None:
@@ -185,7 +185,8 @@ class AugSelf(AugSelfLoss):
         """
         found = views_in(batch)
         there = self._model.device if device is None else torch.device(device)
-        views, records = as_recorded(found, self._recorder, there)
+        views, records = as_recorded(found, self._recorder, there, check=not self._marked)
+        self._marked = True
         self._batch = _Batch(views, records)
         self._take()
         return list(views)
