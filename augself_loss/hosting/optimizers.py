@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import takewhile
+from operator import is_not
 from typing import Any, TypeAlias
 
 import torch
@@ -28,6 +31,34 @@ def optimizers_in(configured: Any) -> Iterator[Optimizer]:
             yield from optimizers_in(entry)
 
 
+def with_weights(root: nn.Module, taps: Sequence[str]) -> dict[str, nn.Module]:
+    """Find the modules with whose weights heads are to learn.
+
+    Args:
+        root: the host's module.
+        taps: names of tapped submodules.
+
+    Returns:
+        name → the tapped module; of one that has no weights, such as the pooling of a ResNet whose
+        ``fc`` is the projector, what stands before it in the nearest module around it that has any.
+    """
+    return {name: _weighed(root, name) for name in taps}
+
+
+def _weighed(root: nn.Module, name: str) -> nn.Module:
+    module = root.get_submodule(name)
+    while name and not _has_weights(module):
+        name, tapped = name.rpartition(".")[0], module
+        module = root.get_submodule(name)
+        earlier = nn.ModuleList(takewhile(partial(is_not, tapped), module.children()))
+        module = earlier if _has_weights(earlier) else module
+    return module
+
+
+def _has_weights(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None
+
+
 def join(
     optimizers: Sequence[Optimizer], heads: nn.Module, beside: Mapping[str, nn.Module]
 ) -> None:
@@ -40,7 +71,7 @@ def join(
     Args:
         optimizers: all optimizers of the run.
         heads: what must be trained.
-        beside: name → tapped module.
+        beside: name → tapped module, see :func:`with_weights`.
 
     Raises:
         LossError: no group trains a tapped module, or the optimizer copied its parameters when it

@@ -15,7 +15,7 @@ from augself_loss.errors import LossError
 from augself_loss.heads_watch import HeadWatch
 from augself_loss.hosting.finding import as_recorded, views_in
 from augself_loss.hosting.in_sync import InSync
-from augself_loss.hosting.optimizers import join
+from augself_loss.hosting.optimizers import join, with_weights
 from augself_loss.hosting.pairing import Views, check_views, paired
 from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.hosting.term import detached
@@ -162,8 +162,7 @@ class AugSelf(AugSelfLoss):
         Raises:
             LossError: none trains it, or it cannot take more parameters.
         """
-        root = self._model.root
-        join(optimizers, self, {n: root.get_submodule(n) for n in self._model.taps.names})
+        join(optimizers, self, with_weights(self._model.root, self._model.taps.names))
 
     def views(self, batch: Any, device: torch.device | str | int | None = None) -> list[Tensor]:
         """Take the records off a batch, or augment its images, before your forward; once a step.

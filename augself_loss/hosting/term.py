@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
-from augself_loss.hosting.optimizers import join, optimizers_in
+from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
 from augself_loss.hosting.pairing import Views, check_views, paired
 from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.taps import FeatureTaps
@@ -122,7 +122,7 @@ class Term:
         """
         optimizers = list(optimizers_in(configured))
         if optimizers:
-            join(optimizers, augself, {name: root.get_submodule(name) for name in self.taps.names})
+            join(optimizers, augself, with_weights(root, self.taps.names))
             augself.check_optimizer(*optimizers)
 
     def take(self, views: Sequence[Tensor]) -> list[Tensor]:

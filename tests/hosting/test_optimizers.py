@@ -15,7 +15,7 @@ from torch import nn
 from torch.distributed.optim import ZeroRedundancyOptimizer
 
 from augself_loss import AugSelfLoss, LossError
-from augself_loss.hosting.optimizers import join, optimizers_in
+from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
 
 DIM, BATCH = 8, 6
 
@@ -263,6 +263,30 @@ def test_a_frozen_backbone_is_refused_by_name() -> None:
     optimizer = torch.optim.SGD(model.projector.parameters(), lr=0.1)
     with pytest.raises(LossError, match=r"never learn.*\['backbone'\].*frozen.*augself.parameters"):
         joined(model, augself, optimizer)
+
+
+def test_a_tap_without_weights_stands_for_those_before_it() -> None:
+    """A ResNet's pooling is tapped where its ``fc`` is the projector."""
+    model, augself = built()
+    stem, top, projector = model.stem, model.top, model.projector
+    encoder = nn.Sequential(stem, nn.Sequential(top, nn.Flatten()), nn.ReLU(), projector)
+    groups = [{"params": module.parameters()} for module in (projector, top, stem)]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    join([optimizer], augself, with_weights(nn.Sequential(encoder), ["0.2"]))
+    assert place(augself, optimizer) == 1
+    for name, expected in (("1.1", [top]), ("1", [encoder[1]]), ("2", [stem, encoder[1]])):
+        (found,) = with_weights(encoder, [name]).values()
+        assert {*found.parameters()} == {p for module in expected for p in module.parameters()}
+    (found,) = with_weights(nn.Sequential(nn.Flatten(), top), ["0"]).values()
+    assert {*found.parameters()} == {*top.parameters()}, "what follows, where nothing is before it"
+
+
+def test_a_tap_without_weights_in_a_frozen_backbone_is_refused() -> None:
+    model, augself = built()
+    optimizer = torch.optim.SGD(model.projector.parameters(), lr=0.1)
+    whole = nn.Sequential(nn.Sequential(model.top, nn.Flatten()), model.projector)
+    with pytest.raises(LossError, match=r"never learn.*\['0.1'\].*frozen"):
+        join([optimizer], augself, with_weights(whole, ["0.1"]))
 
 
 def test_optimizers_in_every_form() -> None:
