@@ -19,6 +19,7 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 def test_the_snippets_run_one_after_the_other() -> None:
     model = nn.Sequential()
     model.encoder = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 8))
+    model.avgpool = nn.Identity()
     images = [FakeData(2, (3, 40, 44))[i][0] for i in range(2)]
     names: dict[str, Any] = {
         "DataLoader": DataLoader,
@@ -37,7 +38,7 @@ def test_the_snippets_run_one_after_the_other() -> None:
         exec(compile(snippet, "docs/public_scripts.md", "exec"), names)
     assert len(names["optimizer"].param_groups) == 1
     assert names["loss"].requires_grad
-    assert [len(view) for view in names["views"]] == [2] * 5
+    assert [len(view) for view in names["inputs"]] == [2] * 5
     assert names["augself"].feature_dim is None, "no view of SwAV's passed yet"
 
 
