@@ -25,7 +25,7 @@ from augself_loss.recording.pipelines import PipelinesRecorder
 from augself_loss.recording.reported import Apply
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision.wiring import Wiring
-from augself_loss.recording.walk import Reading
+from augself_loss.recording.walk import Reading, name_of
 
 try:
     from lightly.transforms import GaussianBlur, RandomRotate, RandomSolarization
@@ -149,10 +149,16 @@ OTHER = (
     "it is no MultiViewTransform, or its own __call__ does other than run every entry once on the "
     "image. Give the views' pipelines: LightlyRecorder(MultiViewTransform([view, view]))."
 )
+HIDDEN = (
+    "what it runs cannot be seen. Give the transform itself, an object: "
+    "LightlyRecorder(SimCLRTransform()); or its views' pipelines: "
+    "LightlyRecorder(MultiViewTransform([view, view]))."
+)
 SINGLE = (
     "it makes one view, and AugSelf compares two. Methods of one view (MAE, SimMIM, AIM, CAPI, "
     "Pixio, I-JEPA) have no pair: make one in a second pass, by "
-    "LightlyRecorder(MultiViewTransform([transform.transform] * 2)), or of a torchvision pipeline "
+    "LightlyRecorder(MultiViewTransform([transform.transform] * 2)), with MultiViewTransform of "
+    "lightly.transforms.multi_view_transform, or of a torchvision pipeline "
     "by MultiViewRecorder(TorchvisionRecorder(pipeline)); or record its one view with "
     "TorchvisionRecorder and predict encoder.absolute(record) by a head of your own."
 )
@@ -173,9 +179,11 @@ def _views(transform: Any) -> list[Any]:
         why = GRIDS
     elif listed and isinstance(transform, MultiViewTransformV2):
         why = MASKS
+    elif isinstance(views, (list, tuple)):
+        why = OTHER
     else:
-        why = OTHER if isinstance(views, (list, tuple)) else SINGLE
+        why = SINGLE if hasattr(transform, "transform") else HIDDEN
     raise PipelineError(
         "LightlyRecorder expected a transform that makes several views, one per entry of its "
-        f"'transforms' (SimCLRTransform, DINOTransform), found '{type(transform).__name__}': {why}"
+        f"'transforms' (SimCLRTransform, DINOTransform), found '{name_of(transform)}': {why}"
     )

@@ -61,6 +61,12 @@ def rehearse(cast: Cast) -> Script:
             passing them on, or returns no list of at least two views.
     """
     name = type(cast.holder).__name__
+    if isinstance(cast.holder, type):
+        own = cast.holder.__name__
+        raise PipelineError(
+            f"ViewsRecorder expected an object that makes views, found the class '{own}'. Build "
+            f"it: ViewsRecorder({own}(...))."
+        )
     if not cast.pipelines:
         raise PipelineError(
             f"ViewsRecorder expected an object that holds its pipelines in attributes, found "

@@ -11,6 +11,7 @@ import lightly.transforms
 import numpy as np
 import pytest
 import torch
+from lightly.data.multi_view_collate import MultiViewCollate
 from lightly.transforms import (
     AmplitudeRescaleTransform,
     GaussianBlur,
@@ -315,6 +316,24 @@ def test_the_cure_of_a_single_view_works(kind: Any) -> None:
         *views, packed = recorder(PICTURE)
         assert [tuple(view.shape) for view in views] == [(3, 224, 224)] * 2
         assert records(recorder, packed)[0]["crop"].shape == (1, 4)
+
+
+def two_views(image: Any) -> list[Any]:
+    return make("SimCLR")(image)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (two_views, "two_views"),
+        (type(make("SimCLR")), "SimCLRTransform"),
+        (MultiViewCollate(), "MultiViewCollate"),
+    ],
+)
+def test_what_hides_its_views_is_not_taken_for_one_view(given: Any, name: str) -> None:
+    match = f"found '{name}': what it runs cannot be seen. Give the transform itself"
+    with pytest.raises(PipelineError, match=match):
+        LightlyRecorder(given)
 
 
 class Doubled(MultiViewTransform):

@@ -81,6 +81,11 @@ def test_what_does_more_than_making_views_is_refused(name: str) -> None:
     ]  # fmt: skip
 
 
+def test_a_class_in_an_objects_place_is_refused() -> None:
+    with pytest.raises(PipelineError, match=r"found the class 'Views'\. Build it: .*\(Views\("):
+        ViewsRecorder(Views)
+
+
 @pytest.mark.parametrize(
     "rng", [random.Random(0), np.random.default_rng(0), np.random.RandomState(0)]
 )
