@@ -100,23 +100,24 @@ class Watch:
     """What the hooks share: the views of the step that runs, and the calls in it."""
 
     def __init__(self) -> None:
-        self.active = self.open = False
+        self.active = self.open = self.training = False
         self.clear()
 
     def clear(self) -> None:
         """Forget the step."""
+        self.root: nn.Module | None = None
         self.views: Sequence[Tensor] = []
-        self.training = False
         self.calls: list[Call] = []
         self._versions: dict[int, int | None] = {}
         self._frames: dict[str, Frame] = {}
         self._entered: dict[str, list[Seen]] = {}
         self._beside: dict[str, list[Seen]] = {}
 
-    def start(self, views: Sequence[Tensor], *, training: bool) -> None:
-        """Begin a step."""
+    def start(self, root: nn.Module, views: Sequence[Tensor]) -> None:
+        """Begin a step of a host's module."""
         self.clear()
-        self.views, self.training, self.active, self.open = views, training, True, True
+        self.root, self.views, self.training = root, views, root.training
+        self.active = self.open = True
         for number in range(len(views)):
             self.is_changed(number)
 

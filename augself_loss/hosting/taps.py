@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.hosting.matching import Matcher
+from augself_loss.hosting.tap_advice import counts, unproven
 from augself_loss.hosting.tap_calls import Call, Enter, Leave, Seen, Watch, is_alike
 from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.tap_roles import roles
@@ -99,7 +100,7 @@ class FeatureTaps:
             views: the batch's views, ``(B, …)`` each. A list may grow while the block runs.
         """
         self._tap(root)
-        self._watch.start(views, training=root.training)
+        self._watch.start(root, views)
         try:
             yield
         finally:
@@ -217,8 +218,8 @@ class FeatureTaps:
                 return {number: rows for number, (_, rows) in enumerate(candidate)}
         raise FeatureError(
             f"in_order expected features of {len(views)} views of {size} samples, in their order, "
-            f"found {self._counts()}. Tap the submodule that is called once per view, or with all "
-            "views concatenated."
+            f"found {counts(self.names, calls)}. Tap the submodule that is called once per view, "
+            "or with all views concatenated."
         )
 
     def _check_order(self, parts: Sequence[tuple[Call, Tensor]]) -> None:
@@ -256,36 +257,10 @@ class FeatureTaps:
                 )
 
     def _unproven(self, wanted: Sequence[int], missing: Sequence[int]) -> str:
-        views = self._watch.views
-        size = len(views[0]) if views else 0
-        silent = [name for name in self.names if not any(c.tap == name for c in self._watch.calls)]
-        text = (
-            f"The taps expected features of the views {list(wanted)} of {len(views)} views of "
-            f"{size} samples, found {self._counts()}: none for {missing} that is proven. "
-        )
-        if not views:
-            return text + "Ask after a watch(module, views) in which the host's step ran."
-        if silent:
-            text += (
-                f"'{silent[0]}' was not called: methods such as forward_features() or encode() do "
-                "not run a module's hooks. Tap what they call inside, '….norm', with pool='cls' or "
-                "Patches(prefix=1), find_taps(model, images, call=model.encode) lists it; tap a "
-                "module before it is compiled and called. "
-            )
-        return text + (
-            "If another submodule sees these views, name it (taps=['backbone', "
-            "'backbone_momentum']), or choose other views (views=[0, 1]). If the host changes them "
-            "before the tap (augments, mixes, masks), tap a module around it that is given the "
-            "views themselves; or hand the features over yourself, augself(features, records); or, "
-            "if the rows keep the views' order, say so: in_order=True."
-        )
-
-    def _counts(self) -> str:
-        shapes = {
-            name: [tuple(call.output.shape) for call in self._watch.calls if call.tap == name]
-            for name in self.names
-        }
-        return ", ".join(f"{name}: {s if s else 'no call'}" for name, s in shapes.items())
+        watch, root = self._watch, self._watch.root
+        now = {} if root is None else dict(root.named_modules(remove_duplicate=False))
+        moved = [name for name in self.names if now and now.get(name) is not self._tapped[name][0]]
+        return unproven(self.names, watch.calls, watch.views, wanted, missing, moved)
 
 
 def _parts(calls: Sequence[Call], size: int) -> list[tuple[Call, Tensor]]:

@@ -232,6 +232,25 @@ def test_a_changed_submodule_is_tapped_anew(
             assert all(feature.requires_grad for feature in found)
 
 
+@pytest.mark.parametrize("tap", ["backbone", "backbone.layer"])
+@pytest.mark.parametrize("change", [replaced, replaced_inside])
+def test_a_submodule_exchanged_within_a_step_is_named(
+    change: Callable[[Host], None], tap: str
+) -> None:
+    """SMoG copies its backbone into the momentum encoder's place every 300 steps."""
+    root, given = host(tap), views()
+    exchanged = tap == "backbone.layer" or change is replaced
+    with root.taps.watch(root, given):
+        change(root)
+        outs = [root.backbone(view) for view in given]
+        if exchanged:
+            with pytest.raises(FeatureError, match=f"in the place of '{tap}' after the views were"):
+                root.taps.features([0, 1])
+    with root.taps.watch(root, given):
+        assert same([root.backbone(view) for view in given], outs)
+        assert len(root.taps.features([0, 1])) == 2
+
+
 @COMPILES
 def test_a_module_compiled_and_first_called_outside_of_a_watch_is_seen() -> None:
     torch.compiler.reset()
