@@ -209,3 +209,9 @@ class MultiCropDataset(Dataset[Any]):
         if self.return_index:
             return index, multi_crops
         return multi_crops
+
+
+def seed_worker(worker: int) -> None:
+    """Seed what draws by Python and NumPy, as public scripts do; torch's loader seeds torch."""
+    random.seed(worker)
+    np.random.seed(worker)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import kornia
 import kornia.augmentation as K  # noqa: N812
 import pytest
 import torch
@@ -17,6 +18,7 @@ from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
 HEIGHT, WIDTH, VIEW = 40, 52, 24
+BEFORE_0_9 = tuple(map(int, kornia.__version__.split(".")[:2])) < (0, 9)
 CORNERS = torch.tensor([[5.0, 6, 20, 30], [30, 10, 50, 38], [0, 0, WIDTH, HEIGHT]])
 
 
@@ -85,7 +87,9 @@ def test_masks_match_within_a_pixel(name: str) -> None:
         (moved,), record = augmented(recorder, coordinates())
         replayed = geometry.replay(coordinates()[None], record, kind="mask")[0]
         assert torch.equal(replayed[2], moved[2])
-        assert (replayed - moved)[:2].abs().max() <= 1
+        # Before 0.9 Kornia rounds down like v2, so that a flip on the other side takes others.
+        within = 2 if BEFORE_0_9 and name == "in another order" else 1
+        assert (replayed - moved)[:2].abs().max() <= within
 
 
 # A box that is not clamped is turned with its corners outside of the crop, and encloses more.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from segmentation import HEIGHT, WIDTH, Segmentation, image, mask, pixels
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 from torch.utils.data import DataLoader, default_collate
@@ -29,25 +30,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:RandomErasing.*is currently passing through inputs"),
 ]
 
-HEIGHT, WIDTH = 24, 30
-
 
 class Sample(NamedTuple):
     image: Any
     mask: Any
-
-
-def pixels() -> Tensor:
-    generator = torch.Generator().manual_seed(1)
-    return torch.randint(0, 256, (3, HEIGHT, WIDTH), dtype=torch.uint8, generator=generator)
-
-
-def image() -> tv_tensors.Image:
-    return tv_tensors.Image(pixels())
-
-
-def mask() -> tv_tensors.Mask:
-    return tv_tensors.Mask((pixels()[0] // 52).long())
 
 
 def boxes() -> tv_tensors.BoundingBoxes:
@@ -220,21 +206,6 @@ def test_several_samples_for_one_are_refused() -> None:
     recorder = TorchvisionRecorder(v2.Compose([v2.RandomHorizontalFlip(), twice]), ignore=[twice])
     with pytest.raises(PipelineError, match="expected to return one view"):
         recorder({"image": image(), "mask": mask()})
-
-
-class Segmentation:
-    """A data set of images and masks: the two views of a sample beside both masks."""
-
-    def __init__(self) -> None:
-        crop = v2.Compose([v2.RandomResizedCrop(16), v2.ToDtype(torch.float32, scale=True)])
-        self.recorder = MultiViewRecorder(TorchvisionRecorder(crop))
-
-    def __len__(self) -> int:
-        return 4
-
-    def __getitem__(self, index: int) -> Any:
-        (image1, mask1), (image2, mask2), packed = self.recorder(image(), mask())
-        return [image1, image2, packed], [mask1, mask2], index
 
 
 STARTS = [None, *(pytest.param(s, marks=pytest.mark.processes) for s in ("fork", "spawn"))]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-import random
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import public_scripts as public
 import pytest
 import torch
@@ -35,19 +33,13 @@ OBJECTS: dict[str, Callable[[], Any]] = {
 }
 
 
-def seed_worker(worker: int) -> None:
-    """Seed what draws by Python and NumPy, as public scripts do; torch's loader seeds torch."""
-    random.seed(worker)
-    np.random.seed(worker)
-
-
 def batches(dataset: Any, context: str | None = None, workers: int = 1) -> list[Any]:
     loader = DataLoader(
         dataset,
         batch_size=6,
         num_workers=workers,
         multiprocessing_context=context if workers else None,
-        worker_init_fn=seed_worker,
+        worker_init_fn=public.seed_worker,
         generator=torch.Generator().manual_seed(5),
     )
     return list(loader)
