@@ -186,6 +186,11 @@ ROWS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "the same, `fc` replaced": (lambda: Holder(backbone=projecting(identity=True)), 64),
     "SimSiam's released code": (lambda: Holder(encoder=projecting()), 64),
     "MoCo's released code": (lambda: Holder(encoder_q=projecting(), encoder_k=projecting()), 64),
+    "MoCo v3's released code, ResNet-50": (lambda: Holder(base_encoder=projecting()), 64),
+    "MoCo v3's released code, ViT-S": (
+        lambda: Holder(base_encoder=timm.create_model("vit_small_patch16_224", img_size=32)), 32,
+    ),
+    "SwAV's released code": (projecting, 64),
     "timm's ResNet-50": (lambda: Holder(backbone=timm.create_model("resnet50")), 64),
     "ConvNeXt-T": (lambda: Holder(backbone=convnext_tiny()), 64),
     "Swin-T, torchvision's": (lambda: Holder(backbone=swin_t()), 64),
@@ -231,7 +236,9 @@ def check_row(row: list[str], found: FoundTaps) -> None:
     _, taps, pools, width = row
     by_name = {tap.name: tap for tap in found}
     names = [
-        name for cell in re.findall(r"`([^`]+)`", taps) for name in re.findall(r"[\w.]+", cell)
+        name
+        for cell in re.findall(r"`([^`=]+)`", taps)  # no option, such as in_order=True
+        for name in re.findall(r"[\w.]+", cell)
     ]
     names = [name for name in names if name != "global_pool"]
     parts = pools.split(";") if ";" in pools else [pools] * len(names)
