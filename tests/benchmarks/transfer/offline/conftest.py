@@ -34,7 +34,7 @@ TONES = {
 }
 GLYPHS = [f"1f4{number:02x}" for number in range(30)]
 HANDS = [f"1f44{digit}" for digit in range(10)]
-COPYRIGHT = b"""Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+COPYRIGHT = b"""Format: copyright-format/1.0
 
 Files: images/land/*
 Copyright: somebody
