@@ -82,8 +82,12 @@ def as_recorded(
                 f"AugSelf expected records of {list(recorder.layout)}, found one of "
                 f"{list(record)}: another recorder made it than AugSelf was given."
             )
-    moved = [{name: _to(device, entry) for name, entry in record.items()} for record in records]
-    return [_to(device, view) for view in views], moved
+    return [_to(device, view) for view in views], [moved(record, device) for record in records]
+
+
+def moved(record: Record, device: torch.device) -> Record:
+    """Bring a record to a device."""
+    return {name: _to(device, entry) for name, entry in record.items()}
 
 
 def _to(device: torch.device, tensor: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from augself_loss.errors import LossError
+from augself_loss.hosting.processes import process_count
 from augself_loss.keywords import innermost
 
 
@@ -39,8 +40,7 @@ class InSync:
         Raises:
             LossError: the user's DDP does not know the heads, which differ already.
         """
-        alone = not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
-        if alone or not torch.is_grad_enabled():
+        if process_count() == 1 or not torch.is_grad_enabled():
             return self._loss
         if self._held():
             self._calls += 1

@@ -14,6 +14,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from augself_loss.hosting.processes import process_count
+
 BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Bytes per value → the integers that show its bits."""
 
@@ -132,7 +134,7 @@ def _search(view: Tensor, calls: Sequence[tuple[Tensor, Images]]) -> tuple[Tenso
     Features without a gradient may be of another process's batch: they are gathered.
     """
     trained = any(rows.requires_grad for rows, _ in calls)
-    shared = _processes() > 1 and not trained
+    shared = process_count() > 1 and not trained
     wanted = {dtype: marks(view.to(dtype)) for dtype in {x.images.dtype for _, x in calls}}
     found = [_gathered(x.marks) if shared else x.marks for _, x in calls]
     there = [wanted[x.images.dtype][:, None] == m for (_, x), m in zip(calls, found, strict=True)]
@@ -208,18 +210,14 @@ def _holds(fact: Tensor, *, checked_before: bool) -> bool:
 
 def _everywhere(found: Tensor) -> Tensor:
     """Whether something holds in every process: one that goes on alone waits for the others."""
-    if _processes() == 1:
+    if process_count() == 1:
         return found
     agreed = found.int()
     dist.all_reduce(agreed, op=dist.ReduceOp.MIN)
     return agreed.bool()
 
 
-def _processes() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
 def _gathered(tensor: Tensor) -> Tensor:
-    parts = [torch.empty_like(tensor) for _ in range(_processes())]
+    parts = [torch.empty_like(tensor) for _ in range(process_count())]
     dist.all_gather(parts, tensor.contiguous())
     return torch.cat(parts)

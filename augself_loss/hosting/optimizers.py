@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.errors import LossError
+from augself_loss.hosting.processes import is_first_process
 from augself_loss.optimizers import Optimizer, trained
 
 Group: TypeAlias = dict[str, Any]
@@ -92,7 +93,7 @@ def join(
         group = _add_group(optimizer, group, forgotten)
     else:
         _extend(optimizer, group, forgotten)
-    if not _distributed() or torch.distributed.get_rank() == 0:
+    if is_first_process():
         number = next(i for i, g in enumerate(optimizer.param_groups) if g is group)
         name = type(optimizer).__name__
         logger.info(
@@ -176,7 +177,3 @@ def _untrained(why: str) -> LossError:
         "augself.parameters() to the optimizer yourself, where you build it (Lightning: in "
         "configure_optimizers, [..., *self.augself.parameters()])."
     )
-
-
-def _distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from augself_loss.checks import check_whole
 from augself_loss.errors import LossError
 from augself_loss.heads_watch import HeadWatch
-from augself_loss.hosting.finding import as_recorded, views_in
+from augself_loss.hosting.finding import as_recorded, moved, views_in
 from augself_loss.hosting.in_sync import InSync
 from augself_loss.hosting.optimizers import join, with_weights
 from augself_loss.hosting.pairing import Views, check_views, paired
@@ -214,7 +214,7 @@ class AugSelf(AugSelfLoss):
         self._block.close()  # a backward pass may run some layers again
         wanted = paired(self._paired, batch.views)
         features = taps.features(wanted)
-        records = [_on(features[0].device, batch.records[i]) for i in wanted]
+        records = [moved(batch.records[i], features[0].device) for i in wanted]
         run = self._in_sync.runner(lambda: self._vectors(features))
         out: Output = run(features, records)
         taps.forget()
@@ -239,13 +239,6 @@ class AugSelf(AugSelfLoss):
 
 
 def _tapped(model: nn.Module, taps: str | Sequence[str] | None, *, in_order: bool) -> _Model:
-    if taps is None:
-        root: nn.Module = nn.ModuleDict({WHOLE: model})
-        return _Model(root, model, FeatureTaps(root, WHOLE, in_order=in_order))
-    root = innermost(model)
-    names = [taps] if isinstance(taps, str) else list(taps)
+    root = nn.ModuleDict({WHOLE: model}) if taps is None else innermost(model)
+    names = WHOLE if taps is None else taps
     return _Model(root, model, FeatureTaps(root, names, in_order=in_order))
-
-
-def _on(device: torch.device, record: Record) -> Record:
-    return {name: entry.to(device, non_blocking=True) for name, entry in record.items()}

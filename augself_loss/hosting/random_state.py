@@ -9,6 +9,8 @@ from typing import Any
 import torch
 import torch.distributed
 
+from augself_loss.hosting.processes import process_count
+
 
 def gathered() -> list[dict[str, Any]]:
     """Collect the states of all processes; plain tensors, lists and numbers.
@@ -16,9 +18,9 @@ def gathered() -> list[dict[str, Any]]:
     All processes have to call it at the same time.
     """
     state = current()
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if process_count() == 1:
         return [state]
-    states: list[Any] = [None] * torch.distributed.get_world_size()
+    states: list[Any] = [None] * process_count()
     torch.distributed.all_gather_object(states, state)
     return states
 

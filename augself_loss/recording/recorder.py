@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
 
 from augself_loss.encoders import Encoder
-from augself_loss.encoders.base import Step, Value
+from augself_loss.encoders.base import Columns, Step, Value
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.catalogue import Catalogue, Host, layout_of, unite
@@ -139,22 +139,24 @@ class CallableRecorder:
     def _as_read(self, steps: Iterable[Entry], row: Row) -> list[Value]:
         """List the record's columns where nothing changes what a step wrote."""
         values = row.identity.copy()
-        for step, reported in steps:
-            if reported is IDLE:
-                self._check_idle(step)
-            else:
-                row.write(values, self._catalogue.read(step) if reported is None else reported)
+        for _, entries in self._told(steps):
+            row.write(values, entries)
         return values
 
     def _journalled(self, steps: Iterable[Entry]) -> list[Value]:
         """List the record's columns where later steps may change what earlier ones wrote."""
         journal = Journal(self.layout, self._catalogue)
+        for step, entries in self._told(steps):
+            journal.add(step, entries)
+        return [float(value) for entry in journal.settle().values() for value in entry]
+
+    def _told(self, steps: Iterable[Entry]) -> Iterator[tuple[Step, Mapping[str, Columns]]]:
+        """List what every step that acted tells of the view; refuse those that should not have."""
         for step, reported in steps:
             if reported is IDLE:
                 self._check_idle(step)
             else:
-                journal.add(step, self._catalogue.read(step) if reported is None else reported)
-        return [float(value) for entry in journal.settle().values() for value in entry]
+                yield step, self._catalogue.read(step) if reported is None else reported
 
     def _check_idle(self, step: Step) -> None:
         """Refuse what a transform did that, as it was built, should have done nothing."""

@@ -211,9 +211,12 @@ class Walk(ABC):
     def _reported(
         self, transform: Any, encoders: Sequence[Encoder], apply: Apply
     ) -> tuple[Any, Node]:
-        reported = Reported(transform, encoders, apply, type(self).size_of)
         leaves = [Leaf(name_of(transform), encoder) for encoder in encoders]
-        return reported, Branch("sequence", leaves)
+        return self.reporting(transform, encoders, apply), Branch("sequence", leaves)
+
+    def reporting(self, transform: Any, encoders: Sequence[Encoder], apply: Apply) -> Any:
+        """Make what runs a transform by the function that is known for it, and notes it."""
+        return Reported(transform, encoders, apply, type(self).size_of)
 
 
 class _Listed:

@@ -114,11 +114,9 @@ class Wiring(Walk):
         self.watches += [] if always.transforms else [always]
         always.transforms.append(transform)
 
-    def _reported(
-        self, transform: Any, encoders: Sequence[Encoder], apply: Apply
-    ) -> tuple[Any, Node]:
-        leaves = [Leaf(type(transform).__name__, encoder) for encoder in encoders]
-        return Reported(transform, encoders, apply), Branch("sequence", leaves)
+    def reporting(self, transform: Any, encoders: Sequence[Encoder], apply: Apply) -> Any:
+        """Make what runs a user's callable on albumentations' data."""
+        return Reported(transform, encoders, apply)
 
     def _readable(self, cls: type) -> bool:
         """Whether some encoder reads a transform of this class."""
