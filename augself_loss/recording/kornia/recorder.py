@@ -7,8 +7,10 @@ values were not used. Both are read here, by the gate ``batch_prob`` and the num
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 from kornia.augmentation import ImageSequential
@@ -16,10 +18,11 @@ from torch import Tensor, nn
 
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step, Value
-from augself_loss.errors import ImageError
+from augself_loss.errors import ImageError, PipelineError
 from augself_loss.parameters import Layout, Record, unpack
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
+from augself_loss.recording.kornia.fused.walk import FusedPipeline
 from augself_loss.recording.kornia.images import ImageCheck, needs_colour
 from augself_loss.recording.kornia.params import all_rows, check_canvas, device_of, on, size_of
 from augself_loss.recording.kornia.replay import Replayed, ReplayKind, replay
@@ -36,6 +39,11 @@ class KorniaRecorder:
     The views are bit for bit those of the pipeline alone under the same seed, and recording adds
     no device-to-host sync after the first call. One recorder serves one thread.
 
+    With ``apply="fused"`` Kornia still draws, so records and random state stay the same, but what
+    it drew is applied in a few vectorised operations: several times faster, views within 1e-5. The
+    first batch is compared with Kornia's. What has no fused form runs as Kornia's own: see
+    :attr:`fused`; so do images that are not float32 or that need gradients.
+
     What a later change of the pipeline leaves true is followed: probabilities, narrower ranges.
     All else is refused at the next call, which reads settings again where they were written to:
     of a range that learns on an accelerator that is a sync per optimizer step.
@@ -49,6 +57,9 @@ class KorniaRecorder:
         ignore: modules or classes whose randomness shall not be recorded.
         types: types to record even if this pipeline never applies them (as the identity).
         check_images: look at the first batch's values; 0–255 floats are refused.
+        apply: ``"kornia"`` runs the pipeline itself, ``"fused"`` what it drew in vectorised form.
+        compile: compile the fused operations, each at its first use. That takes about a minute on
+            a CPU, and a C++ compiler there.
 
     Attributes:
         layout: entries of the record, see :class:`~augself_loss.parameters.Field`.
@@ -56,7 +67,7 @@ class KorniaRecorder:
 
     Raises:
         PipelineError: a random transform that is not known, a container that runs its children in
-            a way of its own, or an order that no record can tell.
+            a way of its own, or an order that no record can tell; ``compile`` of Kornia's own.
 
     Example:
         >>> import kornia.augmentation as K
@@ -75,6 +86,8 @@ class KorniaRecorder:
         ignore: Iterable[nn.Module | type] = (),
         types: Iterable[str] = (),
         check_images: bool = True,
+        apply: Literal["kornia", "fused"] = "kornia",
+        compile: bool = False,  # noqa: A002 - as torch calls it
     ) -> None:
         self.pipeline = pipeline
         self._catalogue = Catalogue("kornia", encoders)
@@ -90,6 +103,7 @@ class KorniaRecorder:
         coloured = [type(m).__name__ for m, c in self._config.items() if needs_colour(m, c)]
         photometric = any(encoder.photometric for encoder in self.encoders)
         self._check = ImageCheck(photometric, coloured, check_images)
+        self._fused = _fused_pipeline(self._wiring, apply, compile)
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Record]:
         """Augment a batch.
@@ -102,15 +116,24 @@ class KorniaRecorder:
 
         Raises:
             ImageError: images of another dtype, shape or range.
+            PipelineError: the pipeline was changed so that its record would not be true, or, on
+                the first batch, a fused form disagrees with Kornia.
         """
         self._check(images)
         self._watch.check(self.pipeline)
-        views = self._run(images)
+        if self._fused is not None:
+            views, packed = self._run_fused(self._fused, images)
+        else:
+            views = self._run(images)
+            packed = self._record(images, views).to(images.device, non_blocking=True)
+        return views, unpack(packed, self.layout) if self.layout else {}
+
+    def _record(self, images: Tensor, views: Tensor) -> Tensor:
+        """Read what was just drawn for images, packed ``(B, P)``, where Kornia drew it."""
         if not self.layout:
-            return views, {}
+            return torch.empty(0)
         channels = min(images.shape[1], views.shape[1])
-        packed = _packed(self._settled(channels), len(images))
-        return views, unpack(packed.to(images.device, non_blocking=True), self.layout)
+        return _packed(self._settled(channels), len(images))
 
     def _settled(self, channels: int) -> Mapping[str, Sequence[Value]]:
         """Read what the pipeline has just done to images of so many channels, entry by entry."""
@@ -132,10 +155,22 @@ class KorniaRecorder:
         return settled
 
     def _run(self, images: Tensor) -> Tensor:
-        """Run the pipeline, with an eye on modules that may change the size unseen."""
+        """Run the pipeline."""
+        with self._sizes_watched():
+            return self.pipeline(images)  # type: ignore[no-any-return]
+
+    def _run_fused(self, fused: FusedPipeline, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the fused pipeline; the packed record travels to the device with its parameters."""
+        with self._sizes_watched():
+            record = functools.partial(self._record, images)
+            return fused(self.pipeline, images, passenger=record)
+
+    @contextmanager
+    def _sizes_watched(self) -> Iterator[None]:
+        """Keep an eye on modules that may change the size unseen."""
         hooks = [module.register_forward_hook(keeps_size) for module in self._doubtful]
         try:
-            return self.pipeline(images)  # type: ignore[no-any-return]
+            yield
         finally:
             for hook in hooks:
                 hook.remove()
@@ -175,7 +210,7 @@ class KorniaRecorder:
             ImageError: images, masks or boxes of another form; images that are masks.
         """
         self._watch.check(self.pipeline)
-        given = Replayed(self.pipeline, record, self.layout, self._wiring)
+        given = Replayed(self.pipeline, record, self.layout, self._wiring, self._play)
         if kind == "mask":
             return replay_masks(given, images)
         if kind == "boxes":
@@ -184,6 +219,28 @@ class KorniaRecorder:
             raise ImageError(f"kind expected 'image', 'mask' or 'boxes', found {kind!r}.")
         self._check.replayed(images)
         return replay(given, images)
+
+    def _play(self, module: nn.Module, images: Tensor, params: Any) -> Tensor:
+        """Run a part of the pipeline as its views are made, with parameters in Kornia's form."""
+        if self._fused is not None:
+            return self._fused(module, images, params)[0]
+        return module(images) if params is None else module(images, params=params)  # type: ignore[no-any-return]
+
+    @property
+    def fused(self) -> dict[str, str]:
+        """Place and class of every module → how it is applied to square RGB images of float32.
+
+        ``"fused"``, or ``"Kornia's own"`` and why; empty with ``apply="kornia"``.
+
+        Example:
+            >>> import kornia.augmentation as K
+            >>> pipeline = K.AugmentationSequential(K.RandomGrayscale(), K.RandomInvert())
+            >>> for place, how in KorniaRecorder(pipeline, apply="fused").fused.items():
+            ...     print(f"{place}: {how}")
+            RandomGrayscale_0: fused
+            RandomInvert_1: Kornia's own: its class has no other form here
+        """
+        return {} if self._fused is None else self._fused.told(self.pipeline)
 
     def _is_sized(self, module: nn.Module) -> bool:
         """Whether a module is recorded by the size of its image, as far as is known."""
@@ -214,6 +271,18 @@ class KorniaRecorder:
         elif isinstance(module, nn.Sequential):
             for child in module.children():
                 yield from self._applied(child)
+
+
+def _fused_pipeline(wiring: Wiring, apply: str, by_graph: bool) -> FusedPipeline | None:
+    """Choose how views are made."""
+    if apply not in {"kornia", "fused"}:
+        raise PipelineError(f"apply expected 'kornia' or 'fused', found {apply!r}.")
+    if by_graph and apply != "fused":
+        raise PipelineError(
+            f"compile=True expected apply='fused', found apply={apply!r}. Pass apply='fused', or "
+            "compile Kornia's own modules: for module in pipeline.children(): module.compile()."
+        )
+    return FusedPipeline(wiring, by_graph=by_graph) if apply == "fused" else None
 
 
 def _packed(settled: Mapping[str, Sequence[Value]], batch_size: int) -> Tensor:

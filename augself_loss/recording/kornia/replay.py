@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
@@ -29,12 +29,14 @@ class Replayed(NamedTuple):
         record: what its recorder said.
         layout: the record's entries.
         wiring: what was found in the pipeline.
+        play: runs a part of the pipeline on images, with parameters in Kornia's form.
     """
 
     pipeline: nn.Module
     record: Record
     layout: Layout
     wiring: Wiring
+    play: Callable[[nn.Module, Tensor, Any], Tensor]
 
 
 def replay(given: Replayed, images: Tensor) -> Tensor:
@@ -72,6 +74,7 @@ class Writer:
     def __init__(self, given: Replayed, count: int) -> None:
         _check_record(given.record, given.layout, count)
         self.wiring, self.config = given.wiring, given.wiring.config
+        self.play = given.play
         self.catalogue = given.wiring.catalogue
         self.gated: list[nn.Module] = []
         steps = [self._step(m) for m in _modules(given.pipeline) if m in self.config]
@@ -87,15 +90,14 @@ class Writer:
     def run(self, module: nn.Module, images: Tensor) -> Tensor:
         """Run one module with the record's parameters."""
         if not self.is_recorded(module):
-            return module(images)  # type: ignore[no-any-return]
+            return self.play(module, images, None)
         if isinstance(module, nn.Sequential) and not isinstance(module, ImageSequential):
             for child in module.children():
                 images = self.run(child, images)
             return images
         if module in self.config:
-            return module(images, params=self.params(module, drawn_by(module, images)))  # type: ignore[no-any-return]
-        drawn = drawn_by(module, images)
-        return module(images, params=self._items(module, drawn))  # type: ignore[no-any-return]
+            return self.play(module, images, self.params(module, drawn_by(module, images)))
+        return self.play(module, images, self._items(module, drawn_by(module, images)))
 
     def _items(self, container: ImageSequential, drawn: list[ParamItem]) -> list[ParamItem]:
         check_fixed_order(container)
