@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from augself_loss import Record
 from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
 from augself_loss.recording.multiview import MultiViewRecorder
+
+pytestmark = pytest.mark.skipif(ONLY_APPLIED_ROWS, reason="Kornia before 0.9 is not fused")
 
 Images: TypeAlias = Callable[..., Tensor]
 SIZES = [(32, 32), (70, 57)]

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
+
+pytestmark = pytest.mark.skipif(ONLY_APPLIED_ROWS, reason="Kornia before 0.9 is not fused")
 
 Images: TypeAlias = Callable[..., Tensor]
 

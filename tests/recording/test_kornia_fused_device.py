@@ -17,6 +17,9 @@ from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.kornia.fused.block import moved
 from augself_loss.recording.kornia.fused.choose import form_of
 from augself_loss.recording.kornia.fused.operation import Drawn, Form, Prepared
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
+
+pytestmark = pytest.mark.skipif(ONLY_APPLIED_ROWS, reason="Kornia before 0.9 is not fused")
 
 Images: TypeAlias = Callable[..., Tensor]
 

@@ -15,6 +15,9 @@ from augself_loss import ImageError, PipelineError
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.kornia.fused import choose
 from augself_loss.recording.kornia.fused.colour import Grey
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
+
+pytestmark = pytest.mark.skipif(ONLY_APPLIED_ROWS, reason="Kornia before 0.9 is not fused")
 
 
 def test_another_way_of_applying() -> None:

@@ -14,10 +14,14 @@ from torch import Tensor, nn
 from augself_loss.recording.kornia.fused.apply import Passenger, applied
 from augself_loss.recording.kornia.fused.choose import form_of
 from augself_loss.recording.kornia.fused.operation import Drawn, Form
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
 from augself_loss.recording.kornia.wiring import Wiring
 
 FUSED = "fused"
 KORNIA = "Kornia's own"
+NO_FORM = (
+    "Kornia before 0.9 is not fused" if ONLY_APPLIED_ROWS else "its class has no other form here"
+)
 LIKELY = Form(torch.Size((1, 3, 4096, 4096)), torch.device("cpu"))
 """What images are taken for before any came."""
 
@@ -57,6 +61,9 @@ class FusedPipeline:
         Raises:
             PipelineError: on the first batch a form disagrees with Kornia.
         """
+        if ONLY_APPLIED_ROWS:
+            views = pipeline(images) if params is None else pipeline(images, params=params)
+            return views, (passenger or _nobody)(views).to(images.device, non_blocking=True)
         run = _Run(self, images)
         run.walk(pipeline, params)
         views, carried = run.flush(passenger or _nobody)
@@ -78,7 +85,7 @@ class FusedPipeline:
 
     def _told(self, module: nn.Module) -> str:
         form = form_of(module)
-        why = form.refuses(module, LIKELY) if form else "its class has no other form here"
+        why = form.refuses(module, LIKELY) if form else NO_FORM
         return f"{KORNIA}: {why}" if why else FUSED
 
     def reads(self, module: nn.Module) -> bool:
