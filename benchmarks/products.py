@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 
 def products(
-    batch: int, dim: int, types: int, dtype: torch.dtype, hidden: int = 512
+    batch: int,
+    dim: int,
+    types: int,
+    dtype: torch.dtype,
+    hidden: int = 512,
+    device: torch.device | str = "cpu",
 ) -> Callable[[], object]:
     """Prepare the heads' hidden products for both orders of two views, into memory that is there.
 
@@ -18,16 +24,20 @@ def products(
         types: number of heads.
         dtype: of everything.
         hidden: width of the hidden layers.
+        device: where they run.
 
     Returns:
         What runs them once: per layer the output, the weight's gradient, the input's gradient.
     """
     rows, wide = 2 * batch, types * hidden
-    x, grad = torch.randn(rows, 2 * dim, dtype=dtype), torch.randn(rows, wide, dtype=dtype)
-    weight = torch.randn(wide, 2 * dim, dtype=dtype)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(*shape, dtype=dtype, device=device)
+
+    x, grad, weight = drawn(rows, 2 * dim), drawn(rows, wide), drawn(wide, 2 * dim)
     out, out_weight, out_x = torch.empty_like(grad), torch.empty_like(weight), torch.empty_like(x)
-    h, grad_h = (torch.randn(types, rows, hidden, dtype=dtype) for _ in range(2))
-    inner = torch.randn(types, hidden, hidden, dtype=dtype)
+    h, grad_h = drawn(types, rows, hidden), drawn(types, rows, hidden)
+    inner = drawn(types, hidden, hidden)
     out_h, out_inner = torch.empty_like(h[0]), torch.empty_like(inner[0])
 
     def run() -> None:

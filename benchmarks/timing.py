@@ -23,17 +23,34 @@ class Timing:
         """Median of the rounds' ratios to another work that ran in the same rounds."""
         return statistics.median(self._ratios(other))
 
+    @property
+    def spread(self) -> tuple[float, float]:
+        """First and third quartile over the rounds, in seconds."""
+        return _quartiles(self.seconds)
+
     def quartiles(self, other: Timing) -> tuple[float, float]:
         """First and third quartile of the rounds' ratios to another work: how noisy they are."""
-        first, _, third = statistics.quantiles(self._ratios(other), n=4, method="inclusive")
-        return first, third
+        return _quartiles(self._ratios(other))
 
     def _ratios(self, other: Timing) -> list[float]:
         return [a / b for a, b in zip(self.seconds, other.seconds, strict=True)]
 
 
+def _quartiles(values: list[float]) -> tuple[float, float]:
+    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
+    return first, third
+
+
+def on_host() -> None:
+    """Wait for nothing: what a CPU was given is done when its call returns."""
+
+
 def side_by_side(
-    work: Mapping[str, Callable[[], object]], *, budget: float = 6.0, rounds: int = 60
+    work: Mapping[str, Callable[[], object]],
+    *,
+    budget: float = 6.0,
+    rounds: int = 60,
+    synchronize: Callable[[], object] = on_host,
 ) -> dict[str, Timing]:
     """Run each in turn, again and again.
 
@@ -41,6 +58,7 @@ def side_by_side(
         work: name → what to time, gradients and all included.
         budget: seconds for everything; at least five rounds are made.
         rounds: at most so many rounds.
+        synchronize: waits until the device has done what it was given; a call's time ends there.
 
     Returns:
         Name → timing.
@@ -48,6 +66,7 @@ def side_by_side(
     for _ in range(2):  # warm up: caches, compilation, first allocations
         for run in work.values():
             run()
+    synchronize()
     seconds: dict[str, list[float]] = {name: [] for name in work}
     start = time.perf_counter()
     for number in range(rounds):
@@ -56,5 +75,6 @@ def side_by_side(
         for name, run in work.items():
             began = time.perf_counter()
             run()
+            synchronize()
             seconds[name].append(time.perf_counter() - began)
     return {name: Timing(times) for name, times in seconds.items()}
