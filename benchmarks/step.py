@@ -7,8 +7,8 @@ from typing import Any
 
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
-import torchvision
 from counting import Cost, cost
+from simsiam import SimSiam
 from timing import side_by_side
 from torch import nn
 
@@ -50,13 +50,7 @@ def _ratio(both: Cost, plain: Cost, of: str) -> float:
 
 def _step(network: str, size: int, batch: int, *, term: bool) -> Callable[[], object]:
     torch.manual_seed(0)
-    backbone: Any = getattr(torchvision.models, network)()
-    dim = backbone.fc.in_features
-    backbone.fc = nn.Identity()
-    projector = nn.Sequential(
-        nn.Linear(dim, 2048), nn.BatchNorm1d(2048), nn.ReLU(inplace=True), nn.Linear(2048, 2048)
-    )
-    predictor = nn.Sequential(nn.Linear(2048, 512), nn.ReLU(inplace=True), nn.Linear(512, 2048))
+    model = SimSiam(network)
     pipeline = K.AugmentationSequential(
         K.RandomResizedCrop((size, size), scale=(0.2, 1.0)),
         K.RandomHorizontalFlip(),
@@ -64,11 +58,10 @@ def _step(network: str, size: int, batch: int, *, term: bool) -> Callable[[], ob
         K.RandomGrayscale(p=0.2),
     )
     recorder = KorniaRecorder(pipeline)
-    augself = AugSelfLoss(dim, encoders=recorder.encoders, check_values="never")
-    modules: list[nn.Module] = [backbone, projector, predictor, *([augself] if term else [])]
+    augself = AugSelfLoss(model.dim, encoders=recorder.encoders, check_values="never")
+    modules: list[nn.Module] = [model, *([augself] if term else [])]
     optimizer = torch.optim.SGD([p for m in modules for p in m.parameters()], 0.05, 0.9)
     images = torch.rand(batch, 3, size, size)
-    base = nn.CosineSimilarity()
 
     def run() -> None:
         optimizer.zero_grad()
@@ -76,12 +69,11 @@ def _step(network: str, size: int, batch: int, *, term: bool) -> Callable[[], ob
             (one, w1), (two, w2) = recorder(images), recorder(images)
         else:
             one, two = pipeline(images), pipeline(images)
-        y1, y2 = backbone(one), backbone(two)
-        z1, z2 = projector(y1), projector(y2)
-        loss = -base(predictor(z1), z2.detach()).mean() - base(predictor(z2), z1.detach()).mean()
+        y1, y2 = model.backbone(one), model.backbone(two)
+        loss = model.loss(model.projector(y1), model.projector(y2))
         if term:
             loss = loss + augself(y1, y2, w1, w2).total
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return run
