@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,11 +85,34 @@ class Keywords:
 
 
 def innermost(module: Any) -> Any:
-    """Find what torch.compile, DDP, DataParallel, FSDP1, Fabric or an average wraps."""
-    while isinstance(module, nn.Module):
-        inner = getattr(module, "_orig_mod", None)
-        inner = getattr(module, "module", None) if inner is None else inner
-        if not isinstance(inner, nn.Module):
-            break
+    """Find what torch.compile, DDP, DataParallel, FSDP1, Fabric or an average wraps.
+
+    A network may call one of its children ``module`` too; a wrapper hands on what it is given.
+    """
+    while (inner := _held(module)) is not None and _hands_on(module):
         module = inner
     return module
+
+
+def layers(module: Any) -> Iterator[Any]:
+    """List a module, what it holds as a wrapper would, what that holds, and so on inwards."""
+    while module is not None:
+        yield module
+        module = _held(module)
+
+
+def _held(module: Any) -> nn.Module | None:
+    """Return what a wrapper would name so."""
+    if not isinstance(module, nn.Module):
+        return None
+    inner = getattr(module, "_orig_mod", None)
+    inner = getattr(module, "module", None) if inner is None else inner
+    return inner if isinstance(inner, nn.Module) else None
+
+
+def _hands_on(module: nn.Module) -> bool:
+    """Whether a module takes whatever it is given: torch.compile's, or ``(*args, **kwargs)``."""
+    if hasattr(module, "_orig_mod"):
+        return True
+    taken = inspect.signature(module.forward).parameters.values()
+    return all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in taken)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from augself_loss.checks import check_whole
 from augself_loss.errors import LossError
 from augself_loss.heads_watch import HeadsUnchangedWarning, HeadWatch
-from augself_loss.keywords import Keywords, innermost
+from augself_loss.keywords import Keywords, innermost, layers
 from augself_loss.loss import AugSelfLoss, Output
 
 __all__ = ["HeadsUnchangedWarning", "WithAugSelf", "with_augself"]
@@ -133,7 +133,7 @@ def with_augself(
     _unwrapped(augself)
     if not callable(loss):
         raise LossError(f"with_augself expected a loss to call, found {type(loss).__name__}.")
-    if isinstance(innermost(loss), WithAugSelf):
+    if any(isinstance(layer, WithAugSelf) for layer in layers(loss)):
         raise LossError(
             "with_augself expected a loss without the term, found one that has it. Several types "
             "and pairs go into one AugSelfLoss."
@@ -144,13 +144,13 @@ def with_augself(
 
 def _unwrapped(augself: Any) -> AugSelfLoss:
     """Find the AugSelfLoss in its wrappers."""
-    inner = innermost(augself)
-    if not isinstance(inner, AugSelfLoss):
-        raise LossError(
-            f"with_augself expected an AugSelfLoss, found {type(inner).__name__}. Of a model that "
-            "holds one pass the AugSelfLoss itself."
-        )
-    return inner
+    for layer in layers(augself):
+        if isinstance(layer, AugSelfLoss):
+            return layer
+    raise LossError(
+        f"with_augself expected an AugSelfLoss, found {type(innermost(augself)).__name__}. Of a "
+        "model that holds one pass the AugSelfLoss itself."
+    )
 
 
 def _averaged(out: Output) -> Output:

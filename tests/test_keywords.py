@@ -81,6 +81,38 @@ def test_a_loss_of_any_keywords_is_not_asked() -> None:
     assert wrap(loss)(scale=2, features=FEATURES, records=RECORDS).ndim == 0
 
 
+class Scaled(nn.Module):
+    """A loss of its own arguments, around another one that is called ``module``."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        return 2 * self.module(outputs, 1, 2)
+
+
+class HandsOn(Scaled):
+    """A wrapper, that hands on whatever it is given."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:  # type: ignore[override]
+        return self.module(*args, **kwargs)  # type: ignore[no-any-return]
+
+
+def test_a_loss_that_holds_another_has_arguments_of_its_own() -> None:
+    wrapped = wrap(Scaled(SupCon()))
+    total = wrapped(OWN, features=FEATURES, records=RECORDS)
+    term = wrap().augself(FEATURES, RECORDS).total
+    torch.testing.assert_close(total, 2 * OWN.square().mean() + term)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+def test_a_wrapper_has_those_of_what_it_wraps(call: Any) -> None:
+    loss = SupCon()
+    call(wrap(HandsOn(HandsOn(loss))))
+    assert loss.got == (1, 2)
+
+
 def test_a_loss_with_the_term_is_not_wrapped_again() -> None:
     inner = wrap(nn.MSELoss())
     for loss in (inner, torch.compile(inner, backend="eager")):

@@ -12,7 +12,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from augself_loss.errors import LossError
 from augself_loss.hosting.processes import process_count
-from augself_loss.keywords import innermost
 
 
 class InSync:
@@ -53,7 +52,7 @@ class InSync:
         return self._wrapped
 
     def _held(self) -> bool:
-        return any(module is self._loss for module in innermost(self._model).modules())
+        return any(module is self._loss for module in self._model.modules())
 
     def _sharded(self) -> bool:
         modules = [*self._model.modules(), *self._loss.modules()]

@@ -19,7 +19,7 @@ from augself_loss.hosting.optimizers import join, with_weights
 from augself_loss.hosting.pairing import Views, check_views, paired
 from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.hosting.term import detached
-from augself_loss.keywords import innermost
+from augself_loss.keywords import innermost, layers
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.optimizers import Optimizer
 from augself_loss.parameters import Record
@@ -239,6 +239,18 @@ class AugSelf(AugSelfLoss):
 
 
 def _tapped(model: nn.Module, taps: str | Sequence[str] | None, *, in_order: bool) -> _Model:
-    root = nn.ModuleDict({WHOLE: model}) if taps is None else innermost(model)
+    root = nn.ModuleDict({WHOLE: model}) if taps is None else _knowing(model, taps)
     names = WHOLE if taps is None else taps
     return _Model(root, model, FeatureTaps(root, names, in_order=in_order))
+
+
+def _knowing(model: nn.Module, taps: str | Sequence[str]) -> nn.Module:
+    """Find the module that the taps' names are meant in: within wrappers, if it knows them."""
+    names = [taps] if isinstance(taps, str) else list(taps)
+    inner: nn.Module = innermost(model)
+
+    def knows(root: nn.Module) -> bool:
+        known = dict(root.named_modules(remove_duplicate=False))
+        return all(isinstance(name, str) and name in known for name in names)
+
+    return next(filter(knows, (inner, *layers(model))), inner)
