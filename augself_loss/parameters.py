@@ -100,7 +100,8 @@ def identity_record(
                 f"{field.identity}."
             )
     return {
-        name: torch.tensor(field.identity, dtype=torch.float32, device=device)
+        name: torch.tensor(field.identity, dtype=torch.float32, device="cpu")
+        .to(torch.get_default_device() if device is None else device, non_blocking=True)
         .expand(batch_size, field.width)
         .clone()
         for name, field in layout.items()

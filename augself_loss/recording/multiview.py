@@ -161,8 +161,11 @@ class MultiViewRecorder:
             batch = view.shape[:-3] if isinstance(view, Tensor) else ()
             device = view.device if batch else None
             like = torch.empty(*batch, 1, device=device)
+        # Made on the host: like.new_tensor() would wait until the numbers have reached the device.
         identities = {
-            name: like.new_tensor(field.identity).expand(*like.shape[:-1], -1)
+            name: torch.tensor(field.identity, dtype=like.dtype, device="cpu")
+            .to(like.device, non_blocking=True)
+            .expand(*like.shape[:-1], -1)
             for name, field in self.layout.items()
             if name not in record
         }

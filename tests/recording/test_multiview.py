@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader, default_collate
 from torchvision import transforms as v1
 from torchvision.datasets import FakeData
@@ -182,6 +183,30 @@ def test_a_view_without_augmentation_is_completed_in_batches_and_alone() -> None
     views = v2.RandomInvert(p=1.0), v2.Identity()
     alone = MultiViewRecorder([TorchvisionRecorder(view) for view in views])
     assert alone(IMAGES[0])[-1][:, :-1].view(torch.float32).tolist() == [[1.0], [0.0]]
+
+
+class MadeOfNumbers(TorchFunctionMode):
+    """Lists where tensors are made of Python's numbers: on a device, that waits for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.devices: set[str] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if getattr(func, "__name__", "") in ("new_tensor", "tensor", "as_tensor"):
+            self.devices.add(out.device.type)
+        return out
+
+
+def test_completing_a_batch_waits_for_no_device() -> None:
+    kornia = KorniaRecorder(K.RandomHorizontalFlip()), KorniaRecorder(K.RandomVerticalFlip())
+    two = MultiViewRecorder(kornia)
+    with MadeOfNumbers() as made:
+        *_, packed = two(torch.empty(4, 3, 8, 8, device="meta"))
+    assert packed.is_meta
+    assert packed.shape[:2] == (4, 2)
+    assert made.devices == {"cpu"}
 
 
 def test_views_may_carry_their_own_records(assert_same_record: Check) -> None:
