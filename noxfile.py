@@ -111,7 +111,8 @@ def types(session: nox.Session) -> None:
         scripts = sorted(map(str, folder.glob("*.py")))
         python(session, "-m", "mypy", *config, *scripts, MYPYPATH=str(folder))
     search = os.pathsep.join(str(ROOT / folder) for folder in ("benchmarks", "examples"))
-    python(session, "-m", "mypy", *config, "-p", "transfer", MYPYPATH=search)
+    packages = ("-p", "transfer", "-p", "accelerated")
+    python(session, "-m", "mypy", *config, *packages, MYPYPATH=search)
 
 
 @nox.session
