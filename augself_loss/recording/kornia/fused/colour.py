@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +12,7 @@ from typing_extensions import override
 
 from augself_loss.recording.kornia.fused.compiled import bound
 from augself_loss.recording.kornia.fused.hue import Planes, turned, turned_planes
-from augself_loss.recording.kornia.fused.operation import Drawn, Form
+from augself_loss.recording.kornia.fused.operation import Drawn, Form, Prepared
 from augself_loss.recording.kornia.fused.row_wise import RowWise, Work
 
 FACTORS = ("brightness_factor", "contrast_factor", "saturation_factor", "hue_factor")
@@ -69,6 +70,14 @@ class Jitter(RowWise):
     def graph(self, known: tuple[Any, ...]) -> Work:
         """Return all steps, the hue turned at one of them."""
         return bound(_in_order, *known)
+
+    @override
+    def by_graph(self, images: Tensor, prepared: Prepared) -> Tensor:
+        """Select rows channel by channel too, before they are joined."""
+        if prepared.gate is not None:
+            columns = {**prepared.columns, "gate": prepared.gate}
+            prepared = replace(prepared, columns=columns, gate=None)
+        return super().by_graph(images, prepared)
 
     @override
     def in_place(
@@ -132,6 +141,10 @@ def _in_order(images: Tensor, columns: Mapping[str, Tensor], turning: int | None
     sooner = _steps(planes, columns["sooner factors"], columns["sooner kinds"], turning)
     mean = luma(sooner).mean((1, 2), keepdim=True)
     planes = _steps(planes, columns["factors"], columns["kinds"], turning, mean)
+    if "gate" in columns:
+        gate = columns["gate"][:, None, None]
+        pairs = zip(planes, images.unbind(1), strict=True)
+        planes = [torch.where(gate, new, old) for new, old in pairs]
     return torch.stack(tuple(planes), 1)
 
 

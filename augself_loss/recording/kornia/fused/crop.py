@@ -129,7 +129,10 @@ def _taps(
     step = places["step"]
     numbers = torch.arange(max(size), dtype=torch.float32, device=step.device)
     numbers = (places["shift"] - numbers).abs()
-    place = numbers * step if aligned else ((numbers + 0.5) * step - 0.5).clamp_min(0.0)
+    if aligned:
+        place = numbers * step
+    else:  # rounded once, as a compiler of PyTorch's own kernels does
+        place = torch.addcmul(numbers.new_full((), -0.5), numbers + 0.5, step).clamp_min(0.0)
     first = place.long() + places["start"]
     second = torch.minimum(first + 1, places["end"])
     share = place.frac()
