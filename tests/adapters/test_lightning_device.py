@@ -63,9 +63,11 @@ def samples(images: Tensor = IMAGES, *, key: str | None = None) -> DataLoader[An
     return DataLoader(rows, batch_size=8, drop_last=True)
 
 
-def module(weight: float = 1.0, cls: type[Any] = Augmented, **options: Any) -> Any:
+def module(
+    weight: float = 1.0, cls: type[Any] = Augmented, apply: Any = "kornia", **options: Any
+) -> Any:
     seed(0)
-    recorder = MultiViewRecorder(KorniaRecorder(pipeline()))
+    recorder = MultiViewRecorder(KorniaRecorder(pipeline(), apply=apply))
     types = {"crop": weight, "color": weight}
     augself = AugSelfLoss(FEATURES, types, hidden_dim=16, encoders=recorder.encoders)
     options = {"taps": "backbone", "on_device": True, **options}
@@ -82,10 +84,16 @@ def test_views_and_first_base_loss_are_the_plain_scripts() -> None:
     assert fit(module(), samples())[0] > base[0]
 
 
+def test_fused_views_train_as_kornias_do() -> None:
+    fused = fit(module(apply="fused"), samples(), max_epochs=2)
+    assert fused == pytest.approx(fit(module(), samples(), max_epochs=2), abs=1e-4)
+
+
+@pytest.mark.parametrize("apply", ["kornia", "fused"])
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
 @pytest.mark.parametrize("images", [IMAGES, (IMAGES * 255).byte()], ids=["floats", "bytes"])
-def test_reduced_precision(precision: Any, images: Tensor) -> None:
-    losses = fit(module(), samples(images), precision=precision)
+def test_reduced_precision(precision: Any, images: Tensor, apply: Any) -> None:
+    losses = fit(module(apply=apply), samples(images), precision=precision)
     assert losses == pytest.approx(fit(module(), samples(images)), abs=0.1)
 
 

@@ -263,6 +263,19 @@ def test_channels_last(smooth: Images) -> None:
         assert_close(kornia, fused, crossings=1e-4)
 
 
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+def test_grey_images_of_one_plane_repeated(first: int, smooth: Images) -> None:
+    images = smooth(8, 32, 32)[:, :1].expand(-1, 3, -1, -1)
+    kornia, fused = both(lambda: K.AugmentationSequential(*simclr()[first:]), images)
+    assert_close(kornia, fused, crossings=1e-3)
+
+
+def test_inference_mode(smooth: Images) -> None:
+    with torch.inference_mode():
+        kornia, fused = both(lambda: K.AugmentationSequential(*simclr()), smooth(8, 40, 40))
+    assert_close(kornia, fused, crossings=1e-3)
+
+
 def test_images_that_learn_are_kornias_own(smooth: Images) -> None:
     images = smooth(4, 40, 40).requires_grad_()
     views, _ = KorniaRecorder(nn.Sequential(*simclr()[:4]), apply="fused")(images)

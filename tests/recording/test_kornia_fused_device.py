@@ -76,6 +76,28 @@ def test_one_copy_and_no_read_whatever_is_drawn() -> None:
         assert asked.launches.total() <= 85
 
 
+def test_a_pipeline_that_draws_on_the_device_is_not_read_either() -> None:
+    """Moved there, Kornia draws gates and strengths on it, a crop's box on the host.
+
+    Not in a container of Kornia's, which reads a crop's gate.
+    """
+    pipeline = nn.Sequential(*simclr(24).children())
+    recorder = KorniaRecorder(pipeline, apply="fused")
+    for module in pipeline.children():
+        draw = module.forward_parameters
+
+        def moved_there(shape: Any, draw: Any = draw) -> dict[str, Any]:
+            return {
+                name: value if name in {"src", "dst", "order", "forward_input_shape"}
+                else value.to("meta") for name, value in draw(shape).items()
+            }  # fmt: skip
+
+        object.__setattr__(module, "forward_parameters", moved_there)
+    views, record = recorder(torch.empty(8, 3, 32, 32, device="meta"))
+    assert views.shape == (8, 3, 24, 24)
+    assert all(entry.is_meta for entry in record.values())
+
+
 def test_launches_do_not_grow_with_the_batch() -> None:
     counts = set()
     for batch in (32, 256):

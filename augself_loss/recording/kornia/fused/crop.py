@@ -39,9 +39,10 @@ class Crop(Operation):
 
     @override
     def joins(self, group: Sequence[Drawn]) -> bool:
-        """Flips cost nothing here, each once, where they were drawn on the same device."""
+        """Flips cost nothing here, each once, where all was drawn on one device."""
         names = [type(module).__name__ for module, _ in group[1:]]
-        devices = {params["batch_prob"].device for _, params in group}
+        devices = {params["batch_prob"].device for _, params in group[1:]}
+        devices.add(group[0].params["src"].device)
         return len(set(names)) == len(names) and {*names} <= {*FLIPS} and len(devices) == 1
 
     @override
