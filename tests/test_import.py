@@ -20,6 +20,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("errors",),
     ("parameters",),
     ("encoders.step",),
+    ("encoders.in_place",),
     ("encoders.base",),
     ("encoders.regression", "encoders.binary"),
     ("encoders.*",),

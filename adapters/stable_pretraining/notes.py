@@ -12,10 +12,13 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
+from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step
+from augself_loss.encoders.step import Seen
 from augself_loss.errors import missing_extra
-from augself_loss.recording.notes import note
-from augself_loss.recording.torchvision.images import Seen, seen
+from augself_loss.recording.notes import running
+from augself_loss.recording.scribes import EncoderScribe
+from augself_loss.recording.torchvision.images import seen
 
 try:
     from stable_pretraining.data import transforms
@@ -86,15 +89,17 @@ NAMES = {host.PILGaussianBlur: "GaussianBlur"}
 
 
 class Noted(nn.Module):
-    """One of the host's transforms, whose note is read straight after it ran.
+    """One of the host's transforms, whose note is taken straight after it ran.
 
     Args:
         transform: it.
+        encoder: reads it.
     """
 
-    def __init__(self, transform: Any) -> None:
+    def __init__(self, transform: Any, encoder: Encoder) -> None:
         super().__init__()
         self.transform = transform
+        self._scribe = EncoderScribe(encoder, "torchvision", name_of(transform), transform)
 
     def forward(self, sample: dict[str, Any]) -> dict[str, Any]:
         """Run the transform on a sample, and read what it did."""
@@ -105,8 +110,8 @@ class Noted(nn.Module):
         noted = sample.get(key)
         drawn = noted.tolist() if isinstance(noted, Tensor) else noted
         changed = kind in STRENGTHS and sample[IMAGE] is not before
-        if changed or not _skipped(drawn):
-            note(step_of(self.transform, READERS[kind](drawn), image))
+        if running.notes is not None and (changed or not _skipped(drawn)):
+            running.notes.append((self._scribe, READERS[kind](drawn), image))
         return sample
 
 

@@ -16,12 +16,12 @@ from augself_loss.adapters.stable_pretraining.notes import (
     name_of,
     step_of,
 )
+from augself_loss.encoders.step import Seen
 from augself_loss.errors import PipelineError
 from augself_loss.recording.follow import Settings
 from augself_loss.recording.plan import NOTHING, Leaf, Node
 from augself_loss.recording.reported import Size
 from augself_loss.recording.torchvision import TorchvisionRecorder
-from augself_loss.recording.torchvision.images import Seen
 from augself_loss.recording.torchvision.wiring import Wiring
 
 HOLDERS: Mapping[type, tuple[str, Any]] = {
@@ -69,11 +69,12 @@ class HostWiring(Wiring):
                 f"found '{transform.source}' to '{transform.target}'. Leave it out of the record "
                 "on purpose with ignore=[...]."
             )
-        encoder = self.catalogue.encoder(step_of(transform, {}, UNSEEN))
+        step = step_of(transform, {}, UNSEEN)
+        encoder = self.catalogue.encoder(step)
         self.watches.append(Settings(transform, encoder, self.catalogue, name_of(transform)))
         if encoder is None:
             return transform, NOTHING
-        return Noted(transform), Leaf(name, encoder)
+        return Noted(transform, self.catalogue.reading(step)), Leaf(name, encoder)
 
 
 class ViewRecorder(TorchvisionRecorder):

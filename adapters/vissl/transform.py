@@ -20,7 +20,7 @@ from vissl.data.ssl_transforms.img_replicate_pil import ImgReplicatePil
 from augself_loss.adapters.vissl.readers import ViewRecorder, recorder_of
 from augself_loss.errors import PipelineError
 from augself_loss.recording.multiview import MultiViewRecorder
-from augself_loss.recording.notes import Entry, logged
+from augself_loss.recording.notes import Note, logged
 
 NAME = "AugSelfViews"
 KEY = "augself"
@@ -113,7 +113,7 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
 class _Tracked:
     """A view on its way through the stages, with the steps that made it."""
 
-    def __init__(self, image: Any, steps: Sequence[Entry] = ()) -> None:
+    def __init__(self, image: Any, steps: Sequence[Note] = ()) -> None:
         self.image, self.steps = image, steps
 
     def copy(self) -> _Tracked:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from augself_loss.encoders.base import Encoder, Kind, Reader, Step
+from augself_loss.encoders.base import Encoder, Kind, Reader
+from augself_loss.encoders.in_place import Image, InPlace, Params, Row, Starts
 from augself_loss.encoders.regression import masked_mean
 
 
@@ -53,7 +54,7 @@ class BinaryEncoder(Encoder):
 def applied(name: str) -> Reader:
     """Make the reader of a transform that has no parameter but whether it was applied."""
 
-    def read(step: Step) -> Mapping[str, tuple[float]]:  # noqa: ARG001
-        return {name: (1.0,)}
+    def place(row: Row, starts: Starts, params: Params, image: Image) -> None:  # noqa: ARG001
+        row[starts[name]] = 1.0
 
-    return read
+    return InPlace(place, **{name: 1})

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.in_place import Image, InPlace, Params, Row, Starts
 from augself_loss.encoders.regression import RegressionEncoder, as_fixed
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
@@ -58,9 +59,9 @@ class BlurEncoder(RegressionEncoder):
         return cls(sigma=(low, high))
 
     @staticmethod
-    def _read_torchvision(step: Step) -> Mapping[str, Columns]:
-        sigma = step.params["sigma"]  # v1: a number; v2: [σ_x, σ_y], both the same
-        return {"blur": (sigma if isinstance(sigma, (int, float)) else sigma[0],)}
+    def _place(row: Row, starts: Starts, params: Params, image: Image) -> None:  # noqa: ARG004
+        sigma = params["sigma"]  # v1: a number; v2: [σ_x, σ_y], both the same
+        row[starts["blur"]] = sigma if isinstance(sigma, (int, float)) else sigma[0]
 
     @classmethod
     def from_albumentations(cls, step: Step) -> Self:
@@ -88,7 +89,7 @@ class BlurEncoder(RegressionEncoder):
         return {"sigma_limit": (entries["blur"][0],) * 2}
 
     kornia = {"RandomGaussianBlur": lambda step: {"blur": (step.params["sigma"],)}}
-    torchvision = {"GaussianBlur": _read_torchvision}
+    torchvision = {"GaussianBlur": InPlace(_place, blur=1)}
     albumentations = {"GaussianBlur": _read_kernel}
     albumentations_writers = {"GaussianBlur": _write_sigma}
     kornia_writers = {"RandomGaussianBlur": lambda entries, _step: {"sigma": entries["blur"][0]}}

@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Step, Value
+from augself_loss.encoders.in_place import Image, InPlace, Params, Row, Starts
 from augself_loss.encoders.regression import RegressionEncoder, as_range, telling
 from augself_loss.errors import RecordError
 from augself_loss.parameters import Field, Range
@@ -112,13 +113,19 @@ class ColorEncoder(RegressionEncoder):
         return {"color": kornia_factors(step), "color_order": kornia_order(step)}
 
     @staticmethod
-    def _read_torchvision(step: Step) -> Mapping[str, Columns]:
-        factors = tuple(step.params[f"{name}_factor"] for name in FACTORS)
-        if step.channels == 1:  # saturation and hue change nothing there
-            factors = (*factors[:2], *ColorEncoder.identity[2:])
-        order = step.params["fn_idx"]  # a tensor, whose elements one by one would be tensors too
-        listed = order.tolist() if isinstance(order, Tensor) else order
-        return {"color": factors, "color_order": tuple(map(float, listed))}
+    def _place(row: Row, starts: Starts, params: Params, image: Image) -> None:
+        at = starts["color"]
+        # Of one channel saturation and hue change nothing.
+        for factor in FACTORS[:2] if image.channels == 1 else FACTORS:
+            value = params[factor + "_factor"]
+            if value is not None:
+                row[at] = value
+            at += 1
+        order, at = params["fn_idx"], starts["color_order"]
+        # A tensor's elements one by one would be tensors too.
+        for operation in order.tolist() if isinstance(order, Tensor) else order:
+            row[at] = operation
+            at += 1
 
     @staticmethod
     def _read_albumentations(step: Step) -> Mapping[str, Columns]:
@@ -137,7 +144,7 @@ class ColorEncoder(RegressionEncoder):
         return write_factors(entries, "color", step)
 
     kornia = {"ColorJitter": _read_kornia}
-    torchvision = {"ColorJitter": _read_torchvision}
+    torchvision = {"ColorJitter": InPlace(_place, color=4, color_order=4)}
     albumentations = {"ColorJitter": _read_albumentations}
     albumentations_writers = {"ColorJitter": _write_albumentations}
     kornia_writers = {"ColorJitter": _write}

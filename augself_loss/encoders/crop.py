@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Draft, Encoder, Motion, Step, Value
 from augself_loss.encoders.boxes import centred, span_of, spanned
+from augself_loss.encoders.in_place import Image, InPlace, Params, Row, Starts
 from augself_loss.encoders.regression import LARGEST, RegressionEncoder
 from augself_loss.errors import EncoderError
 
@@ -162,12 +163,15 @@ class CropEncoder(RegressionEncoder):
         return {"crop": fractions((top, left, box_height, box_width), (height, width))}
 
     @staticmethod
-    def _torchvision_box(step: Step) -> Mapping[str, Columns]:
-        p = step.params
-        # v2's RandomCrop reports its padding as (left, top, right, bottom).
-        pad_left, pad_top = p.get("padding", (0, 0))[:2]
-        box = (p["top"] - pad_top, p["left"] - pad_left, p["height"], p["width"])
-        return {"crop": fractions(box, step.size)}
+    def _place(row: Row, starts: Starts, params: Params, image: Image) -> None:
+        top, left, (height, width) = params["top"], params["left"], image.size
+        if "padding" in params:  # v2's RandomCrop reports it as (left, top, right, bottom)
+            top, left = top - params["padding"][1], left - params["padding"][0]
+        at = starts["crop"]
+        row[at] = top / height
+        row[at + 1] = left / width
+        row[at + 2] = params["height"] / height
+        row[at + 3] = params["width"] / width
 
     @staticmethod
     def _torchvision_centre(step: Step) -> Mapping[str, Columns]:
@@ -234,8 +238,7 @@ class CropEncoder(RegressionEncoder):
         "RandomCrop": _kornia_padded_box,
     }
     torchvision = {
-        "RandomResizedCrop": _torchvision_box,
-        "RandomCrop": _torchvision_box,
+        **dict.fromkeys(("RandomResizedCrop", "RandomCrop"), InPlace(_place, crop=4)),
         "CenterCrop": _torchvision_centre,
         "Pad": _torchvision_pad,
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from augself_loss.encoders.base import Columns, Draft, Step, Value
 from augself_loss.encoders.binary import BinaryEncoder, applied
+from augself_loss.encoders.in_place import Image, InPlace, Params, Row, Starts
 
 
 class GrayscaleEncoder(BinaryEncoder):
@@ -25,8 +26,8 @@ class GrayscaleEncoder(BinaryEncoder):
         draft.rewrite(entry, (before + now - before * now,), 1.0)
 
     @staticmethod
-    def _read_torchvision(step: Step) -> Mapping[str, Columns]:
-        made = step.config.get("num_output_channels", step.channels)
+    def _read_always(step: Step) -> Mapping[str, Columns]:
+        made = step.config["num_output_channels"]
         return {"grayscale": (0.0 if step.channels == made == 1 else 1.0,)}
 
     @staticmethod
@@ -34,12 +35,12 @@ class GrayscaleEncoder(BinaryEncoder):
         return {"grayscale": (1.0 if step.channels == 1 else 0.0,)}
 
     @staticmethod
-    def _read_to_gray(step: Step) -> Mapping[str, Columns]:
-        return {"grayscale": (0.0 if step.channels == 1 else 1.0,)}
+    def _place(row: Row, starts: Starts, params: Params, image: Image) -> None:  # noqa: ARG004
+        row[starts["grayscale"]] = 0.0 if image.channels == 1 else 1.0
 
+    _to_gray = InPlace(_place, grayscale=1)
     kornia = {"RandomGrayscale": applied("grayscale")}
-    torchvision = {"RandomGrayscale": _read_torchvision, "Grayscale": _read_torchvision,
-                   "RGB": _read_rgb}  # fmt: skip
-    albumentations = {"ToGray": _read_to_gray, "ToRGB": _read_rgb}
+    torchvision = {"RandomGrayscale": _to_gray, "Grayscale": _read_always, "RGB": _read_rgb}
+    albumentations = {"ToGray": _to_gray, "ToRGB": _read_rgb}
     kornia_writers = {"RandomGrayscale": lambda _entries, _step: {}}
     albumentations_writers = {name: lambda _entries, _step: {} for name in ("ToGray", "ToRGB")}

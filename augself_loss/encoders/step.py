@@ -13,6 +13,20 @@ Columns: TypeAlias = tuple[Value, ...]
 """An entry's columns; ``None`` where a step does not touch the column."""
 
 
+class Seen(NamedTuple):
+    """What an encoder may ask of the image that a transform was given.
+
+    Args:
+        size: height and width in pixels.
+        white: brightest value of its dtype or mode.
+        channels: number of channels, 1 where it has no colour.
+    """
+
+    size: tuple[int, int]
+    white: float
+    channels: int
+
+
 class Step(NamedTuple):
     """What one transform of a pipeline did: plain names and numbers, nothing of the host.
 

@@ -12,6 +12,7 @@ read stands on the encoders.
 - While views are made: ``recorder`` (runs pipelines of callables), ``notes`` (where steps are
   noted), ``twins`` (objects that note, beside the user's own), ``reported`` and ``foresee``
   (callables that say nothing of themselves).
-- Afterwards: ``journal`` settles the steps into a record, ``frame`` says where the view lies;
-  ``straight`` says where neither is needed.
+- Afterwards: ``scribes`` write the notes into ``rows`` of numbers, which records are shown by;
+  where a later step changes what an earlier one wrote, ``journal`` settles them first and ``frame``
+  says where the view lies; ``straight`` says where neither is needed.
 """

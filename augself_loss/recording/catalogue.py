@@ -50,8 +50,7 @@ class Catalogue:
         Raises:
             PipelineError: no encoder takes it.
         """
-        encoder = self._of(step)
-        reader: Reader = getattr(encoder, self.host)[step.name]
+        reader: Reader = getattr(self.reading(step), self.host)[step.name]
         return dict(reader(step))
 
     def write(self, entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
@@ -68,7 +67,7 @@ class Catalogue:
         Raises:
             PipelineError: the type cannot be replayed.
         """
-        writers: Mapping[str, Writer] = getattr(self._of(step), f"{self.host}_writers", {})
+        writers: Mapping[str, Writer] = getattr(self.reading(step), f"{self.host}_writers", {})
         if step.name not in writers:
             raise PipelineError(
                 f"'{step.name}' cannot be replayed from a record: its parameters are not all in it."
@@ -84,13 +83,13 @@ class Catalogue:
         Raises:
             PipelineError: no encoder takes it, or no record can tell what it does.
         """
-        encoder = self._of(step)
+        encoder = self.reading(step)
         encoder.check_step(step)
         return encoder if encoder in self._own else self.built(step)
 
     def built(self, step: Step) -> Encoder | None:
         """Build the encoder of a transform from the transform's own ranges, whoever's it is."""
-        encoder = self._of(step)
+        encoder = self.reading(step)
         try:
             return getattr(encoder, f"from_{self.host}")(step)  # type: ignore[no-any-return]
         except NothingVariesError:
@@ -103,13 +102,18 @@ class Catalogue:
 
     def type_of(self, step: Step) -> str:
         """Name the type of a transform's step."""
-        return self._of(step).name
+        return self.reading(step).name
 
     def by_size(self, step: Step) -> bool:
         """Whether a transform is drawn, or read, by the size of its image."""
-        return self._of(step).by_size
+        return self.reading(step).by_size
 
-    def _of(self, step: Step) -> Encoder:
+    def reading(self, step: Step) -> Encoder:
+        """Find the encoder that reads a step, in ranges of its own.
+
+        Raises:
+            PipelineError: no encoder takes it.
+        """
         for encoder in self._readers.get(step.name, ()):
             if encoder.takes(step):
                 return encoder

@@ -145,31 +145,59 @@ class Settings:
 
 
 class Together:
-    """Settings of several transforms, looked at in one loop: every image asks.
+    """Settings and children of a whole pipeline, looked at together: every image asks.
 
     Args:
         settings: those that could be changed.
+        children: those of containers.
     """
 
-    def __init__(self, settings: Sequence[Settings]) -> None:
+    def __init__(self, settings: Sequence[Settings], children: Sequence[Children]) -> None:
         self.settings = list(settings)
+        self.children = [(one, one.container, one.attribute, one.children) for one in children]
+        self._keep()
 
     def check(self, encoders: Mapping[str, Encoder]) -> None:
-        """Refuse settings that the encoders were not built for."""
+        """Refuse other children, and settings that the encoders were not built for."""
+        for one, container, attribute, children in self.children:
+            held = getattr(container, attribute)
+            same = type(held) is list and len(held) == len(children)
+            if not (same and all(map(operator.is_, held, children))):
+                one.check(encoders)
+        try:  # no call in Python as long as nothing changed
+            same = [*map(_call, self._getters, map(vars, self._transforms))] == self._kept
+        except _NOT_COMPARED:
+            same = False
+        if not same:
+            self._check_each(encoders)
+
+    def _check_each(self, encoders: Mapping[str, Encoder]) -> None:
         for one in self.settings:
             try:
-                same = one.get(one.transform.__dict__) == one.kept
-            except (KeyError, RuntimeError, ValueError):  # gone, or arrays: not to be compared
+                same = one.get(vars(one.transform)) == one.kept
+            except _NOT_COMPARED:
                 same = False
             if not same:
                 one.check(encoders)
+        self._keep()
+
+    def _keep(self) -> None:
+        self._transforms = [one.transform for one in self.settings]
+        self._getters = [one.get for one in self.settings]
+        self._kept = [one.kept for one in self.settings]
+
+
+_call: Any = operator.itemgetter.__call__
+_NOT_COMPARED = (KeyError, RuntimeError, ValueError)
+"""What comparing settings raises: gone, or arrays."""
 
 
 def together(watches: Sequence[Watch]) -> list[Watch]:
-    """Look at all settings in one loop, and at what else may change."""
+    """Look at all children and settings together, and at what else may change."""
     settings = [watch for watch in watches if isinstance(watch, Settings) and watch.varies]
-    others = [watch for watch in watches if not isinstance(watch, Settings)]
-    return [*others, Together(settings)] if settings else others
+    children = [watch for watch in watches if isinstance(watch, Children)]
+    others = [watch for watch in watches if not isinstance(watch, (Settings, Children))]
+    return [Together(settings, children), *others]
 
 
 def _frozen(value: Any) -> Any:

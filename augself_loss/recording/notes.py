@@ -7,49 +7,58 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from augself_loss.encoders.base import Columns, Step
+from augself_loss.recording.scribes import Scribe
 
-Entry: TypeAlias = "tuple[Step, Mapping[str, Columns] | None]"
-"""A step, and its record entries where no encoder is to read them from it."""
-
-IDLE: Mapping[str, Columns] = {}
-"""Stands for the entries of a transform that, as it was built, never changes a view."""
+Note: TypeAlias = "tuple[Scribe, Any, Any]"
+"""What reads it, what a transform drew, and what is known of the image that it was given."""
 
 
-class _Notes(threading.local):
-    steps: list[Entry] | None = None
+class Running(threading.local):
+    """What this thread is recording.
+
+    Attributes:
+        notes: what was noted of the image until here; ``None`` where nothing is recorded.
+    """
+
+    notes: list[Note] | None = None
 
 
-_notes = _Notes()
+running = Running()
 
 
 class logged:  # noqa: N801 - it stands in a with statement
-    """Collect the steps of the transforms called in this block, in this thread.
+    """Collect the notes of the transforms called in this block, in this thread.
 
     A class, since a generator's context manager takes three times as long to enter and to leave,
     and every image does.
     """
 
-    def __enter__(self) -> list[Entry]:
-        self._outer = _notes.steps
-        steps: list[Entry] = []
-        _notes.steps = steps
-        return steps
+    def __enter__(self) -> list[Note]:
+        self._outer = running.notes
+        notes: list[Note] = []
+        running.notes = notes
+        return notes
 
     def __exit__(self, *_: object) -> None:
-        _notes.steps = self._outer
+        running.notes = self._outer
 
 
-def listening() -> list[Any] | None:
-    """Find this thread's list, for transforms that note what is to be read only afterwards."""
-    return _notes.steps
+class _AsTold(Scribe):
+    """Reads what was read already."""
+
+    def told(self, drawn: Mapping[str, Columns], image: Step) -> tuple[Step, Mapping[str, Columns]]:
+        return image, drawn
 
 
-def note(step: Step, reported: Mapping[str, Columns] | None = None) -> None:
+_as_told = _AsTold()
+
+
+def note(step: Step, entries: Mapping[str, Columns]) -> None:
     """Write a step down, where :func:`logged` keeps a list.
 
     Args:
         step: what a transform did.
-        reported: its record entries, where it is not for an encoder to read them.
+        entries: its record entries.
     """
-    if _notes.steps is not None:
-        _notes.steps.append((step, reported))
+    if running.notes is not None:
+        running.notes.append((_as_told, entries, step))

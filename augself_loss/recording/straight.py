@@ -6,12 +6,7 @@ take longer than all the rest of recording.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import accumulate
-
 from augself_loss.encoders import BUILT_IN, Encoder
-from augself_loss.encoders.base import Columns, Value
-from augself_loss.parameters import Layout
 from augself_loss.recording.plan import Leaf, Node, leaves
 
 
@@ -54,35 +49,3 @@ def _mirrors(leaf: Leaf) -> bool:
 def _is_mirrored(leaf: Leaf) -> bool:
     """Whether a later flip rewrites the entry."""
     return type(leaf.encoder).mirror is not Encoder.mirror
-
-
-class Row:
-    """The columns of a record, as its steps write them.
-
-    Args:
-        layout: the record's entries.
-
-    Attributes:
-        identity: the columns of a record to which nothing was done.
-        start: entry → its first column.
-    """
-
-    def __init__(self, layout: Layout) -> None:
-        self.identity = [value for field in layout.values() for value in field.identity]
-        ends = accumulate(field.width for field in layout.values())
-        self.start = dict(zip(layout, (0, *ends), strict=False))
-
-    def write(self, row: list[Value], entries: Mapping[str, Columns]) -> None:
-        """Write a step down; a column that it does not touch stays.
-
-        Args:
-            row: the columns so far, at first a copy of :attr:`identity`.
-            entries: what was read from it; those that the layout lacks are left out.
-        """
-        for name, columns in entries.items():
-            at = self.start.get(name)
-            if at is not None:
-                for value in columns:
-                    if value is not None:
-                        row[at] = value
-                    at += 1

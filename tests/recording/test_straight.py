@@ -8,9 +8,8 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from augself_loss.encoders import ColorEncoder, FlipEncoder
-from augself_loss.recording.notes import logged
-from augself_loss.recording.straight import Row
+from augself_loss.encoders import FlipEncoder
+from augself_loss.recording.journal import Journal
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
 CROP, FLIP, UP = v2.RandomResizedCrop(12), v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()
@@ -39,16 +38,16 @@ IMAGE = torch.randint(0, 255, (3, 20, 20), generator=torch.Generator().manual_se
 @pytest.mark.parametrize("name", [*STRAIGHT, *SETTLED])
 def test_what_is_read_is_what_is_settled(name: str) -> None:
     recorder = TorchvisionRecorder(v2.Compose({**STRAIGHT, **SETTLED}[name]))
-    assert (recorder._row is not None) == (name in STRAIGHT)
-    row = Row(recorder.layout)
+    assert recorder._straight == (name in STRAIGHT)
     for seed in range(20):
         torch.manual_seed(seed)
-        with logged() as steps:
-            recorder.transform(IMAGE)
-        settled = torch.tensor(recorder._journalled(steps))
-        assert torch.equal(torch.cat(list(recorder.settle(steps).values())), settled)
-        if name in STRAIGHT:
-            assert torch.equal(torch.tensor(recorder._as_read(steps, row)), settled)
+        _, notes = recorder.noted(IMAGE)
+        journal = Journal(recorder.layout, recorder._catalogue)
+        for scribe, drawn, image in notes:
+            journal.add(*scribe.told(drawn, image))
+        settled = [float(value) for entry in journal.settle().values() for value in entry]
+        written = torch.cat(list(recorder.settle(notes).values()))
+        assert torch.equal(written, torch.tensor(settled))
 
 
 class Own(FlipEncoder):
@@ -56,19 +55,11 @@ class Own(FlipEncoder):
 
 
 def test_a_user_s_own_type_is_settled() -> None:
-    assert TorchvisionRecorder(FLIP)._row is not None
-    assert TorchvisionRecorder(FLIP, encoders=[Own()])._row is None
-
-
-def test_a_column_that_no_step_writes_is_the_identity() -> None:
-    row = Row(ColorEncoder().fields)
-    values = row.identity.copy()
-    row.write(values, {"color": (None, 1.5, None, 0.1), "unknown": (3.0,)})
-    assert values == [1.0, 1.5, 1.0, 0.1, 0.0, 1.0, 2.0, 3.0]
-    assert row.identity[:2] == [1.0, 1.0], "which itself is not written over"
+    assert TorchvisionRecorder(FLIP)._straight
+    assert not TorchvisionRecorder(FLIP, encoders=[Own()])._straight
 
 
 def test_an_empty_plan_is_straight() -> None:
     recorder = TorchvisionRecorder(v2.Compose([v2.Resize(9)]), types=["blur"])
-    assert recorder._row is not None
+    assert recorder._straight
     assert recorder(IMAGE)[1]["blur"] == 0.0

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from augself_loss.encoders.step import Seen
 from augself_loss.errors import ImageError
 
 WHITE = {
@@ -18,11 +19,8 @@ WHITE = {
 """Brightest value of an image's dtype, as albumentations counts it."""
 
 
-def seen(image: Any, name: str) -> tuple[tuple[int, int], float, int]:
+def seen(image: Any, name: str) -> Seen:
     """Look at the image that the transform ``name`` is given: its type only, no pixel.
-
-    Returns:
-        Height and width, brightest value of its dtype, number of channels (1: no colour).
 
     Raises:
         ImageError: no NumPy image.
@@ -31,7 +29,7 @@ def seen(image: Any, name: str) -> tuple[tuple[int, int], float, int]:
     if white is None:
         check_image(image, f"'{name}'")
     shape = image.shape
-    return (shape[0], shape[1]), white or 1.0, shape[2] if len(shape) == 3 else 1
+    return Seen((shape[0], shape[1]), white or 1.0, shape[2] if len(shape) == 3 else 1)
 
 
 def check_image(image: Any, where: str) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from augself_loss.parameters import Record
 from augself_loss.recording.albumentations.images import check_image
 from augself_loss.recording.albumentations.replay import replay
-from augself_loss.recording.albumentations.taps import Tap
 from augself_loss.recording.albumentations.wiring import Wiring
-from augself_loss.recording.notes import logged
+from augself_loss.recording.notes import Note, logged
 from augself_loss.recording.recorder import CallableRecorder
 
 
@@ -70,27 +69,29 @@ class AlbumentationsRecorder(CallableRecorder):
             ImageError: it is no NumPy image.
             PipelineError: a pipeline that was changed so that its records would not be true.
         """
+        result, notes = self.noted(*image, **data)
+        return result, self.settle(notes)
+
+    def noted(self, *image: Any, **data: Any) -> tuple[Any, Sequence[Note]]:
+        """Augment one image, and leave what was noted to be settled.
+
+        Args:
+            *image: the image alone, or
+            **data: what the pipeline takes.
+
+        Returns:
+            What the pipeline returns, for an image alone the view, and the notes.
+
+        Raises:
+            ImageError, PipelineError: as a call does.
+        """
         if image:
             (data["image"],) = image
         self.check(data.get("image"))
-        for watch in self._watches:
-            watch.check(self._known)
-        with logged() as steps:
+        self.follow()
+        with logged() as notes:
             result = self.transform(**data)
-        return result["image"] if image else result, self.settle(steps)
-
-    def settle(self, steps: Iterable[Any]) -> Record:
-        """Make the record of a view from what was noted while it was made.
-
-        Args:
-            steps: notes of twins, ``(twin, params, image)``, and of registered callables.
-
-        Returns:
-            Record, entries ``(columns,)`` float32.
-        """
-        return super().settle(
-            [step[0].read(*step[1:]) if isinstance(step[0], Tap) else step for step in steps]
-        )
+        return result["image"] if image else result, notes
 
     def replay(self, record: Record, *image: Any, **data: Any) -> Any:
         """Apply a record again, to this or another image and to what belongs to it.
@@ -123,8 +124,7 @@ class AlbumentationsRecorder(CallableRecorder):
         if image:
             (data["image"],) = image
         self.check(data.get("image"))
-        for watch in self._watches:
-            watch.check(self._known)
+        self.follow()
         result = replay(self.transform, record, self.layout, self._catalogue)(**data)
         return result["image"] if image else result
 

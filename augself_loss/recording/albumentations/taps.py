@@ -11,20 +11,17 @@ from __future__ import annotations
 import functools
 from abc import ABC
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step
 from augself_loss.recording.albumentations.images import seen
-from augself_loss.recording.notes import IDLE, Entry, listening, note
+from augself_loss.recording.notes import note, running
 from augself_loss.recording.reported import Apply, Reports
+from augself_loss.recording.scribes import SCRIBE, EncoderScribe
 from augself_loss.recording.twins import ORIGINAL, holding, twin
 
-ENCODER = "_augself_encoder"
-"""Slot in which a twin keeps the encoder that reads it; ``None`` where it shall do nothing."""
-CONFIG = "_augself_config"
-"""Slot in which it keeps how the transform is built."""
 WHOLE = {"expand": True}
 """A quarter turn turns the canvas too, as torchvision's does with ``expand``."""
 
@@ -46,45 +43,48 @@ class Tap(_Named):
     They are noted as it fills them in, the cheapest place, and read when it is done.
     """
 
-    _augself_encoder: Encoder | None
-    _augself_config: Mapping[str, Any]
+    _augself_scribe: EncoderScribe
 
     @property
     def idle(self) -> bool:
         """Whether it shall do nothing, as it was built."""
-        return self._augself_encoder is None
+        return self._augself_scribe.idle
 
     def update_transform_params(self, params: dict[str, Any], data: dict[str, Any]) -> Any:
         """Note the parameters, to which what depends on the data is added in place."""
         params = super().update_transform_params(params, data)  # type: ignore[misc]
-        steps = listening()
-        if steps is not None:
-            steps.append((self, params, data.get("image")))
+        notes = running.notes
+        if notes is not None:
+            scribe = self._augself_scribe
+            notes.append((scribe, params, seen(data.get("image"), scribe.name)))
         return params
 
-    def read(self, params: dict[str, Any], image: Any) -> Entry:
-        """Read what was noted: the step, and its record entries."""
-        encoder, name = self._augself_encoder, type(self).__name__
-        step = Step(name, params, self._augself_config, *seen(image, name))
-        return step, IDLE if encoder is None else encoder.albumentations[name](step)
-
     def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
-        return tapped, (getattr(self, ORIGINAL), self._augself_encoder)
+        scribe = self._augself_scribe
+        return tapped, (getattr(self, ORIGINAL), scribe.encoder, scribe.idle)
 
 
-def tapped(transform: Any, encoder: Encoder | None) -> Any:
+class _Scribe(EncoderScribe):
+    """Reads a transform, of which a quarter turn turns the canvas too."""
+
+    def __init__(self, encoder: Encoder, *args: Any, **options: Any) -> None:
+        super().__init__(encoder, *args, **options)
+        if encoder.moves == "turn":
+            self.config = ChainMap(WHOLE, vars(self.transform))
+
+
+def tapped(transform: Any, encoder: Encoder, idle: bool = False) -> Any:
     """Make the twin of a transform that notes what it does.
 
     Args:
         transform: it; it stays as it is.
-        encoder: what reads it; ``None`` where, as it is built, it shall do nothing: its steps are
-            looked at, not recorded.
+        encoder: what reads it.
+        idle: whether it shall do nothing, as it is built: its steps are looked at, not recorded.
     """
     cls: Any = type(transform)
     made = twin(transform, _tapped(cls))
-    turns = encoder is not None and encoder.moves == "turn"
-    made._augself_encoder = encoder
-    made._augself_config = ChainMap(WHOLE, vars(transform)) if turns else vars(transform)
+    scribe = _Scribe(encoder, "albumentations", cls.__name__, transform, idle=idle)
+    made._augself_scribe = scribe
     return made
 
 
@@ -94,7 +94,7 @@ def _tapped(cls: Any) -> Any:
 
     ABC among its own bases keeps albumentations from listing it as a class to restore replays by.
     """
-    slots = (ORIGINAL, ENCODER, CONFIG)
+    slots = (ORIGINAL, SCRIBE)
     return type(cls.__name__, (Tap, cls, ABC), {"__slots__": slots, "recorded": cls})
 
 

@@ -95,11 +95,12 @@ class Wiring(Walk):
         step = Step(type(transform).__name__, {}, vars(transform), (0, 0))
         encoder = self.catalogue.encoder(step)
         self.watches.append(self.settings(transform, encoder, self.catalogue))
+        wired = tapped(transform, self.catalogue.reading(step), idle=encoder is None)
         if encoder is None:
-            return tapped(transform, None), NOTHING
+            return wired, NOTHING
         more = [self.catalogue.encoders[name] for name in encoder.also.get(step.name, ())]
         leaves = [Leaf(step.name, one) for one in (encoder, *more)]
-        return tapped(transform, encoder), Branch("sequence", leaves) if more else leaves[0]
+        return wired, Branch("sequence", leaves) if more else leaves[0]
 
     def settings(
         self, transform: Any, encoder: Encoder | None, catalogue: Catalogue | None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
+from augself_loss.encoders.step import Seen
 from augself_loss.errors import ImageError
-from augself_loss.recording.torchvision.samples import EXPLICIT, is_plain, is_sample
+from augself_loss.recording.torchvision.samples import EXPLICIT, image_in, is_plain, is_sample
 
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 """PIL's modes without colour; an alpha channel is none."""
@@ -29,20 +32,6 @@ WHITE = {
 """Brightest value of a tensor's dtype, as torchvision counts it."""
 
 
-class Seen(NamedTuple):
-    """What an encoder may ask of the image that a transform was given.
-
-    Args:
-        size: height and width in pixels.
-        white: brightest value of its dtype or mode.
-        channels: number of channels, 1 where it has no colour.
-    """
-
-    size: tuple[int, int]
-    white: float
-    channels: int
-
-
 def seen(image: Any, name: str) -> Seen:
     """Look at the image that the transform ``name`` is given: its type only, no pixel.
 
@@ -50,10 +39,7 @@ def seen(image: Any, name: str) -> Seen:
         ImageError: a batch, or neither a PIL image nor a tensor.
     """
     if isinstance(image, Image):
-        width, height = image.size
-        mode = image.mode
-        channels = 1 if mode in GREY_MODES else 4 if mode in ("RGBA", "CMYK") else 3
-        return Seen((height, width), PIL_WHITE.get(mode, 255.0), channels)
+        return _seen_of_pil(image.size, image.mode)
     if is_sample(image):
         raise ImageError(
             f"'{name}' expected one image, found a {type(image).__name__}: transforms of v1 take "
@@ -69,6 +55,26 @@ def seen(image: Any, name: str) -> Seen:
         check_one(image, f"'{name}'")
     channels, height, width = image.shape
     return Seen((height, width), WHITE.get(image.dtype, 1.0), channels)
+
+
+@functools.lru_cache(maxsize=1024)  # a hit takes a fifth of making it anew, at every step
+def _seen_of_pil(size: tuple[int, int], mode: str) -> Seen:
+    channels = 1 if mode in GREY_MODES else 4 if mode in ("RGBA", "CMYK") else 3
+    return Seen((size[1], size[0]), PIL_WHITE.get(mode, 255.0), channels)
+
+
+def seen_in(parts: Sequence[Any], name: str) -> Seen:
+    """Look at the image among the parts of a sample that the v2 transform ``name`` is given.
+
+    Raises:
+        ImageError: none or several, or one that is no single image.
+    """
+    if len(parts) == 1 and isinstance(first := parts[0], Image):
+        return _seen_of_pil(first.size, first.mode)
+    first = parts[0] if parts else None
+    if len(parts) > 1 or isinstance(first, tv_tensors.TVTensor):
+        first = image_in(parts, f"'{name}'")
+    return seen(first, name)
 
 
 def check_one(image: Any, where: str) -> None:

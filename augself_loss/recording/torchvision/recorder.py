@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from PIL.Image import Image
 from torch import Tensor
 
 from augself_loss.errors import ImageError
@@ -73,6 +74,8 @@ class TorchvisionRecorder(CallableRecorder):
         Raises:
             ImageError: it is one of these.
         """
+        if isinstance(image, Image):
+            return
         check_one(image, "TorchvisionRecorder")
         if isinstance(image, dict):  # a pipeline without torchvision's may read it otherwise
             return

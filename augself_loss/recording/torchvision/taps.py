@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 from torchvision import transforms as v1
-from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from augself_loss.encoders.base import Step
+from augself_loss.encoders import Encoder
 from augself_loss.encoders.crop import padding_sides
-from augself_loss.recording.notes import IDLE, note
-from augself_loss.recording.torchvision.images import Seen, seen
+from augself_loss.encoders.step import Seen
+from augself_loss.recording.notes import running
+from augself_loss.recording.scribes import SCRIBE, EncoderScribe
+from augself_loss.recording.torchvision.images import seen, seen_in
 from augself_loss.recording.torchvision.samples import image_in
 from augself_loss.recording.twins import ORIGINAL, twin
 
@@ -54,107 +54,120 @@ _given = _Given()
 """What this thread's v1 transform was given; it draws in a method that is not told."""
 
 
-def _note(transform: Any, params: Mapping[str, Any], image: Seen) -> None:
-    cls = type(transform)
-    name = cls.recorded.__name__
-    note(Step(name, params, vars(transform), *image), IDLE if cls.idle else None)
-
-
 class _Tap:
-    """What all recording subclasses share: the original class, and whether it shall do nothing."""
+    """What all recording subclasses share: the original class, and what reads their notes."""
 
     recorded: type
-    idle: bool
+    _augself_scribe: EncoderScribe
 
     def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
-        return tapped, (getattr(self, ORIGINAL), type(self).idle)
+        scribe = self._augself_scribe
+        return tapped, (getattr(self, ORIGINAL), scribe.encoder, scribe.idle)
 
 
-class _V2Tap(_Tap):
-    """Notes what a v2 transform draws; it draws only where it is applied."""
-
-    def _noted(self, draw: Callable[[list[Any]], dict[str, Any]], images: list[Any]) -> Any:
-        name = type(self).recorded.__name__
-        first = images[0] if images else None
-        if len(images) > 1 or isinstance(first, tv_tensors.TVTensor):
-            first = image_in(images, f"'{name}'")
-        image = seen(first, name)
-        before = torch.get_rng_state() if isinstance(self, v2.RandomPerspective) else None
-        params = draw(images)
-        more = {} if before is None else {"endpoints": _endpoints(self, before, image.size)}
-        _note(self, {**params, **more}, image)
-        return params
-
-
-def _endpoints(transform: Any, before: Tensor, size: tuple[int, int]) -> list[list[int]]:
-    """Draw a perspective's corners again: v2 keeps coefficients only, which cannot always tell."""
-    with torch.random.fork_rng(devices=[]):
-        torch.set_rng_state(before)
-        height, width = size
-        scale = transform.distortion_scale
-        ends: list[list[int]] = v1.RandomPerspective.get_params(width, height, scale)[1]
-    return ends
-
-
-class _V1DrawTap(_Tap):
-    """Notes what a v1 transform's ``get_params`` returns."""
-
-    def forward(self, img: Any) -> Any:
-        _given.image = seen(img, type(self).recorded.__name__)
-        return super().forward(img)  # type: ignore[misc]
-
-    def get_params(self, *args: Any, **kwargs: Any) -> Any:
-        drawn = type(self).recorded.get_params(*args, **kwargs)  # type: ignore[attr-defined]
-        names = V1_DRAWS[type(self).recorded.__name__]
-        params = dict(zip(names, drawn if isinstance(drawn, tuple) else (drawn,), strict=True))
-        if hasattr(self, "pad_if_needed"):
-            params["padding"] = _v1_padding(self, _given.image.size)
-        _note(self, params, _given.image)
-        return drawn
-
-
-class _V1AppliedTap(_Tap):
-    """Notes that a v1 transform without parameters was applied: it returned another image."""
-
-    def forward(self, img: Any) -> Any:
-        image = seen(img, type(self).recorded.__name__)
-        view = super().forward(img)  # type: ignore[misc]
-        if view is not img:
-            _note(self, {}, image)
-        return view
-
-
-def tapped(transform: Any, idle: bool = False) -> Any:
+def tapped(transform: Any, encoder: Encoder, idle: bool = False) -> Any:
     """Make the twin of a transform that notes what it does.
 
     Args:
         transform: it; it stays as it is.
+        encoder: reads its steps.
         idle: whether it shall do nothing, as it is built: its steps are looked at, not recorded.
     """
     cls: Any = type(transform)
-    return twin(transform, _tapped(cls, idle))
+    made = twin(transform, _tapped(cls))
+    scribe = EncoderScribe(encoder, "torchvision", cls.__name__, transform, idle=idle)
+    object.__setattr__(made, SCRIBE, scribe)
+    return made
 
 
 @functools.cache
-def _tapped(cls: Any, idle: bool) -> Any:
-    """Build the recording subclass of a transform's class."""
-    slots = {"__slots__": (ORIGINAL,), "recorded": cls, "idle": idle}
+def _tapped(cls: Any) -> Any:
+    """Build the recording subclass of a transform's class.
+
+    Its methods are what every image runs through: they look up no more than they need.
+    """
     if issubclass(cls, v2.Transform):
-        original = getattr(cls, DRAW)
+        methods = _v2_methods(cls)
+    else:
+        methods = _v1_drawing(cls) if cls.__name__ in V1_DRAWS else _v1_applied(cls)
+    held = {"__slots__": (ORIGINAL, SCRIBE), "recorded": cls, **methods}
+    return type(cls.__name__, (_Tap, cls), held)
 
-        def draw(self: Any, images: list[Any]) -> Any:
-            return self._noted(functools.partial(original, self), images)
 
-        look = getattr(cls, CHECK)
+def _v2_methods(cls: Any) -> dict[str, Any]:
+    """Make what notes what a v2 transform draws; it draws only where it is applied."""
+    name, draw, look = cls.__name__, getattr(cls, DRAW), getattr(cls, CHECK)
+    looks = look is not getattr(v2.Transform, CHECK)  # which looks at nothing
 
-        def check(self: Any, parts: list[Any]) -> Any:
-            if len(parts) > 1:
-                image_in(parts, f"'{cls.__name__}'")
-            return look(self, parts)
+    def noting(self: Any, images: list[Any]) -> Any:
+        image = seen_in(images, name)
+        params = draw(self, images)
+        notes = running.notes
+        if notes is not None:
+            notes.append((self._augself_scribe, {**params}, image))
+        return params
 
-        return type(cls.__name__, (_V2Tap, cls), {**slots, DRAW: draw, CHECK: check})
-    kind = _V1DrawTap if cls.__name__ in V1_DRAWS else _V1AppliedTap
-    return type(cls.__name__, (kind, cls), slots)
+    def check(self: Any, parts: list[Any]) -> Any:
+        if len(parts) > 1:
+            image_in(parts, f"'{name}'")
+        return look(self, parts) if looks else None
+
+    draws = _with_corners(noting) if issubclass(cls, v2.RandomPerspective) else noting
+    return {DRAW: draws, CHECK: check}
+
+
+def _with_corners(noting: Any) -> Any:
+    """Draw a perspective's corners again: v2 keeps coefficients only, which cannot always tell."""
+
+    def draw(self: Any, images: list[Any]) -> Any:
+        before = torch.get_rng_state()
+        params = noting(self, images)
+        if running.notes is not None:
+            _, noted, image = running.notes[-1]
+            (height, width), scale = image.size, self.distortion_scale
+            with torch.random.fork_rng(devices=[]):
+                torch.set_rng_state(before)
+                noted["endpoints"] = v1.RandomPerspective.get_params(width, height, scale)[1]
+        return params
+
+    return draw
+
+
+def _v1_drawing(cls: Any) -> dict[str, Any]:
+    """Make what notes what a v1 transform's ``get_params`` returns."""
+    name, run, draw = cls.__name__, cls.forward, cls.get_params
+    names, alone = V1_DRAWS[name], len(V1_DRAWS[name]) == 1
+    pads = issubclass(cls, v1.RandomCrop)
+
+    def forward(self: Any, img: Any) -> Any:
+        _given.image = seen(img, name)
+        return run(self, img)
+
+    def get_params(self: Any, *args: Any, **kwargs: Any) -> Any:
+        drawn = draw(*args, **kwargs)
+        notes, image = running.notes, _given.image
+        if notes is not None:
+            params = dict(zip(names, (drawn,) if alone else drawn, strict=True))
+            if pads:
+                params["padding"] = _v1_padding(self, image.size)
+            notes.append((self._augself_scribe, params, image))
+        return drawn
+
+    return {"forward": forward, "get_params": get_params}
+
+
+def _v1_applied(cls: Any) -> dict[str, Any]:
+    """Make what notes that a v1 transform without parameters acted: it returned another image."""
+    name, run = cls.__name__, cls.forward
+
+    def forward(self: Any, img: Any) -> Any:
+        image = seen(img, name)
+        view = run(self, img)
+        if view is not img and running.notes is not None:
+            running.notes.append((self._augself_scribe, {}, image))
+        return view
+
+    return {"forward": forward}
 
 
 def _v1_padding(crop: Any, size: tuple[int, int]) -> tuple[int, int]:

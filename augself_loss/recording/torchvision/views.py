@@ -19,7 +19,7 @@ from augself_loss.errors import PipelineError
 from augself_loss.recording.cast import GIVE_PIPELINES, Cast, on_stage
 from augself_loss.recording.follow import REMAKE
 from augself_loss.recording.multiview import MultiViewRecorder
-from augself_loss.recording.notes import Entry, logged
+from augself_loss.recording.notes import Note, logged
 from augself_loss.recording.rehearsal import Script, rehearse
 from augself_loss.recording.reported import Apply, check_one_view
 from augself_loss.recording.torchvision.recorder import TorchvisionRecorder
@@ -146,7 +146,7 @@ class _Player:
     def __init__(self, pipeline: Any, recorder: TorchvisionRecorder) -> None:
         self.pipeline, self.recorder = pipeline, recorder
 
-    def __call__(self, given: Any) -> tuple[Any, list[Entry]]:
+    def __call__(self, given: Any) -> tuple[Any, list[Note]]:
         self.recorder.follow()
         with logged() as steps:
             view = self.pipeline(given)
@@ -160,7 +160,7 @@ class _Performance:
         self, script: Script, players: Mapping[int, _Player], cast: Cast, image: Any
     ) -> None:
         self.script, self.players, self.cast, self.image = script, players, cast, image
-        self.made: list[tuple[Any, Any, list[Entry]]] = []
+        self.made: list[tuple[Any, Any, list[Note]]] = []
         """Per call its view, the view's stamp, and its steps."""
 
     def run(self, number: int, given: Any) -> Any:
@@ -197,7 +197,7 @@ class _Performance:
                 raise self._other("views that its pipelines did not make, or not in this order")
         return listed
 
-    def steps(self, call: int) -> list[Entry]:
+    def steps(self, call: int) -> list[Note]:
         """List all steps that led to a call's view."""
         return [step for one in self.script.chain(call) for step in self.made[one][2]]
 

@@ -100,7 +100,7 @@ class Wiring(Walk):
         step = Step(type(transform).__name__, {}, vars(transform), (0, 0))
         encoder = self.catalogue.encoder(step)
         self.watches.append(Settings(transform, encoder, self.catalogue))
-        wired = tapped(transform, idle=encoder is None)
+        wired = tapped(transform, self.catalogue.reading(step), idle=encoder is None)
         return wired, NOTHING if encoder is None else Leaf(step.name, encoder)
 
     def _tappable(self, cls: type) -> bool:
