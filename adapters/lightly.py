@@ -125,14 +125,13 @@ class LightlyRecorder(PipelinesRecorder):
         self._views = Children(transform, "transforms", views)
         return views
 
-    def __call__(self, image: Any, *more: Any) -> list[Any]:
-        """Make all views of an image, and the tensor with their records.
+    def follow(self) -> None:
+        """Look whether the transform's views are those that were wired.
 
         Raises:
-            PipelineError: the transform's views were exchanged since.
+            PipelineError: they were exchanged since.
         """
         self._views.check({})
-        return super().__call__(image, *more)
 
 
 GRIDS = (

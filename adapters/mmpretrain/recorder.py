@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ from mmengine.utils import get_object_from_string
 from augself_loss.adapters.mmpretrain.transforms import FIXED, READINGS, UNSEEN, size_of
 from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError
-from augself_loss.parameters import Record
+from augself_loss.recording.notes import Note
 from augself_loss.recording.plan import NOTHING, Node
 from augself_loss.recording.recorder import CallableRecorder
 from augself_loss.recording.reported import Apply
@@ -102,18 +102,18 @@ class MMRecorder(CallableRecorder):
         whole = Compose(list(getattr(pipeline, "transforms", pipeline)))
         super().__init__(copy.deepcopy(whole), register=own, ignore=ignore, types=types)
 
-    def __call__(self, results: dict[str, Any]) -> tuple[Any, Record]:
-        """Augment one image.
+    def noted(self, image: dict[str, Any], *_: Any) -> tuple[Any, Sequence[Note]]:
+        """Augment one image, and leave what was noted to be settled.
 
         Args:
-            results: what MM transforms pass on, with the image ``(H, W, C)`` as ``img``; it is
-                left as it is.
+            image: what MM transforms pass on, ``results`` with the image ``(H, W, C)`` as ``img``;
+                it is left as it is.
 
         Returns:
-            The view, and its record: entries ``(columns,)`` float32 without a batch axis.
+            The view, and the notes of the steps that made it.
         """
-        made, record = super().__call__(copy.deepcopy(results))
-        return made["img"], record
+        made, notes = super().noted(copy.deepcopy(image))
+        return made["img"], notes
 
 
 def _own(name: str, given: Own | str) -> Own:

@@ -58,8 +58,8 @@ class RecordedViews:
     def run(self, number: int, sample: dict[str, Any]) -> dict[str, Any]:
         """Run one of the pipelines in the host's place."""
         made: dict[str, Any]
-        made, record = self.recorder.view(number, sample)
-        made[RECORD] = self.recorder.bits(record)
+        made, bits = self.recorder.bits_of_view(number, sample)
+        made[RECORD] = bits
         return made
 
     def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
@@ -83,8 +83,8 @@ class RecordedChains(RecordedViews):
     def run(self, number: int, sample: dict[str, Any]) -> dict[str, Any]:
         """Run a chain on the images, and keep the record."""
         ((source, images),) = sample.items()
-        views, record = self.recorder.view(number, images)
-        self.kept.append(self.recorder.bits(record))
+        views, bits = self.recorder.bits_of_view(number, images)
+        self.kept.append(bits)
         return {source: views}
 
     def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,6 @@ class DeviceViews(Iterator[dict[str, Any]]):
                 "multi-crop batches of padded images are augmented by VISSL's transforms only."
             )
         with torch.no_grad():
-            views, record = self.recorder.view(0, images)
-        records.append(self.recorder.bits(record))
+            views, bits = self.recorder.bits_of_view(0, images)
+        records.append(bits)
         return views

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,8 +38,8 @@ from augself_loss.encoders import (
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.encoders.solarize import fraction_of_white
 from augself_loss.errors import PipelineError
-from augself_loss.parameters import Range, Record
-from augself_loss.recording.notes import note
+from augself_loss.parameters import Range
+from augself_loss.recording.notes import Note, note
 from augself_loss.recording.plan import Leaf, Node
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision.wiring import Wiring
@@ -126,10 +126,10 @@ class ViewRecorder(TorchvisionRecorder):
 
     wiring = _Wiring
 
-    def __call__(self, views: Iterator[Any]) -> tuple[Any, Record]:
-        """Take the next of the views: its image, and the record of the steps that it carries."""
-        view = next(views)
-        return view.image, self.settle(view.steps)
+    def noted(self, image: Iterator[Any], *_: Any) -> tuple[Any, Sequence[Note]]:
+        """Take the next of the views: its image, and the notes that it carries."""
+        view = next(image)
+        return view.image, view.notes
 
 
 def recorder_of(transforms: Iterable[Any], ignore: tuple[type, ...]) -> ViewRecorder:

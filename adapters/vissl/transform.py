@@ -1,7 +1,7 @@
 """VISSL's transform ``AugSelfViews``: runs a list of VISSL's transforms and records every view.
 
 VISSL runs its list stage by stage over all views. Here its own stages do so too, on views that
-carry the steps that made them, so that nothing depends on which stage copies or crops.
+carry the notes of the steps that made them, so that nothing depends on which stage copies or crops.
 """
 
 from __future__ import annotations
@@ -111,14 +111,14 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
 
 
 class _Tracked:
-    """A view on its way through the stages, with the steps that made it."""
+    """A view on its way through the stages, with the notes of the steps that made it."""
 
-    def __init__(self, image: Any, steps: Sequence[Note] = ()) -> None:
-        self.image, self.steps = image, steps
+    def __init__(self, image: Any, notes: Sequence[Note] = ()) -> None:
+        self.image, self.notes = image, notes
 
     def copy(self) -> _Tracked:
         """Copy it, as ``ImgReplicatePil`` copies images: each goes its own way from here."""
-        return _Tracked(self.image.copy(), self.steps)
+        return _Tracked(self.image.copy(), self.notes)
 
 
 class _Carried:
@@ -128,10 +128,10 @@ class _Carried:
         (self.transform,) = recorder_of([transform], ignore).transform.transforms
 
     def __call__(self, view: _Tracked) -> Any:
-        with logged() as steps:
+        with logged() as notes:
             made = self.transform(view.image)
         image, *label = made if isinstance(made, tuple) else (made,)
-        tracked = _Tracked(image, [*view.steps, *steps])
+        tracked = _Tracked(image, [*view.notes, *notes])
         return (tracked, *label) if label else tracked
 
 

@@ -2,37 +2,45 @@
 
 Hosts hand a list of views from the Dataset to the training step, through collates that know
 tensors only. So a :class:`MultiViewRecorder` returns the views and, last, one tensor with all their
-records; :func:`split_views` takes it off again. It holds the records' float32 bits as int32, so
-that a host which casts floating-point batches (to bf16, say) leaves the record as it was recorded,
-and as its last column a mark of their layout, so that another recorder's are told from them.
+records (:mod:`~augself_loss.recording.packed`); :func:`split_views` takes it off again.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from augself_loss.encoders import Encoder, default_encoders
 from augself_loss.encoders.base import Recorded
-from augself_loss.errors import PipelineError, RecordError
-from augself_loss.parameters import (
-    Field,
-    Layout,
-    Record,
-    check_layout,
-    pack,
-    side_by_side,
-    unpack,
-    widths_of,
+from augself_loss.encoders.in_place import Starts
+from augself_loss.errors import PipelineError
+from augself_loss.parameters import Field, Layout, Record, pack, side_by_side, widths_of
+from augself_loss.recording.forms import PackedForm
+from augself_loss.recording.packed import (
+    RECORD_DTYPE,
+    check_images,
+    from_bits,
+    is_packed,
+    mark_of,
+    split_views,
+    to_bits,
 )
+from augself_loss.recording.rows import Row
 
-RECORD_DTYPE = torch.int32
-"""Same width as the records' float32, and never cast by mixed or true half precision."""
+__all__ = [
+    "RECORD_DTYPE",
+    "MultiViewRecorder",
+    "Recorder",
+    "check_images",
+    "from_bits",
+    "is_packed",
+    "mark_of",
+    "split_views",
+    "to_bits",
+]
 
 
 class Recorder(Recorded, Protocol):
@@ -52,6 +60,8 @@ class MultiViewRecorder:
     Attributes:
         layout: entries that every view's record holds: those of all pipelines together.
         encoders: encoders of the recorded types, their ranges united over the pipelines.
+        form: what its rows of numbers are shown as; ``None`` where some recorder writes none, as
+            those of batches do.
 
     Raises:
         PipelineError: fewer than two views, a number of views beside a list of another length, or
@@ -94,6 +104,9 @@ class MultiViewRecorder:
                 "MultiViewRecorder expected pipelines that augment at random, found none that does."
             )
         self._mark, self._widths = mark_of(self.layout), widths_of(self.layout)
+        self.form: PackedForm | None = None
+        if all(map(self._can_write, self.recorders)):
+            self.form = PackedForm(self.layout, self._mark, len(self.recorders))
 
     def __call__(self, image: Any, *more: Any) -> list[Any]:
         """Make all views.
@@ -106,8 +119,31 @@ class MultiViewRecorder:
             ``[view 1, …, view N, packed]`` with ``packed`` ``(N, P)`` int32, ``(B, N, P)`` for a
             batch, to be read by :func:`split_views`; P is the layout's columns and the mark.
         """
+        if self.form is not None:
+            row, packed = self.form.take()
+            return self.form.beside(self.fill(row, image, *more), packed)
+        self.follow()
         made = [self.view(number, image, *more) for number in range(len(self.recorders))]
         return [*(view for view, _ in made), self.packed([record for _, record in made])]
+
+    def fill(self, row: Row, image: Any, *more: Any) -> list[Any]:
+        """Make all views, and write their records into a row of :attr:`form`.
+
+        Args:
+            row: the identity of all of them.
+            image: as a call takes it.
+            *more: likewise.
+
+        Returns:
+            The views.
+        """
+        assert self.form is not None
+        self.follow()
+        made = zip(self.recorders, self.form.starts, strict=True)
+        return [_fill(recorder, row, starts, image, *more) for recorder, starts in made]
+
+    def follow(self) -> None:
+        """Look whether the views are still made as they were; each recorder follows its own."""
 
     def view(self, number: int, image: Any, *more: Any) -> tuple[Any, Record]:
         """Make one of the views, for hosts that ask for them one by one.
@@ -145,6 +181,30 @@ class MultiViewRecorder:
         """
         return to_bits(self._row(record), self._mark)
 
+    def bits_of_view(self, number: int, image: Any, *more: Any) -> tuple[Any, Tensor]:
+        """Make one of the views and its record as it travels: :meth:`view` and :meth:`bits`.
+
+        Args:
+            number: which of the recorders makes it.
+            image: what that recorder takes.
+            *more: what else of a sample it takes.
+
+        Returns:
+            The view, and ``(P,)`` int32, ``(B, P)`` for a batch.
+        """
+        if self.form is None:
+            view, record = self.view(number, image, *more)
+            return view, self.bits(record)
+        row, packed = self.form.take()
+        view = _fill(self.recorders[number], row, self.form.starts[number], image, *more)
+        return view, packed[number]
+
+    def _can_write(self, recorder: Recorder) -> bool:
+        """Whether a recorder writes rows, and what it writes fits into this layout's."""
+        own = recorder.layout.items()
+        fits = all(self.layout[entry].width == field.width for entry, field in own)
+        return fits and getattr(recorder, "writes_rows", False)
+
     def _row(self, record: Record) -> Tensor:
         """Find the tensor that a record's entries are columns of, or write it: ``(..., P)``."""
         entries = list(record.values())
@@ -173,6 +233,13 @@ class MultiViewRecorder:
         return {name: completed[name] for name in self.layout}
 
 
+def _fill(recorder: Any, row: Row, starts: Starts, *image: Any) -> Any:
+    """Make a view by a recorder that writes rows, and write its record."""
+    view, notes = recorder.noted(*image)
+    recorder.write(notes, row, starts)
+    return view
+
+
 def _per_view(recorders: Recorder | Sequence[Recorder], views: int | None) -> list[Recorder]:
     """List a recorder per view.
 
@@ -198,127 +265,3 @@ def _per_view(recorders: Recorder | Sequence[Recorder], views: int | None) -> li
             "view call the recorder itself."
         )
     return listed
-
-
-def mark_of(layout: Layout) -> int:
-    """Sum up in 31 bits what the records of a layout hold, and between which values.
-
-    Args:
-        layout: a recorder's.
-    """
-    fields = [(name, *map(tuple, field)) for name, field in layout.items()]
-    return zlib.crc32(repr(fields).encode()) >> 1
-
-
-def to_bits(packed: Tensor, mark: int) -> Tensor:
-    """Write packed records in the form in which they travel with views.
-
-    Args:
-        packed: ``(..., columns)`` as :func:`~augself_loss.parameters.pack` makes it.
-        mark: their layout's, see :func:`mark_of`.
-
-    Returns:
-        ``(..., P)`` int32: the float32 bits of the columns and, last, the mark.
-    """
-    return functional.pad(packed.float().view(RECORD_DTYPE), (0, 1), value=mark)
-
-
-def from_bits(bits: Tensor, layout: Layout, *, check: bool = False) -> Record:
-    """Read records from the form in which they travel with views.
-
-    Args:
-        bits: ``(..., P)`` int32 as :func:`to_bits` makes it.
-        layout: that of their recorder.
-        check: compare the mark also where it lies on an accelerator, which is then waited for.
-
-    Returns:
-        Record, entries ``(..., columns)`` float32.
-
-    Raises:
-        RecordError: another recorder made them.
-    """
-    width = sum(widths_of(layout))
-    if bits.shape[-1] != width + 1:
-        raise RecordError(
-            f"Expected records with {width} columns for {list(layout)} and their mark, found "
-            f"{tuple(bits.shape)}: they were made by another recorder than the loss was given."
-        )
-    return unpack(_columns(bits, layout, check=check), layout)
-
-
-def split_views(
-    views: Sequence[Tensor], layout: Layout, *, check: bool = False
-) -> tuple[list[Tensor], list[Record]]:
-    """Take the records off the end of a collated list of views.
-
-    Args:
-        views: N views ``(B, …)`` and, last, the packed records ``(B, N, P)`` int32.
-        layout: the :class:`MultiViewRecorder`'s.
-        check: look whether this recorder made the records, also where they lie on an accelerator.
-            On the CPU it is always looked at; elsewhere it waits for the device, so do it once.
-
-    Returns:
-        The N views, and one record per view, entries ``(B, columns)`` float32, which are views of
-        one tensor.
-
-    Raises:
-        RecordError: no records at the end, those of another recorder, or views that are samples.
-    """
-    check_layout(layout)
-    is_list = isinstance(views, Sequence) and not isinstance(views, str)
-    given = list(views) if is_list else []
-    if not (given and is_packed(given[-1])):
-        kinds = [tuple(v.shape) if isinstance(v, Tensor) else type(v).__name__ for v in given]
-        found = kinds if is_list else type(views).__name__
-        raise RecordError(
-            "Expected the views of a batch and, last, their records, an int32 tensor (B, N, P), "
-            f"found {found}. Give the data set's transform to the recorder and the recorder to "
-            "the data set."
-        )
-    *rest, packed = given
-    check_images(rest)
-    widths = widths_of(layout)
-    if packed.shape[1:] != (len(rest), sum(widths) + 1):
-        raise RecordError(
-            f"Expected records of {len(rest)} views with {sum(widths)} columns for {list(layout)} "
-            f"and their mark, found {tuple(packed.shape)}: they were made by another recorder than "
-            "the loss was given."
-        )
-    rows = _columns(packed, layout, check=check).unbind(1)
-    return rest, [dict(zip(layout, torch.split(row, widths, dim=-1), strict=True)) for row in rows]
-
-
-def check_images(views: Sequence[Any]) -> None:
-    """Refuse views that are samples: images beside their masks, boxes or labels.
-
-    Raises:
-        RecordError: a view is no tensor.
-    """
-    others = [type(view).__name__ for view in views if not isinstance(view, Tensor)]
-    if others:
-        raise RecordError(
-            f"Expected views that are tensors of images, found {others}: samples, with masks or "
-            "labels. Take the images out where the data set calls the recorder: (image1, mask1), "
-            "(image2, mask2), packed = recorder(image, mask); return [image1, image2, packed], ..."
-        )
-
-
-def _columns(bits: Tensor, layout: Layout, *, check: bool) -> Tensor:
-    """Take the mark off and read the columns as float32 again.
-
-    Raises:
-        RecordError: another recorder's mark.
-    """
-    looked = (check or bits.is_cpu) and not (bits.is_meta or torch.compiler.is_compiling())
-    if looked and bool((bits[..., -1] != mark_of(layout)).any()):
-        raise RecordError(
-            f"Expected records marked as those of {list(layout)} in this recorder's ranges, found "
-            "another mark: they were made by another recorder than the loss was given, of other "
-            "entries or ranges. Use one recorder for the data and the loss."
-        )
-    return bits[..., :-1].view(torch.float32)
-
-
-def is_packed(tensor: Any) -> bool:
-    """Whether this is a batch's packed records rather than a view."""
-    return isinstance(tensor, Tensor) and tensor.dtype == RECORD_DTYPE and tensor.ndim == 3

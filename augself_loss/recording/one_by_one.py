@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from augself_loss.errors import PipelineError
-from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder
 
 
@@ -45,7 +47,7 @@ class _Pending(threading.local):
 
     def begin(self, recorder: MultiViewRecorder | None, image: Any) -> None:
         self.recorder, self.image = recorder, image
-        self.records: list[Record] = []
+        self.records: list[Tensor] = []
 
 
 _pending = _Pending()
@@ -83,9 +85,9 @@ class _One:
                 "which makes all views at once."
             )
         if self.number == len(self.recorder.recorders):
-            packed = self.recorder.packed(_pending.records)
+            packed = torch.stack(_pending.records)
             _pending.begin(None, None)
             return packed
-        view, record = self.recorder.view(self.number, image)
+        view, record = self.recorder.bits_of_view(self.number, image)
         _pending.records.append(record)
         return view

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import torch
-
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.in_place import Starts
-from augself_loss.parameters import Layout, Record, widths_of
+from augself_loss.parameters import Layout, Record
 from augself_loss.recording.catalogue import Catalogue, Host, layout_of, unite
 from augself_loss.recording.follow import together
+from augself_loss.recording.forms import RecordForm
 from augself_loss.recording.journal import Journal
 from augself_loss.recording.notes import Note, running
 from augself_loss.recording.plan import check_plan, leaves
 from augself_loss.recording.reported import Apply, check_one_view
-from augself_loss.recording.rows import Blanks, Row, identity_row, starts_of, write
+from augself_loss.recording.rows import Row, write
 from augself_loss.recording.straight import settles_as_read
 from augself_loss.recording.walk import Walk
 
@@ -40,6 +39,7 @@ class CallableRecorder:
     Attributes:
         layout: entries of the record, see :class:`~augself_loss.parameters.Field`.
         encoders: encoders of the recorded types, with this pipeline's ranges.
+        form: what its rows of numbers are shown as.
 
     Raises:
         PipelineError: a random transform that is not known, or an order that no record can tell.
@@ -49,6 +49,13 @@ class CallableRecorder:
     """Under whose names the encoders read what transforms drew."""
     wiring: ClassVar[type[Walk]]
     """What walks the pipeline; a host with transforms of its own has one that knows them."""
+    writes_rows: ClassVar[bool] = True
+    """Whether a call is :meth:`noted` and :meth:`settle`, no more: rows then say all of it."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if vars(cls).keys() & {"__call__", "settle"} and "noted" not in vars(cls):
+            cls.writes_rows = False
 
     def __init__(
         self,
@@ -74,9 +81,7 @@ class CallableRecorder:
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
         self._known, self._watches = found, together(wiring.watches)
         self._straight = settles_as_read(plan)
-        self._identity, self._starts = identity_row(self.layout), starts_of(self.layout)
-        self._widths = widths_of(self.layout)
-        self._blanks = Blanks[Record]()
+        self.form = RecordForm(self.layout)
 
     def __call__(self, image: Any, *more: Any) -> tuple[Any, Record]:
         """Augment one image.
@@ -137,6 +142,24 @@ class CallableRecorder:
         for watch in self._watches:
             watch.check(self._known)
 
+    def fill(self, row: Row, *image: Any, **data: Any) -> Any:
+        """Augment one image, and write its record into a row of :attr:`form`.
+
+        Args:
+            row: the identity.
+            *image: as a call takes it.
+            **data: likewise.
+
+        Returns:
+            The view.
+
+        Raises:
+            ImageError, PipelineError: as a call does.
+        """
+        view, notes = self.noted(*image, **data)
+        self.write(notes, row, self.form.starts)
+        return view
+
     def settle(self, notes: Iterable[Note]) -> Record:
         """Make the record of a view from what was noted while it was made.
 
@@ -146,19 +169,9 @@ class CallableRecorder:
         Returns:
             Record, entries ``(columns,)`` float32.
         """
-        row, record = self._blanks.take(self._blank)
-        self.write(notes, row, self._starts)
+        row, record = self.form.take()
+        self.write(notes, row, self.form.starts)
         return record
-
-    def _blank(self) -> tuple[Row, Record]:
-        """Make a row, and the record that shows what is written into it."""
-        row = self._identity[:]
-        if not row:
-            return row, {}
-        # Through a buffer: torch.tensor looks at every number of a list to find its type and shape.
-        flat = torch.frombuffer(row, dtype=torch.float32)
-        # torch.split would first look, in Python, at what it is given.
-        return row, dict(zip(self.layout, flat.split_with_sizes(self._widths), strict=True))
 
     def write(self, notes: Iterable[Note], row: Row, starts: Starts) -> None:
         """Write the record of a view into a row, of which it may be a part.

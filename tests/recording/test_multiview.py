@@ -449,3 +449,17 @@ def test_an_own_class_that_is_not_named_is_refused() -> None:
         TorchvisionRecorder(Wrapper(v1.RandomHorizontalFlip()))
     with pytest.raises(PipelineError, match="does not know 'Random'"):
         TorchvisionRecorder(Wrapper(random.Random()), wrappers=WRAPPERS)
+
+
+def test_views_come_one_by_one_with_their_bits() -> None:
+    for several, image in (
+        (MultiViewRecorder([strong(), weak()]), IMAGES[0]),
+        (MultiViewRecorder(kornia()), IMAGES / 255),
+    ):
+        torch.manual_seed(0)
+        *views, packed = several(image)
+        torch.manual_seed(0)
+        for number, view in enumerate(views):
+            again, bits = several.bits_of_view(number, image)
+            assert again.equal(view)
+            assert bits.equal(packed[..., number, :])

@@ -22,6 +22,7 @@ from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.notes import Note, logged
 from augself_loss.recording.rehearsal import Script, rehearse
 from augself_loss.recording.reported import Apply, check_one_view
+from augself_loss.recording.rows import Row
 from augself_loss.recording.torchvision.recorder import TorchvisionRecorder
 
 
@@ -89,6 +90,7 @@ class ViewsRecorder(MultiViewRecorder):
                 made[chain] = self._recorder(chain, options)
         self._of_views = [made[chain] for chain in chains]
         super().__init__(self._of_views)
+        assert self.form is not None  # all of them write rows, of the same types
 
     def __call__(self, image: Any) -> list[Any]:
         """Make all views of an image, and the tensor with their records.
@@ -104,18 +106,26 @@ class ViewsRecorder(MultiViewRecorder):
             PipelineError: the object did other than when the recorder was made: other pipelines,
                 another order, views that it changed.
         """
+        return super().__call__(image)
+
+    def fill(self, row: Row, image: Any) -> list[Any]:
+        """Make all views of an image, and write their records into a row."""
+        assert self.form is not None
         self._of_views[0].check(image)
-        for watch in self._cast.watches:
-            watch.check({})
+        self.follow()
         performance = _Performance(self._script, self._players, self._cast, image)
         with on_stage(performance.run):
             returned = self._twin(image)
         views = performance.views(returned)
-        records = [
-            self._completed(recorder.settle(performance.steps(call)), view)
-            for recorder, call, view in zip(self._of_views, self._script.views, views, strict=True)
-        ]
-        return [*views, self.packed(records)]
+        made = zip(self._of_views, self._script.views, self.form.starts, strict=True)
+        for recorder, call, starts in made:
+            recorder.write(performance.notes(call), row, starts)
+        return views
+
+    def follow(self) -> None:
+        """Look whether the object holds the pipelines that it held."""
+        for watch in self._cast.watches:
+            watch.check({})
 
     def _pipelines(self, call: int) -> tuple[int, ...]:
         """List the pipelines, by number, that an image goes through on the way to a view."""
@@ -148,9 +158,9 @@ class _Player:
 
     def __call__(self, given: Any) -> tuple[Any, list[Note]]:
         self.recorder.follow()
-        with logged() as steps:
+        with logged() as notes:
             view = self.pipeline(given)
-        return check_one_view(view, given, "The pipeline"), steps
+        return check_one_view(view, given, "The pipeline"), notes
 
 
 class _Performance:
@@ -161,7 +171,7 @@ class _Performance:
     ) -> None:
         self.script, self.players, self.cast, self.image = script, players, cast, image
         self.made: list[tuple[Any, Any, list[Note]]] = []
-        """Per call its view, the view's stamp, and its steps."""
+        """Per call its view, the view's stamp, and its notes."""
 
     def run(self, number: int, given: Any) -> Any:
         """Run a pipeline for the object.
@@ -176,10 +186,10 @@ class _Performance:
         if given is not (self.image if source is None else self.made[source][0]):
             raise self._other("that it gave a pipeline another image than it did then")
         if number in self.players:
-            view, steps = self.players[number](given)
+            view, notes = self.players[number](given)
         else:  # no view comes of it
-            view, steps = self.cast.pipelines[number](given), []
-        self.made.append((view, _stamp(view), steps))
+            view, notes = self.cast.pipelines[number](given), []
+        self.made.append((view, _stamp(view), notes))
         return view
 
     def views(self, returned: Any) -> list[Any]:
@@ -197,9 +207,9 @@ class _Performance:
                 raise self._other("views that its pipelines did not make, or not in this order")
         return listed
 
-    def steps(self, call: int) -> list[Note]:
-        """List all steps that led to a call's view."""
-        return [step for one in self.script.chain(call) for step in self.made[one][2]]
+    def notes(self, call: int) -> list[Note]:
+        """List the notes of all steps that led to a call's view."""
+        return [note for one in self.script.chain(call) for note in self.made[one][2]]
 
     def _other(self, found: str) -> PipelineError:
         name, views = type(self.cast.holder).__name__, len(self.script.views)
