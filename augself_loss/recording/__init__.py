@@ -13,6 +13,7 @@ read stands on the encoders.
   noted), ``twins`` (objects that note, beside the user's own), ``reported`` and ``foresee``
   (callables that say nothing of themselves).
 - Afterwards: ``scribes`` write the notes into ``rows`` of numbers, which records are shown by;
-  where a later step changes what an earlier one wrote, ``journal`` settles them first and ``frame``
-  says where the view lies; ``straight`` says where neither is needed.
+  ``forms`` says how: at once, or where a ``collate`` makes the batch. Where a later step changes
+  what an earlier one wrote, ``journal`` settles them first and ``frame`` says where the view lies;
+  ``straight`` says where neither is needed. ``packed`` is how records of several views travel.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from array import array
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
@@ -26,13 +25,12 @@ class Form(ABC, Generic[T]):
     """
 
     def __init__(self, identity: Row) -> None:
-        # Not as numbers: a mark among them may be no number that survives being read as one.
-        self._identity = identity.tobytes()
+        self._identity = identity
         self._blanks = Blanks[T]()
 
     def row(self) -> Row:
         """Make a row: the identity."""
-        return array("f", self._identity)
+        return self._identity[:]  # bit for bit: as a number, a mark might not survive
 
     def take(self) -> tuple[Row, T]:
         """Take a row, and what shows whatever is written into it."""

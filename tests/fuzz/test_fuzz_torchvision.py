@@ -16,6 +16,10 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from augself_loss import AugSelfError
+from augself_loss.parameters import Record
+from augself_loss.recording.collate import SettleAtCollate, collate_late
+from augself_loss.recording.journal import Journal
+from augself_loss.recording.multiview import MultiViewRecorder, from_bits
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
 sizes = st.integers(1, 12)
@@ -132,6 +136,7 @@ def check(transform: Any, image: Any, seed: int) -> None:
     assert torch.equal(plain_state[0], torch.get_rng_state())
     assert plain_state[1] == random.getstate()
     assert list(record) == list(recorder.layout)
+    check_rows(recorder, record, image, seed)
     batch = {}
     for name, entry in record.items():
         assert entry.shape == (recorder.layout[name].width,)
@@ -142,6 +147,24 @@ def check(transform: Any, image: Any, seed: int) -> None:
         encoder.check(batch)  # in the ranges that the encoder states
         target = encoder.difference(batch, batch)
         assert target.isfinite().all()
+
+
+def check_rows(recorder: TorchvisionRecorder, record: Record, image: Any, seed: int) -> None:
+    """Settle by the journal what was written as rows; make the record late, and packed."""
+    (_, notes), _ = outcome(recorder.noted, image, seed)
+    journal = Journal(recorder.layout, recorder._catalogue)
+    for scribe, drawn, given_image in notes:
+        journal.add(*scribe.told(drawn, given_image))
+    for name, columns in journal.settle().items():
+        assert record[name].equal(torch.tensor([float(value) for value in columns]))
+    (_, late), _ = outcome(SettleAtCollate(recorder), image, seed)
+    assert all(entry[0].equal(record[name]) for name, entry in collate_late([late]).items())
+    if record:
+        several = MultiViewRecorder([recorder, TorchvisionRecorder(v2.RandomInvert())])
+        row = outcome(several, image, seed)[0]
+        if row is not None:  # the second view refuses more images
+            first = from_bits(row[-1][0], several.layout)
+            assert all(first[name].equal(entry) for name, entry in record.items())
 
 
 @given(transform=pipelines(v2), image=images(), seed=st.integers(0, 99))

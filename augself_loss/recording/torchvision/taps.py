@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from PIL.Image import Image
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
@@ -98,13 +99,14 @@ def _v2_methods(cls: Any) -> dict[str, Any]:
     """Make what notes what a v2 transform draws; it draws only where it is applied."""
     name, draw, look = cls.__name__, getattr(cls, DRAW), getattr(cls, CHECK)
     looks = look is not getattr(v2.Transform, CHECK)  # which looks at nothing
+    own = not cls.__module__.startswith("torchvision.")  # might change what it drew
 
     def noting(self: Any, images: list[Any]) -> Any:
         image = seen_in(images, name)
         params = draw(self, images)
         notes = running.notes
         if notes is not None:
-            notes.append((self._augself_scribe, {**params}, image))
+            notes.append((self._augself_scribe, {**params} if own else params, image))
         return params
 
     def check(self: Any, parts: list[Any]) -> Any:
@@ -123,11 +125,12 @@ def _with_corners(noting: Any) -> Any:
         before = torch.get_rng_state()
         params = noting(self, images)
         if running.notes is not None:
-            _, noted, image = running.notes[-1]
+            scribe, drawn, image = running.notes[-1]
             (height, width), scale = image.size, self.distortion_scale
             with torch.random.fork_rng(devices=[]):
                 torch.set_rng_state(before)
-                noted["endpoints"] = v1.RandomPerspective.get_params(width, height, scale)[1]
+                _, ends = v1.RandomPerspective.get_params(width, height, scale)
+            running.notes[-1] = scribe, {**drawn, "endpoints": ends}, image
         return params
 
     return draw
@@ -161,10 +164,11 @@ def _v1_applied(cls: Any) -> dict[str, Any]:
     name, run = cls.__name__, cls.forward
 
     def forward(self: Any, img: Any) -> Any:
-        image = seen(img, name)
+        if not isinstance(img, Image):
+            seen(img, name)  # refuses what is none
         view = run(self, img)
         if view is not img and running.notes is not None:
-            running.notes.append((self._augself_scribe, {}, image))
+            running.notes.append((self._augself_scribe, {}, seen(img, name)))
         return view
 
     return {"forward": forward}
