@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -17,6 +18,9 @@ from augself_loss.parameters import Field, Range
 FACTORS = ("brightness", "contrast", "saturation", "hue")
 NO_ORDER = (0.0, 1.0, 2.0, 3.0)
 HUE = 3
+albumentations_factors = itemgetter(*FACTORS)
+torchvision_factors = itemgetter(*(f"{factor}_factor" for factor in FACTORS))
+"""What reads the factors that were drawn."""
 
 
 class ColorEncoder(RegressionEncoder):
@@ -114,25 +118,14 @@ class ColorEncoder(RegressionEncoder):
 
     @staticmethod
     def _place(row: Row, starts: Starts, params: Params, image: Image) -> None:
-        at = starts["color"]
-        # Of one channel saturation and hue change nothing.
-        for factor in FACTORS[:2] if image.channels == 1 else FACTORS:
-            value = params[factor + "_factor"]
-            if value is not None:
-                row[at] = value
-            at += 1
-        order, at = params["fn_idx"], starts["color_order"]
+        order = params["fn_idx"]
         # A tensor's elements one by one would be tensors too.
-        for operation in order.tolist() if isinstance(order, Tensor) else order:
-            row[at] = operation
-            at += 1
+        listed = order.tolist() if isinstance(order, Tensor) else order
+        put_jitter(row, starts, torchvision_factors(params), listed, image)
 
     @staticmethod
-    def _read_albumentations(step: Step) -> Mapping[str, Columns]:
-        factors = tuple(step.params[name] for name in FACTORS)
-        if step.channels == 1:  # saturation and hue change nothing there
-            factors = (*factors[:2], *ColorEncoder.identity[2:])
-        return {"color": factors, "color_order": tuple(step.params["order"])}
+    def _place_albumentations(row: Row, starts: Starts, params: Params, image: Image) -> None:
+        put_jitter(row, starts, albumentations_factors(params), params["order"], image)
 
     @staticmethod
     def _write_albumentations(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:  # noqa: ARG004
@@ -145,9 +138,25 @@ class ColorEncoder(RegressionEncoder):
 
     kornia = {"ColorJitter": _read_kornia}
     torchvision = {"ColorJitter": InPlace(_place, color=4, color_order=4)}
-    albumentations = {"ColorJitter": _read_albumentations}
+    albumentations = {"ColorJitter": InPlace(_place_albumentations, color=4, color_order=4)}
     albumentations_writers = {"ColorJitter": _write_albumentations}
     kornia_writers = {"ColorJitter": _write}
+
+
+def put_jitter(
+    row: Row, starts: Starts, factors: Columns, order: Sequence[Value], image: Image
+) -> None:
+    """Write factors into a row, those that were drawn, and in which order they were applied."""
+    at = starts["color"]
+    # Of one channel saturation and hue change nothing.
+    for factor in factors[:2] if image.channels == 1 else factors:
+        if factor is not None:
+            row[at] = factor
+        at += 1
+    at = starts["color_order"]
+    for operation in order:
+        row[at] = operation
+        at += 1
 
 
 def active_factors(step: Step) -> tuple[int, ...]:

@@ -164,14 +164,10 @@ class CropEncoder(RegressionEncoder):
 
     @staticmethod
     def _place(row: Row, starts: Starts, params: Params, image: Image) -> None:
-        top, left, (height, width) = params["top"], params["left"], image.size
+        top, left = params["top"], params["left"]
         if "padding" in params:  # v2's RandomCrop reports it as (left, top, right, bottom)
             top, left = top - params["padding"][1], left - params["padding"][0]
-        at = starts["crop"]
-        row[at] = top / height
-        row[at + 1] = left / width
-        row[at + 2] = params["height"] / height
-        row[at + 3] = params["width"] / width
+        put_box(row, starts["crop"], (top, left, params["height"], params["width"]), image)
 
     @staticmethod
     def _torchvision_centre(step: Step) -> Mapping[str, Columns]:
@@ -191,12 +187,13 @@ class CropEncoder(RegressionEncoder):
         return {"crop": (*box, 1 + (top + bottom) / height, 1 + (left + right) / width)}
 
     @staticmethod
-    def _albumentations_box(step: Step) -> Mapping[str, Columns]:
-        (height, width), (left, top, right, bottom) = step.size, step.params["crop_coords"]
-        pads = step.params.get("pad_params")  # it is padded first, and the box is the canvas's
-        pad_left, pad_top = (pads["pad_left"], pads["pad_top"]) if pads else (0, 0)
-        corner = ((top - pad_top) / height, (left - pad_left) / width)
-        return {"crop": (*corner, (bottom - top) / height, (right - left) / width)}
+    def _place_coords(row: Row, starts: Starts, params: Params, image: Image) -> None:
+        left, top, right, bottom = params["crop_coords"]
+        height, width = bottom - top, right - left
+        pads = params.get("pad_params")  # it is padded first, and the box is the canvas's
+        if pads:
+            top, left = top - pads["pad_top"], left - pads["pad_left"]
+        put_box(row, starts["crop"], (top, left, height, width), image)
 
     @staticmethod
     def _albumentations_pad(step: Step) -> Mapping[str, Columns]:
@@ -243,7 +240,7 @@ class CropEncoder(RegressionEncoder):
         "Pad": _torchvision_pad,
     }
     albumentations = {
-        **dict.fromkeys(ALBUMENTATIONS_CROPS, _albumentations_box),
+        **dict.fromkeys(ALBUMENTATIONS_CROPS, InPlace(_place_coords, crop=4)),
         "Pad": _albumentations_pad,
         "PadIfNeeded": _albumentations_pad,
     }
@@ -255,6 +252,11 @@ def fractions(box: Columns, size: tuple[Value, Value]) -> Columns:
     """Divide a box (top, left, height, width) in pixels by its image's height and width."""
     top, left, height, width = box
     return top / size[0], left / size[1], height / size[0], width / size[1]
+
+
+def put_box(row: Row, at: int, box: Columns, image: Image) -> None:
+    """Write a box in pixels into a row, as fractions of its image."""
+    (row[at], row[at + 1], row[at + 2], row[at + 3]) = fractions(box, image.size)
 
 
 def padding_sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:

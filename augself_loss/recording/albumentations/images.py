@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,15 @@ def seen(image: Any, name: str) -> Seen:
     Raises:
         ImageError: no NumPy image.
     """
-    white = WHITE.get(image.dtype) if isinstance(image, np.ndarray) else None
-    if white is None:
+    if not isinstance(image, np.ndarray) or image.dtype not in WHITE:
         check_image(image, f"'{name}'")
-    shape = image.shape
-    return Seen((shape[0], shape[1]), white or 1.0, shape[2] if len(shape) == 3 else 1)
+    return _seen_of(image.shape, image.dtype)
+
+
+@functools.lru_cache(maxsize=1024)  # every step asks, mostly for what another just asked for
+def _seen_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Seen:
+    channels = shape[2] if len(shape) == 3 else 1
+    return Seen((shape[0], shape[1]), WHITE.get(dtype, 1.0), channels)
 
 
 def check_image(image: Any, where: str) -> None:
