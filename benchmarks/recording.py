@@ -15,7 +15,9 @@ from torchvision import transforms as v1
 from torchvision.datasets import FakeData
 from torchvision.transforms import v2
 
+from augself_loss.recording.collate import SettleAtCollate
 from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
 Row = dict[str, Any]
@@ -27,7 +29,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
         yield _kornia(batch, size, quick=quick)
     for name, version in (("torchvision v2", v2), ("torchvision v1", v1)):
         for size in (32,) if quick else (32, 96, 224):
-            yield _loader(name, version, size, quick=quick)
+            yield from _loader(name, version, size, quick=quick)
     if find_spec("albumentations"):  # an optional extra
         for size in (32,) if quick else (32, 96, 224):
             yield _albumentations(size, quick=quick)
@@ -94,7 +96,7 @@ def _albumentations(size: int, *, quick: bool) -> Row:
     return _row(f"albumentations, image by image, {size} px", times, count)
 
 
-def _loader(name: str, version: Any, size: int, *, quick: bool) -> Row:
+def _loader(name: str, version: Any, size: int, *, quick: bool) -> Iterator[Row]:
     tail: list[Any] = [v1.ToTensor()] if version is v1 else []
     tail = tail or [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
     pipeline = version.Compose(
@@ -121,10 +123,24 @@ def _loader(name: str, version: Any, size: int, *, quick: bool) -> Row:
 
         return run
 
-    work = {"plain": epoch(pipeline), "recorded": epoch(TorchvisionRecorder(pipeline))}
-    return _row(
-        f"{name}, DataLoader, {size} px", side_by_side(work, budget=1 if quick else 12), count
-    )
+    recorder = TorchvisionRecorder(pipeline)
+    two, budget = MultiViewRecorder(recorder), 1 if quick else 30
+    for views, plain, recorded in ((1, pipeline, recorder), (2, _Twice(pipeline), two)):
+        work = {
+            "plain": epoch(plain),
+            "recorded": epoch(recorded),
+            "settled at collate": epoch(SettleAtCollate(recorded)),
+        }
+        times = side_by_side(work, budget=budget)
+        yield _row(f"{name}, DataLoader, {size} px, views: {views}", times, count)
+
+
+class _Twice:
+    def __init__(self, pipeline: Any) -> None:
+        self.pipeline = pipeline
+
+    def __call__(self, image: Any) -> list[Any]:
+        return [self.pipeline(image), self.pipeline(image)]
 
 
 class _Transformed(torch.utils.data.Dataset[Any]):
@@ -139,9 +155,11 @@ class _Transformed(torch.utils.data.Dataset[Any]):
 
 
 def _row(name: str, times: Any, images: int) -> Row:
-    return {
-        "pipeline": name,
-        "plain µs / image": 1e6 * times["plain"].median / images,
-        "recorded µs / image": 1e6 * times["recorded"].median / images,
-        "ratio": times["recorded"].over(times["plain"]),
-    }
+    plain = times["plain"]
+    row = {"pipeline": name, "plain µs / image": 1e6 * plain.median / images}
+    for way in [way for way in times if way != "plain"]:
+        low, high = times[way].quartiles(plain)
+        row[f"{way} µs / image"] = 1e6 * times[way].median / images
+        row["ratio" if way == "recorded" else f"{way}, ratio"] = times[way].over(plain)
+        row[f"{way}, quartiles"] = f"{low:.3f} to {high:.3f}"
+    return row

@@ -1,7 +1,7 @@
 """Records that stay rows of numbers until a DataLoader's collate makes the batch.
 
-To make tensors of an image's record takes longer than all the rest of recording it, and the collate
-then only stacks them. So where a ``DataLoader`` makes batches, they need not be made before.
+What a collate makes of the tensors of every image's record is a batch's, by copying them. Where a
+``DataLoader`` makes batches, they need not be made before.
 """
 
 from __future__ import annotations
