@@ -1,73 +1,36 @@
-"""Counts what a piece of work asks of a device: kernels, syncs, operations, bytes, peak memory."""
+"""Counts what a piece of work costs beside its time: operations, Python frames, flops, memory."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.distributed._tools.mem_tracker import MemTracker
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import augself_loss
 import augself_loss.adapters
 
 Mode: Any = TorchDispatchMode
-FREE = ("empty", "new_empty", "detach", "promote_types", "_unsafe_view", "resize")
-"""Operations that launch nothing."""
-SYNCS = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "unique")
-"""Operations whose result the host waits for."""
 OURS = tuple(
     str(Path(str(package.__file__)).parent) for package in (augself_loss, augself_loss.adapters)
 )
 """Folders of the library: what Python runs elsewhere is the host's."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What one call asks for, forward and backward together."""
-
-    kernels: int
-    syncs: int
-    flops: int
-    bytes: int
-
-
-class _Counter(Mode):  # type: ignore[misc]
-    def __init__(self) -> None:
-        super().__init__()
-        self.kernels = self.syncs = self.bytes = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        name = func.name().removeprefix("aten::").partition(".")[0]
-        aliases = [value.alias_info for value in func._schema.returns]
-        is_view = any(alias is not None and not alias.is_write for alias in aliases)
-        if not is_view and not name.startswith(FREE):
-            self.kernels += 1
-            self.syncs += name in SYNCS
-            tensors = [t for t in tree_leaves((args, kwargs, out)) if isinstance(t, Tensor)]
-            self.bytes += sum(t.numel() * t.element_size() for t in tensors)
-        return out
-
-
-def cost(run: Callable[[], object]) -> Cost:
-    """Count one call of ``run``; views and allocations launch nothing and are not counted."""
+def flops(run: Callable[[], object]) -> int:
+    """Count the multiplications and additions of one call's matrix products and convolutions."""
     run()
-    with _Counter() as counter:
+    with FlopCounterMode(display=False) as counter:
         run()
-    # Apart: it hooks every module, and heads that are hooked are called one by one.
-    with FlopCounterMode(display=False) as flops:
-        run()
-    return Cost(counter.kernels, counter.syncs, flops.get_total_flops(), counter.bytes)
+    return int(counter.get_total_flops())
 
 
 class _Operations(Mode):  # type: ignore[misc]

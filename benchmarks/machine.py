@@ -8,13 +8,16 @@ import platform
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 import torch
 
 
 def machine(threads: int) -> dict[str, str]:
     """Say what was measured on."""
-    packages = ("torch", "torchvision", "kornia", "augself-loss")
+    packages = ["torch", "torchvision", "kornia", "augself-loss"]
+    if find_spec("albumentations"):  # an optional extra
+        packages.append("albumentations")
     return {
         "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {threads} thread(s)",

@@ -11,12 +11,17 @@ TITLES = {
     "without",
     "half": "The term under bf16 autocast, beside the products: casts of the heads, normalization "
     "with ReLU",
-    "launches": "What an accelerator would be asked to do, forward and backward, batch 64, D = 512",
+    "launches": "What the term asks of an accelerator, forward and backward, batch 64, D = 512: "
+    "counted on meta; compiled, the kernels that the code for a CPU calls",
     "passing": "A record on its way, forward only: the library's Python frames and tensor "
     "operations, beside those of the pipeline and the network",
     "recording": "A pipeline with its recorder against the pipeline alone",
-    "step": "A whole training step (augmentation by Kornia, SimSiam, SGD) with crop and colour "
-    "against without",
+    "views": "Views a second by each way, two views of a batch in turn: BYOL's six augmentations",
+    "asked": "What a view asks of an accelerator: counted on meta, a batch of 256; compiled, "
+    "with the kernels that the code for a CPU calls",
+    "allocator": "Processes that only augment, by glibc's settings",
+    "step": "A whole training step (augmentation, SimSiam, SGD) by each way to views, without the "
+    "term and with crop and colour, against Kornia's without",
     "growth": "How the term's time grows, exponents of power laws: batch 256 (views: 64), D = 512, "
     "2 types, 2 views",
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
+import torch
 from torchvision.transforms import v2
 
 STRENGTHS = (0.4, 0.4, 0.4, 0.1)
@@ -28,7 +31,7 @@ def kornia_pipeline(size: int) -> K.AugmentationSequential:
     )
 
 
-def torchvision_pipeline(size: int) -> v2.Compose:
+def torchvision_pipeline(size: int, *tail: Any) -> v2.Compose:
     """Make torchvision's, for one image, or for a batch that shares one draw."""
     return v2.Compose(
         [
@@ -37,6 +40,31 @@ def torchvision_pipeline(size: int) -> v2.Compose:
             v2.RandomApply([v2.ColorJitter(*STRENGTHS)], p=0.8),
             v2.RandomGrayscale(p=0.2),
             v2.RandomApply([v2.GaussianBlur(blur_size(size), SIGMA)], p=0.5),
-            v2.RandomSolarize(0.5, p=0.2),
+            v2.RandomSolarize(128 if tail else 0.5, p=0.2),
+            *tail,
+        ]
+    )
+
+
+def torchvision_image_pipeline(size: int) -> v2.Compose:
+    """Make torchvision's for a PIL image, which becomes a tensor at last."""
+    return torchvision_pipeline(size, v2.ToImage(), v2.ToDtype(torch.float32, scale=True))
+
+
+def albumentations_pipeline(size: int) -> Any:
+    """Make albumentations', for one image of bytes, which becomes a tensor at last."""
+    import albumentations as A  # noqa: N812, PLC0415 - an optional extra
+
+    kernel = (blur_size(size),) * 2
+    return A.Compose(
+        [
+            A.RandomResizedCrop((size, size), scale=LEAST),
+            A.HorizontalFlip(),
+            A.ColorJitter(*STRENGTHS, p=0.8),
+            A.ToGray(p=0.2),
+            A.GaussianBlur(blur_limit=kernel, sigma_limit=SIGMA, p=0.5),
+            A.Solarize(threshold_range=(0.4, 0.6), p=0.2),
+            A.ToFloat(max_value=255),
+            A.ToTensorV2(),
         ]
     )

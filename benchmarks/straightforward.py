@@ -30,7 +30,7 @@ class Straightforward(nn.Module):
         both = torch.cat([torch.cat([y1, y2], dim=1), torch.cat([y2, y1], dim=1)])
         total = torch.zeros((), device=both.device)
         for name, head in self.heads.items():
-            target = host_target(name, w1, w2).to(both.device)
+            target = torch.cat([_target(name, w1, w2), _target(name, w2, w1)]).to(both.device)
             total = total + _loss(name, head(both).float(), target)
         return total
 
@@ -43,13 +43,8 @@ def _head(dim: int, hidden: int, width: int) -> nn.Sequential:
     )  # fmt: skip
 
 
-def host_target(name: str, w1: Record, w2: Record) -> Tensor:
-    """Build the targets of one type for both orders, on the host."""
-    return torch.cat([_target(name, w1, w2), _target(name, w2, w1)])
-
-
 def _target(name: str, w1: Record, w2: Record) -> Tensor:
-    """Build ω_diff(1→2) of one type."""
+    """Build ω_diff(1→2) of one type, on the host."""
     if name == "crop":
         (top1, left1, height1, width1), (top2, left2, height2, width2) = (
             w["crop"].cpu().unbind(1) for w in (w1, w2)

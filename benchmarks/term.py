@@ -10,10 +10,11 @@ from itertools import product
 from typing import Any
 
 import torch
-from counting import calls_compiled, cost, peak_memory
+from asked import asked
+from counting import calls_compiled, peak_memory
 from products import products
 from sampled import TYPES, record
-from straightforward import Straightforward, host_target
+from straightforward import Straightforward
 from timing import side_by_side
 from torch import Tensor, nn
 
@@ -60,25 +61,25 @@ def _row(dim: int, types: tuple[str, ...], batch: int, dtype: torch.dtype, budge
 
 
 def launches(*, quick: bool, dim: int = 512, batch: int = 64) -> Iterator[Row]:
-    """Count kernels and syncs of each way, as an accelerator would be given them."""
+    """Count what each way asks of a device; the compiled one by the kernels that its code calls."""
     del quick  # it is
-    with grouping(True):
-        for types in (TYPES[:2], TYPES):
-            theirs = cost(step_of(Straightforward(dim, types), batch, dim))
-            # Its targets are built on the host: an accelerator only sees a copy of each.
-            one, two = record(batch, 1), record(batch, 2)
-            on_host = cost(lambda: [host_target(name, one, two) for name in types])  # noqa: B023
-            kernels = theirs.kernels - on_host.kernels + len(types)
-            plain: Row = {"types": len(types), "way": "straightforward", "kernels": kernels}
-            yield {**plain, "of straightforward": 1.0}
-            ours = cost(step_of(loss_of(dim, types), batch, dim))
-            counted = {"kernels": ours.kernels, "syncs": ours.syncs}
-            yield {**plain, "way": "ours, heads grouped", **counted,
-                   "of straightforward": ours.kernels / kernels}  # fmt: skip
-            if has_compiler():
+    for types in (TYPES[:2], TYPES):
+        # Its targets are built on the host, where the records are that it is given.
+        theirs = asked(
+            step_of(Straightforward(dim, types), batch, dim, device="meta", records_on="cpu")
+        )
+        ours = asked(step_of(loss_of(dim, types), batch, dim, device="meta"))
+        for way, seen in (("straightforward", theirs), ("ours, heads grouped", ours)):
+            yield {
+                "types": len(types), "way": way, "launches": seen.launches,
+                "of straightforward": seen.launches / theirs.launches,
+                "copies to it": seen.copies, "waited for": seen.waits, "reads of it": seen.reads,
+            }  # fmt: skip
+        if has_compiler():
+            with grouping(True):
                 calls = calls_compiled(step_of(torch.compile(loss_of(dim, types)), batch, dim))
-                yield {**plain, "way": "ours, compiled", "kernels": calls,
-                       "of straightforward": calls / kernels}  # fmt: skip
+            yield {"types": len(types), "way": "ours, compiled", "launches": calls,
+                   "of straightforward": calls / theirs.launches}  # fmt: skip
 
 
 def has_compiler() -> bool:
@@ -109,6 +110,7 @@ def step_of(
     dtype: torch.dtype = torch.float32,
     *,
     device: torch.device | str = "cpu",
+    records_on: torch.device | str | None = None,
 ) -> Callable[[], Tensor]:
     """Prepare one forward and backward; gradients are made anew, as after ``zero_grad``.
 
@@ -118,6 +120,7 @@ def step_of(
         dim: width D of the features.
         dtype: of the features; bf16 under autocast.
         device: where features and records lie.
+        records_on: where records lie, if elsewhere.
 
     Returns:
         What runs it once, and returns the term.
@@ -128,9 +131,10 @@ def step_of(
     features = [
         torch.randn(batch, dim, dtype=dtype, device=at, requires_grad=True) for _ in range(2)
     ]
-    records = [moved(record(batch, seed), at) for seed in (1, 2)]
+    records = [moved(record(batch, seed), torch.device(records_on or device)) for seed in (1, 2)]
     parameters = [*getattr(module, "parameters", list)(), *features]
-    half = torch.autocast(at.type, dtype, enabled=dtype == torch.bfloat16)
+    lower = "cpu" if at.type == "meta" else at.type  # autocast does not know meta
+    half = torch.autocast(lower, dtype, enabled=dtype == torch.bfloat16)
 
     def run() -> Tensor:
         for p in parameters:

@@ -6,6 +6,9 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -46,28 +49,30 @@ def on_host() -> None:
 
 
 def side_by_side(
-    work: Mapping[str, Callable[[], object]],
+    work: Mapping[Name, Callable[[], object]],
     *,
     budget: float = 6.0,
     rounds: int = 60,
+    warm_up: int = 2,
     synchronize: Callable[[], object] = on_host,
-) -> dict[str, Timing]:
+) -> dict[Name, Timing]:
     """Run each in turn, again and again.
 
     Args:
         work: name → what to time, gradients and all included.
         budget: seconds for everything; at least five rounds are made.
         rounds: at most so many rounds.
+        warm_up: rounds before: caches, compilation, first allocations.
         synchronize: waits until the device has done what it was given; a call's time ends there.
 
     Returns:
         Name → timing.
     """
-    for _ in range(2):  # warm up: caches, compilation, first allocations
+    for _ in range(warm_up):
         for run in work.values():
             run()
     synchronize()
-    seconds: dict[str, list[float]] = {name: [] for name in work}
+    seconds: dict[Name, list[float]] = {name: [] for name in work}
     start = time.perf_counter()
     for number in range(rounds):
         if number >= 5 and time.perf_counter() - start > budget:
