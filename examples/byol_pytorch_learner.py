@@ -38,7 +38,7 @@ def main() -> None:
     net = SmallResNet(16)
     kind: Any = byol_pytorch.BYOL
     options = {"augment_fn": view, "hidden_layer": -1, "projection_hidden_size": 512}
-    recorder = MultiViewRecorder(KorniaRecorder(view), views=2)  # + AugSelf
+    recorder = MultiViewRecorder(KorniaRecorder(view, apply="fused"), views=2)  # + AugSelf
     weights = {"crop": 10.0, "color": 2.0}  # + AugSelf
     augself = AugSelfLoss(net.feature_dim, weights, encoders=recorder.encoders)  # + AugSelf
     kind, options["augment_fn"] = BYOL, None  # + AugSelf

@@ -76,7 +76,7 @@ def main() -> None:
         K.RandomGrayscale(p=0.2),
     )
     augment = MultiViewTransform([view, view])
-    augment = MultiViewRecorder(KorniaRecorder(view), views=2)  # + AugSelf
+    augment = MultiViewRecorder(KorniaRecorder(view, apply="fused"), views=2)  # + AugSelf
     model = SimCLR(augment)
     weights = {"crop": 10.0, "color": 2.0}  # + AugSelf
     dim = model.backbone.feature_dim  # + AugSelf

@@ -20,7 +20,7 @@ augment = K.AugmentationSequential(
 backbone = nn.Sequential(nn.Conv2d(3, 64, 8, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 predictor = nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 64))
 
-recorder = KorniaRecorder(augment)
+recorder = KorniaRecorder(augment, apply="fused")
 augself = AugSelfLoss(64, {"crop": 1.0, "color": 1.0}, encoders=recorder.encoders)
 modules = nn.ModuleList([backbone, predictor, augself])
 optimizer = torch.optim.SGD(modules.parameters(), lr=0.05, momentum=0.9)

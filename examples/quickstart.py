@@ -77,7 +77,7 @@ def train(name: str, pictures: Tensor, args: argparse.Namespace, report: Report)
     torch.manual_seed(args.seed)
     backbone = SmallResNet(args.width)
     base_loss = {"simsiam": SimSiam, "simclr": SimCLR}[args.method](backbone.feature_dim)
-    recorder = KorniaRecorder(augmentation())
+    recorder = KorniaRecorder(augmentation(), apply=args.apply)
     modules: list[nn.Module] = [backbone, base_loss]
     augself = None
     if name != args.method:
@@ -128,11 +128,15 @@ def extract(backbone: nn.Module, pictures: Tensor) -> Tensor:
 
 
 def evaluate(
-    run: Run, pictures: Tensor, held_out: Tensor, tasks: list[images.Labelled], seed: int
+    run: Run,
+    pictures: Tensor,
+    held_out: Tensor,
+    tasks: list[images.Labelled],
+    args: argparse.Namespace,
 ) -> None:
     """Read parameters from pairs of views (scored on held-out pictures), and labels of tasks."""
-    torch.manual_seed(seed + 1)
-    recorder = KorniaRecorder(augmentation())
+    torch.manual_seed(args.seed + 1)
+    recorder = KorniaRecorder(augmentation(), apply=args.apply)
     floats = torch.cat([pictures, held_out]).float() / 255
     (views1, record1), (views2, record2) = recorder(floats), recorder(floats)
     features1, features2 = extract(run.backbone, views1), extract(run.backbone, views2)
@@ -170,7 +174,7 @@ def train_and_evaluate(name: str, args: argparse.Namespace, reports: Any) -> Run
         pictures, tasks = pictures[:160], [task.first(200) for task in tasks]
     held_out, pictures = split(pictures)
     run = train(name, pictures, args, lambda *report: reports.put(report))
-    evaluate(run, pictures, held_out, tasks, args.seed)
+    evaluate(run, pictures, held_out, tasks, args)
     return run
 
 
@@ -263,6 +267,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=threads, help="of each of the two runs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("quickstart.png"))
+    applied = "who applies what Kornia drew: the library, several times faster, or Kornia"
+    parser.add_argument("--apply", choices=("fused", "kornia"), default="fused", help=applied)
     parser.add_argument("--smoke", action="store_true", help="a few steps only, to test the script")
     return parser.parse_args()
 

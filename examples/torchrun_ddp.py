@@ -61,7 +61,7 @@ class Model(nn.Module):
             K.RandomGrayscale(p=0.2),
         )
         self.augment: Any = lambda pictures: [view(pictures), view(pictures)]
-        self.augment = MultiViewRecorder(KorniaRecorder(view), views=2)  # + AugSelf
+        self.augment = MultiViewRecorder(KorniaRecorder(view, apply="fused"), views=2)  # + AugSelf
         self.backbone = SmallResNet(16)
         dim = self.backbone.feature_dim
         self.simsiam = SimSiam(dim, 256)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
@@ -71,13 +71,21 @@ class SeededViews:
         augmentation: the pipeline of both views.
         view: their side in pixels.
         seed: of the run; a step and a process draw by it and their own numbers.
+        apply: who applies what was drawn, as ``KorniaRecorder`` has it.
 
     Attributes:
         recorder: the library's recorder that makes the views.
     """
 
-    def __init__(self, augmentation: Augmentation, view: int, seed: int) -> None:
-        self.recorder = MultiViewRecorder(KorniaRecorder(pipeline(augmentation, view)), views=2)
+    def __init__(
+        self,
+        augmentation: Augmentation,
+        view: int,
+        seed: int,
+        apply: Literal["kornia", "fused"] = "kornia",
+    ) -> None:
+        recorder = KorniaRecorder(pipeline(augmentation, view), apply=apply)
+        self.recorder = MultiViewRecorder(recorder, views=2)
         self.seed = seed
 
     @torch.no_grad()

@@ -32,7 +32,7 @@ class Method(pl.LightningModule):
         super().__init__()
         self.config = config
         self.backbone: Backbone = backbone(config.network, config.width, config.feature_dim)
-        self.views = SeededViews(config.augmentation, config.view, config.seed)
+        self.views = SeededViews(config.augmentation, config.view, config.seed, config.apply)
         self.build(self.backbone.feature_dim, classes)
 
     @abstractmethod

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 pytest.importorskip("kornia")
 
 from transfer import recipes
-from transfer.augmentations import pipeline
+from transfer.augmentations import SeededViews, pipeline
 from transfer.config import METHODS
 
 from augself_loss.recording.kornia import KorniaRecorder
@@ -54,6 +55,21 @@ def test_overridden_weights_leave_the_plain_arm_plain() -> None:
     )
     assert (plain.types, augself.types) == ({}, {"crop": 5.0})
     assert plain.epochs == augself.epochs == 2
+
+
+def test_who_applies_the_augmentation_is_told_where_it_is_not_kornia() -> None:
+    before = recipes.configure("pack", "simclr", 0, augself=True)
+    fused = recipes.configure("pack", "simclr", 0, augself=True, overrides={"apply": "fused"})
+    assert "apply" not in before.as_dict(), "runs from before there was a choice go on"
+    assert {**before.as_dict(), "apply": "fused"} == fused.as_dict()
+    pictures = torch.randint(0, 256, (8, 3, 40, 40), dtype=torch.uint8)
+    one, other = (
+        SeededViews(config.augmentation, config.view, config.seed, config.apply)(pictures, 3)
+        for config in (before, fused)
+    )
+    assert torch.equal(one[-1], other[-1]), "their records are the same"
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
