@@ -40,3 +40,16 @@ def test_what_is_installed_holds_the_adapters_themselves() -> None:
     installed = files["augself_loss/adapters/__init__.py"].locate()
     original = ROOT / "adapters" / "__init__.py"
     assert Path(str(installed)).read_bytes() == original.read_bytes()
+
+
+def test_a_wheel_holds_every_package() -> None:
+    tomllib = pytest.importorskip("tomllib")  # of Python 3.11
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    ours = {"augself_loss": "augself_loss", "adapters": "augself_loss.adapters"}
+    found = [
+        ".".join([name, *init.parent.relative_to(ROOT / folder).parts])
+        for folder, name in ours.items()
+        for init in (ROOT / folder).rglob("__init__.py")
+    ]
+    # In a checkout the package's own folder of adapters only points to them.
+    assert sorted(built) == sorted({*found})
