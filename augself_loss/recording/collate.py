@@ -6,7 +6,7 @@ What a collate makes of the tensors of every image's record is a batch's, by cop
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -21,10 +21,13 @@ from augself_loss.recording.rows import Row
 class WritesRows(Recorded, Protocol):
     """A recorder that makes views image by image, and writes rows."""
 
-    form: Form[Any] | None
+    @property
+    def form(self) -> Form[Any] | None:
+        """What its rows are shown as, if it writes any."""
 
-    def fill(self, row: Row, *image: Any) -> Any:
-        """Make the views, and write their records into a row."""
+    @property
+    def fill(self) -> Callable[..., Any]:
+        """Row and image → the views, their records written into the row."""
 
 
 class LateRecord:
