@@ -35,11 +35,10 @@ def test_a_form_is_compiled(smooth: Images) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [32, 64])
-def test_a_pipeline_is_compiled(size: int, smooth: Images) -> None:
+def test_a_pipeline_is_compiled(smooth: Images) -> None:
     def build() -> nn.Module:
         return K.AugmentationSequential(
-            K.RandomResizedCrop((size, size), scale=(0.2, 1.0)),
+            K.RandomResizedCrop((64, 64), scale=(0.2, 1.0)),
             K.RandomHorizontalFlip(),
             K.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8),
             K.RandomGrayscale(p=0.2),
@@ -56,7 +55,7 @@ def test_a_pipeline_is_compiled(size: int, smooth: Images) -> None:
     "build",
     [
         lambda: K.ColorJitter(0.4, p=1.0),
-        lambda: K.ColorJitter(0.0, 0.3, 0.0, 0.5, p=0.3),
+        lambda: K.ColorJitter(0.0, 0.3, 0.0, 0.0, p=0.3),
         lambda: K.ColorJitter(0.3, 0.3, 0.3, 0.1, p=0.8, order=(3, 1)),
         lambda: K.RandomGaussianBlur((3, 7), (0.1, 2.0), p=1.0),
         lambda: K.RandomVerticalFlip(p=0.5),
