@@ -35,6 +35,12 @@ def on(device: torch.device, value: Any) -> Any:
     return (value.detach() if value.requires_grad else value).to(device, non_blocking=True)
 
 
+def run(module: Any, images: Tensor, params: Any) -> Tensor:
+    """Run a module of Kornia's with parameters in its form, or let it draw them."""
+    views: Tensor = module(images) if params is None else module(images, params=params)
+    return views
+
+
 def size_of(params: Mapping[str, Any]) -> tuple[int, int]:
     """Height and width of the image that a step was given; Kornia counts a crop's padding in."""
     height, width = params["forward_input_shape"].tolist()[-2:]

@@ -24,7 +24,7 @@ from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
 from augself_loss.recording.kornia.fused.walk import FusedPipeline
 from augself_loss.recording.kornia.images import ImageCheck, needs_colour
-from augself_loss.recording.kornia.params import all_rows, check_canvas, device_of, on, size_of
+from augself_loss.recording.kornia.params import all_rows, check_canvas, device_of, on, run, size_of
 from augself_loss.recording.kornia.replay import Replayed, ReplayKind, replay
 from augself_loss.recording.kornia.replay_moved import replay_boxes, replay_masks
 from augself_loss.recording.kornia.sizes import check_sizes, keeps_size
@@ -225,7 +225,7 @@ class KorniaRecorder:
         """Run a part of the pipeline as its views are made, with parameters in Kornia's form."""
         if self._fused is not None:
             return self._fused(module, images, params)[0]
-        return module(images) if params is None else module(images, params=params)  # type: ignore[no-any-return]
+        return run(module, images, params)
 
     @property
     def fused(self) -> dict[str, str]:

@@ -38,7 +38,12 @@ class Jitter(RowWise):
 
     @override
     def columns(self, drawn: Drawn) -> dict[str, Tensor]:
-        """List factor and kind of every step in the order drawn, and of those before contrast."""
+        """List the factor of every step in the order drawn."""
+        return {"factors": torch.stack([_factor(drawn, step) for step in _order(drawn)], 1)}
+
+    @override
+    def graph_columns(self, drawn: Drawn) -> dict[str, Tensor]:
+        """List factor and kind of every step, and of those before contrast."""
         steps = [_Step.of(drawn, step) for step in _order(drawn)]
         factors = torch.stack([step.factor for step in steps], 1)
         kinds = [step.kind for step in steps]
@@ -122,7 +127,13 @@ class _Step(NamedTuple):
         factor: Tensor = drawn.params[FACTORS[step]]
         if not _acts(factor, NEUTRAL[step]):
             return cls(BRIGHTNESS, torch.ones_like(factor))
-        return cls(step, (6.0 * factor).remainder(6.0) if step == HUE else factor)
+        return cls(step, _factor(drawn, step))
+
+
+def _factor(drawn: Drawn, step: int) -> Tensor:
+    """Read a step's factor; of hue in sixths of the circle, in [0, 6)."""
+    factor: Tensor = drawn.params[FACTORS[step]]
+    return (6.0 * factor).remainder(6.0) if step == HUE else factor
 
 
 def _acts(factor: Tensor, neutral: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -12,7 +13,10 @@ from torch import Tensor
 
 
 @functools.cache
-def compiled(function: Callable[..., Any], use: object = None) -> Callable[..., Any]:
+def compiled(
+    function: Callable[..., Any],
+    use: object = None,  # noqa: ARG001 - a part of the cache's key
+) -> Callable[..., Any]:
     """Compile a function.
 
     Args:
@@ -24,12 +28,11 @@ def compiled(function: Callable[..., Any], use: object = None) -> Callable[..., 
     """
     assert isinstance(function, FunctionType)
     # A code object may hold so many graphs only: each use has a copy of its own.
-    code = function.__code__.replace(co_name=f"{function.__name__}_{len(_uses)}")
-    _uses.append(use)
+    code = function.__code__.replace(co_name=f"{function.__name__}_{next(_numbers)}")
     return torch.compile(FunctionType(code, function.__globals__, code.co_name))
 
 
-_uses: list[object] = []
+_numbers = itertools.count()
 
 
 @functools.cache

@@ -11,14 +11,21 @@ from torch import Tensor
 from typing_extensions import override
 
 from augself_loss.recording.kornia.fused.compiled import compiled
-from augself_loss.recording.kornia.fused.operation import Drawn, Form, Operation, Prepared, gate_of
+from augself_loss.recording.kornia.fused.operation import (
+    Drawn,
+    Form,
+    Prepared,
+    ToSize,
+    gate_of,
+    size_of,
+)
 from augself_loss.recording.kornia.fused.products import by_matrix
 
 FLIPS = {"RandomVerticalFlip": 0, "RandomHorizontalFlip": 1}
 """Flips by class name → whether they turn rows or columns around."""
 
 
-class Crop(Operation):
+class Crop(ToSize):
     """``RandomResizedCrop`` by slices, and the flips after it.
 
     Weights are those of ``F.interpolate``: a place is counted from the crop's own corner, where
@@ -46,15 +53,9 @@ class Crop(Operation):
         return len(set(names)) == len(names) and {*names} <= {*FLIPS} and len(devices) == 1
 
     @override
-    def size(self, group: Sequence[Drawn], size: tuple[int, int]) -> tuple[int, int]:
-        """The size asked for."""
-        height, width = group[0].module.flags["size"]
-        return height, width
-
-    @override
     def prepare(self, group: Sequence[Drawn], images: Form) -> Prepared:
         """Say where the crops lie, and which are flipped."""
-        size = self.size(group, (0, 0))
+        size = size_of(group)
         aligned = bool(group[0].module.flags["align_corners"])
         start, length = _spans(group[0].params["src"], images.shape[-2:])
         turned: list[Tensor | None] = [None, None]
@@ -109,10 +110,9 @@ def _places(
     """List what places are computed from, each ``(2, B, 1)``: of rows, and of columns."""
     steps, shifts = [], []
     for pixels, count, turn in zip(length, size, turned, strict=True):
+        # One output pixel lies at the crop's first, whatever the step.
         distances = (pixels - 1, max(count - 1, 1)) if aligned else (pixels, count)
-        steps.append(
-            distances[0].float() / distances[1] if count > 1 or not aligned else 0.0 * pixels
-        )
+        steps.append(distances[0].float() / distances[1])
         shifts.append(torch.zeros_like(steps[-1]) if turn is None else turn * float(count - 1))
     places = {"step": torch.stack(steps), "shift": torch.stack(shifts)}
     places |= {"start": start, "end": start + length - 1}

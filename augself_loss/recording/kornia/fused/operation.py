@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 
 class Drawn(NamedTuple):
@@ -118,6 +119,21 @@ class Operation(ABC):
     @abstractmethod
     def apply(self, images: Tensor, prepared: Prepared) -> Tensor:
         """Work on images, which may be written into."""
+
+
+class ToSize(Operation):
+    """An operation that makes images of the size in its module's flags."""
+
+    @override
+    def size(self, group: Sequence[Drawn], size: tuple[int, int]) -> tuple[int, int]:
+        """The size asked for."""
+        return size_of(group)
+
+
+def size_of(group: Sequence[Drawn]) -> tuple[int, int]:
+    """Height and width that a group's first module is asked for."""
+    height, width = group[0].module.flags["size"]
+    return int(height), int(width)
 
 
 def gate_of(drawn: Drawn) -> Tensor | None:

@@ -37,6 +37,10 @@ class RowWise(Operation):
         """List the parameters of every row, each ``(B, …)``."""
         return {}
 
+    def graph_columns(self, drawn: Drawn) -> dict[str, Tensor]:
+        """List the parameters that a graph reads, if it reads others."""
+        return self.columns(drawn)
+
     def known(self, drawn: Drawn) -> tuple[Any, ...]:  # noqa: ARG002
         """Say what the host knows, and ``in_place`` makes use of."""
         return ()
@@ -59,8 +63,11 @@ class RowWise(Operation):
     def prepare(self, group: Sequence[Drawn], images: Form) -> Prepared:
         """List columns, of the changed rows only where these are few enough."""
         (drawn,) = group
-        columns, gate = self.columns(drawn), gate_of(drawn)
-        known = self.variant(drawn) if images.by_graph else self.known(drawn)
+        gate = gate_of(drawn)
+        if images.by_graph:
+            columns, known = self.graph_columns(drawn), self.variant(drawn)
+        else:
+            columns, known = self.columns(drawn), self.known(drawn)
         prepared = Prepared(columns, known=known, by_graph=images.by_graph)
         most = images.by_graph and self.by_where and drawn.module.p >= EVERY_ROW
         if gate is None or most or gate.device.type != "cpu":
@@ -100,9 +107,7 @@ class RowWise(Operation):
             changed = compiled(_all, work)(work, images, columns)
         else:
             any_number([rows, *columns.values()])
-            changed = compiled(_selected, work)(work, images, rows, columns)
-            images.index_copy_(0, rows, changed)
-            return images
+            changed = put(images, compiled(_selected, work)(work, images, rows, columns), prepared)
         return changed
 
 

@@ -11,7 +11,15 @@ from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
-from augself_loss.recording.kornia.fused.operation import Drawn, Form, Operation, Prepared, gate_of
+from augself_loss.recording.kornia.fused.operation import (
+    Drawn,
+    Form,
+    Operation,
+    Prepared,
+    ToSize,
+    gate_of,
+    size_of,
+)
 from augself_loss.recording.kornia.fused.row_wise import RowWise, Work
 
 
@@ -84,16 +92,6 @@ class Solarize(RowWise):
         """Invert what is not below the threshold."""
         return _solarized
 
-    @override
-    def in_place(
-        self, images: Tensor, columns: Mapping[str, Tensor], known: tuple[Any, ...]
-    ) -> Tensor:
-        """Invert, writing into the images."""
-        images.clamp_(0.0, 1.0)
-        if "additions" in columns:
-            images.add_(_per_row(columns["additions"])).clamp_(0.0, 1.0)
-        return torch.where(images < _per_row(columns["thresholds"]), images, 1.0 - images)
-
 
 class Normalize(Operation):
     """``Normalize``."""
@@ -118,7 +116,7 @@ class Normalize(Operation):
         return images.sub_(prepared.columns["mean"]).div_(prepared.columns["std"])
 
 
-class MiddleCrop(Operation):
+class MiddleCrop(ToSize):
     """``CenterCrop`` by a slice."""
 
     @override
@@ -131,15 +129,9 @@ class MiddleCrop(Operation):
         return None if module.p_batch == 1 else "a probability below 1 is not"
 
     @override
-    def size(self, group: Sequence[Drawn], size: tuple[int, int]) -> tuple[int, int]:
-        """The size asked for."""
-        height, width = group[0].module.flags["size"]
-        return height, width
-
-    @override
     def prepare(self, group: Sequence[Drawn], images: Form) -> Prepared:
         """Remember the size."""
-        return Prepared(known=self.size(group, (0, 0)))
+        return Prepared(known=size_of(group))
 
     @override
     def apply(self, images: Tensor, prepared: Prepared) -> Tensor:
@@ -149,7 +141,7 @@ class MiddleCrop(Operation):
         return images[..., top : top + height, left : left + width]
 
 
-class Sized(Operation):
+class Sized(ToSize):
     """``Resize`` to a fixed size."""
 
     makes_new = True
@@ -169,17 +161,11 @@ class Sized(Operation):
         return None if module.p_batch == 1 else "a probability below 1 is not"
 
     @override
-    def size(self, group: Sequence[Drawn], size: tuple[int, int]) -> tuple[int, int]:
-        """The size asked for."""
-        height, width = group[0].module.flags["size"]
-        return int(height), int(width)
-
-    @override
     def prepare(self, group: Sequence[Drawn], images: Form) -> Prepared:
         """Remember how."""
         flags = group[0].module.flags
         way = self.ways[flags["resample"]]
-        return Prepared(known=(self.size(group, (0, 0)), way, flags["align_corners"]))
+        return Prepared(known=(size_of(group), way, flags["align_corners"]))
 
     @override
     def apply(self, images: Tensor, prepared: Prepared) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from augself_loss.recording.kornia.fused.apply import Passenger, applied
 from augself_loss.recording.kornia.fused.choose import form_of
 from augself_loss.recording.kornia.fused.operation import Drawn, Form
-from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS, run
 from augself_loss.recording.kornia.wiring import Wiring
 
 FUSED = "fused"
@@ -62,11 +62,11 @@ class FusedPipeline:
             PipelineError: on the first batch a form disagrees with Kornia.
         """
         if ONLY_APPLIED_ROWS:
-            views = pipeline(images) if params is None else pipeline(images, params=params)
+            views = run(pipeline, images, params)
             return views, (passenger or _nobody)(views).to(images.device, non_blocking=True)
-        run = _Run(self, images)
-        run.walk(pipeline, params)
-        views, carried = run.flush(passenger or _nobody)
+        batch = _Run(self, images)
+        batch.walk(pipeline, params)
+        views, carried = batch.flush(passenger or _nobody)
         self.agreed = self.agreed or not images.is_meta
         return views, carried
 
@@ -147,10 +147,8 @@ class _Run:
             options = (getattr(within, "extra_args", None) or {}).get(DataKey.INPUT)
             item = ParamItem("", params)
             self.images = InputSequentialOps.transform(self.images, module, item, options)
-        elif params is None:
-            self.images = module(self.images)
         else:
-            self.images = module(self.images, params=params)
+            self.images = run(module, self.images, params)
         self.form = Form.of(self.images)
 
     def flush(self, passenger: Passenger) -> tuple[Tensor, Tensor]:
