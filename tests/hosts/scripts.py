@@ -6,6 +6,8 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 Printing = Callable[..., str]
 """Runs a script with its arguments in the folder ``cwd``; returns what it printed."""
 
@@ -48,9 +50,11 @@ def check_logged(name: str, loss: str, folder: Path, run: Printing) -> None:
     for term in ("augself/crop", "augself/color"):
         assert term in printed
         assert term not in plainly_printed
-    # The same weights, batches and views, so the same loss to the last bit, until the heads learn.
+    # The same weights, batches and views, so the same loss, until the heads learn: to the last bit
+    # where the views are, and fused views equal Kornia's to the 1e-5 that their form promises.
     assert len(alone) == len(augself) >= 2
-    assert alone[0] == augself[0]
+    fused = 'apply="fused"' in script.read_text()
+    assert float(augself[0]) == pytest.approx(float(alone[0]), rel=1e-5 if fused else 0, abs=0)
     assert alone[1] != augself[1]
 
 
