@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.errors import LossError, missing_extra
+from augself_loss.hosting.depth_taps import Taps, renamed
 from augself_loss.hosting.term import Term
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Record
@@ -40,6 +41,8 @@ class BYOL(Host):  # type: ignore[misc]
         recorder: makes the two views of a batch of images ``(B, C, H, W)`` and notes how, in the
             place of ``augment_fn`` and ``augment_fn2``: ``MultiViewRecorder(KorniaRecorder(...))``.
         hidden_layer: name, or index among the children, of the layer whose output is projected.
+        taps: where a term of several depths reads: depth → name of a submodule of ``net``. Default:
+            the hidden layer.
         **options: what else ``byol_pytorch.BYOL`` takes.
 
     Attributes:
@@ -74,6 +77,7 @@ class BYOL(Host):  # type: ignore[misc]
         augself: AugSelfLoss | None = None,
         recorder: MultiViewRecorder | None = None,
         hidden_layer: str | int = -2,
+        taps: Taps | None = None,
         **options: Any,
     ) -> None:
         kept = None if augself is None and recorder is None else _kept(augself, recorder, options)
@@ -83,8 +87,10 @@ class BYOL(Host):  # type: ignore[misc]
         super().__init__(net, image_size, hidden_layer=hidden_layer, **options)
         self._kept = kept
         if kept is not None and augself is not None:
-            taps = _tap(net, hidden_layer)
-            self.augself_step = Term.beside(self, augself, kept.recorder, taps, "all", count=2)
+            names: Taps = _tap(net, hidden_layer)
+            if taps is not None:
+                names = renamed(taps, lambda name: f"net.{name}")
+            self.augself_step = Term.beside(self, augself, kept.recorder, names, "all", count=2)
             self.augself: Any = augself
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:

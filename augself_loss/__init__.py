@@ -48,7 +48,7 @@ from augself_loss.heads_watch import HeadsUnchangedWarning
 from augself_loss.lambdas import LoadedWeightsWarning
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Field, Layout, Record, identity_record, pack, unpack
-from augself_loss.views import Patches
+from augself_loss.pooling import Grid, Patches
 from augself_loss.wrapper import WithAugSelf, with_augself
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ __all__ = [
     "FlipEncoder",
     "GammaEncoder",
     "GrayscaleEncoder",
+    "Grid",
     "HeadsUnchangedWarning",
     "ImageError",
     "InvertEncoder",

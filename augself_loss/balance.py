@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from augself_loss.errors import FeatureError, LossError
+from augself_loss.views import Features, tensors_in
 
 
 def gradient_ratios(
-    base: Tensor, terms: Mapping[str, Tensor], features: Sequence[Tensor]
+    base: Tensor, terms: Mapping[str, Tensor], features: Sequence[Features]
 ) -> dict[str, float]:
     """Compare each term's gradient at the features with that of the base loss.
 
@@ -23,8 +24,8 @@ def gradient_ratios(
     Args:
         base: your own loss, a scalar with its graph.
         terms: type name → L_a, unweighted, with their graph: ``Output.terms``.
-        features: what both were computed from, ``(B, D)`` each. Detached ones, such as a momentum
-            encoder's, do not count.
+        features: what both were computed from, ``(B, D)`` each, or dicts of several depths.
+            Detached ones, such as a momentum encoder's, do not count.
 
     Returns:
         Type name → ‖∂L_a/∂f‖ / ‖∂L_base/∂f‖, over all features together. The gradients of
@@ -45,7 +46,7 @@ def gradient_ratios(
         >>> list(ratios)
         ['flip']
     """
-    trained = [f for f in features if isinstance(f, Tensor) and f.requires_grad]
+    trained = [f for f in tensors_in(features) if f.requires_grad]
     if not trained:
         raise FeatureError(
             "gradient_ratios expected the features that the losses were computed from, found none "

@@ -81,12 +81,16 @@ def check_types(types: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]
     return wanted
 
 
-def check_features(
-    features: Sequence[Tensor], feature_dim: int, heads: nn.ModuleDict, *, training: bool
-) -> None:
-    """Refuse features of the wrong rank, width, dtype, batch size or device."""
+def check_features(features: Sequence[Tensor], feature_dim: int, name: str = "features{}") -> None:
+    """Refuse features of the wrong rank, width, dtype, batch size or device.
+
+    Args:
+        features: one per view.
+        feature_dim: width D.
+        name: what to call a view's, for its number.
+    """
     for number, view in enumerate(features, start=1):
-        where = f"features{number}"
+        where = name.format(number)
         if not isinstance(view, Tensor):
             raise FeatureError(f"{where} expected a tensor (B, D), found {type(view).__name__}.")
         if not is_dense_float(view):
@@ -106,19 +110,18 @@ def check_features(
             )
         if view.shape[0] != features[0].shape[0]:
             raise FeatureError(
-                "features1 and "
+                f"{name.format(1)} and "
                 f"{where} must have the same batch size, found {features[0].shape[0]} and "
                 f"{view.shape[0]}."
             )
         if view.device != features[0].device:
             raise FeatureError(
-                "features1 and "
+                f"{name.format(1)} and "
                 f"{where} must lie on one device, found {features[0].device} and {view.device}."
             )
-    _check_fit(features[0], heads, training)
 
 
-def _check_fit(features: Tensor, heads: nn.ModuleDict, training: bool) -> None:
+def check_fit(features: Tensor, heads: nn.ModuleDict, *, training: bool) -> None:
     """Refuse a batch too small for the heads' norms, and features that lie elsewhere than heads."""
     if features.shape[0] == 0:
         raise FeatureError("Expected at least one sample, found an empty batch.")

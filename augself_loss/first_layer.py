@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+Columns: TypeAlias = tuple[tuple[int, int], ...]
+"""Spans (start, stop) of a view's features: what one type's head is given."""
 
 
 class FirstLayer:
@@ -63,6 +68,63 @@ class FirstLayer:
             torch.cat([lefts[self.place_left[i]] for i in self.lefts]),
             torch.cat([rights[self.place_right[j]] for j in self.rights]),
         )
+
+
+class FirstLayers:
+    """Computes the first layers of several types, those that read the same columns on one product.
+
+    Args:
+        features: per view, ``(B, D)``.
+        pairs: ordered pairs (i, j) of views.
+        columns: type name → the columns that it reads; a type left out reads all.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[Tensor],
+        pairs: Sequence[tuple[int, int]],
+        columns: Mapping[str, Columns],
+    ) -> None:
+        self._features, self._pairs, self._columns = features, pairs, columns
+        self._made: dict[Columns | None, FirstLayer] = {}
+
+    def of(self, name: str) -> FirstLayer:
+        """Return a type's."""
+        columns = self._columns.get(name)
+        if columns not in self._made:
+            features = [taken(view, columns) for view in self._features]
+            self._made[columns] = FirstLayer(features, self._pairs)
+        return self._made[columns]
+
+    def in_order(self, names: Sequence[str]) -> list[str]:
+        """Bring types that read the same columns next to each other."""
+        read = [self._columns.get(name) for name in names]
+        return sorted(names, key=lambda name: read.index(self._columns.get(name)))
+
+    def side_by_side(self, names: Sequence[str], weights: Sequence[Tensor]) -> Tensor:
+        """Multiply with several types' weights.
+
+        Args:
+            names: the types, see :meth:`in_order`.
+            weights: W of each, ``(outputs, 2D)``.
+
+        Returns:
+            ``(pairs · B, outputs of all types)``.
+        """
+        given = zip(names, weights, strict=True)
+        products = []
+        for _, run in groupby(given, key=lambda pair: self._columns.get(pair[0])):
+            listed = list(run)
+            products.append(self.of(listed[0][0])(torch.cat([weight for _, weight in listed])))
+        return products[0] if len(products) == 1 else torch.cat(products, dim=1)
+
+
+def taken(features: Tensor, columns: Columns | None) -> Tensor:
+    """Take columns of features ``(B, D)``; ``None`` takes all."""
+    if columns is None:
+        return features
+    spans = [features[:, start:stop] for start, stop in columns]
+    return spans[0] if len(spans) == 1 else torch.cat(spans, dim=1)
 
 
 def fitted(features: Tensor, dtype: torch.dtype) -> Tensor:

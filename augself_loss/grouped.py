@@ -30,7 +30,7 @@ def alike(heads: Sequence[Head]) -> bool:
 
 
 def _settings(head: Head) -> tuple[Any, ...]:
-    """List what heads must share to be evaluated as one."""
+    """List what heads must share to be evaluated as one; the features' width may differ."""
     layers: Any = head._modules.values()
     first, norm1, _, second, norm2, _, last = layers
     norms = [(n.training, n.momentum, n.eps, n._buffers["running_mean"] is None) for n in
@@ -38,24 +38,24 @@ def _settings(head: Head) -> tuple[Any, ...]:
     weights: list[Any] = [held(layer, "weight") for layer in (first, second, norm1, last)]
     dtypes = [weight.dtype for weight in weights]
     wide, deep, _, out = weights
-    return (*norms, *dtypes, wide.shape, deep.shape, out.shape[1], wide.device)
+    return (*norms, *dtypes, wide.shape[0], deep.shape, out.shape[1], wide.device)
 
 
-def grouped(heads: Sequence[Head], first: Callable[[Tensor], Tensor]) -> list[Tensor]:
+def grouped(heads: Sequence[Head], first: Callable[[Sequence[Tensor]], Tensor]) -> list[Tensor]:
     """Evaluate several heads of equal depth and hidden width.
 
     Their parameters stay theirs: they are concatenated for the products.
 
     Args:
         heads: T heads.
-        first: multiplies the features with a first layer's weight.
+        first: multiplies the features with the first layers' weights, side by side.
 
     Returns:
         Per head, its raw output ``(rows, width)``.
     """
     count, hidden = len(heads), heads[0][SECOND].out_features
     norms = Norms(heads)
-    x = first(torch.cat([head[0].weight for head in heads]))
+    x = first([head[0].weight for head in heads])
     x = functional.relu_(norms(x, FIRST_NORM))
     second = torch.stack([head[SECOND].weight for head in heads])
     x = torch.bmm(_by_head(x, count), second.mT).transpose(0, 1).reshape(-1, count * hidden)

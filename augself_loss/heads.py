@@ -1,19 +1,19 @@
-"""The heads φ_a: one small MLP per augmentation type."""
+"""The heads φ_a of several augmentation types, evaluated side by side."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from augself_loss.errors import LossError
-from augself_loss.first_layer import FirstLayer, fitted
+from augself_loss.first_layer import Columns, FirstLayer, FirstLayers, fitted
 from augself_loss.grouped import alike, grouped
+from augself_loss.head import call, check_gathered, linear, mlp, out_of_place, shape
 from augself_loss.silence import cut
 from augself_loss.untouched import (
     all_as_built,
@@ -27,73 +27,9 @@ RELEASED_NAMES = {"rot": "rotation", "sol": "solarize"}
 """Names of the released code's heads that differ from ours."""
 
 
-def mlp(feature_dim: int | None, hidden_dim: int, width: int) -> nn.Sequential:
-    """Build φ_a: Linear-BN-ReLU-Linear-BN-ReLU-Linear on two concatenated feature vectors.
-
-    Args:
-        feature_dim: width D of one view's features; ``None`` leaves the first layer without a
-            shape until it is learned.
-        hidden_dim: width of both hidden layers.
-        width: number of outputs.
-
-    Returns:
-        Module ``(B, 2D) → (B, width)``; its state dict has the released code's keys.
-
-    Reference:
-        Lee et al., NeurIPS 2021, section 3.3.
-    """
-    if feature_dim is None:
-        first: nn.Module = nn.LazyLinear(hidden_dim, bias=False)
-    else:
-        first = nn.Linear(2 * feature_dim, hidden_dim, bias=False)
-    return nn.Sequential(
-        first,
-        nn.BatchNorm1d(hidden_dim),
-        nn.ReLU(inplace=True),
-        nn.Linear(hidden_dim, hidden_dim, bias=False),
-        nn.BatchNorm1d(hidden_dim),
-        nn.ReLU(inplace=True),
-        nn.Linear(hidden_dim, width),
-    )
-
-
 def launches_cost(features: Tensor) -> bool:
     """Whether grouped heads are faster: not on a CPU, where each head alone fits its cache."""
     return features.device.type != "cpu"
-
-
-def check_gathered(weight: Tensor, features: Tensor) -> None:
-    """Refuse a head that FSDP2 holds in shards (DTensors) and has not gathered for this call."""
-    if hasattr(weight, "device_mesh") and not hasattr(features, "device_mesh"):
-        raise LossError(
-            "Expected AugSelf's heads whole, found FSDP's shards, which it gathers when the module "
-            "that fully_shard was given is called. Give it all heads at once, "
-            "fully_shard(augself.heads); or, of a sharded loss, call "
-            "register_fsdp_forward_method(augself, 'predict')."
-        )
-
-
-def linear(layer: nn.Module, x: Tensor) -> Tensor:
-    """Run a linear layer; in a replica of DataParallel a bias of None may lack its name."""
-    weight: Any = layer.weight
-    return functional.linear(x, weight, getattr(layer, "bias", None))
-
-
-def out_of_place(head: nn.Module) -> None:
-    """Let no ReLU write over what a hook was shown, or what a layer before it needs."""
-    for module in head.modules():
-        if isinstance(module, nn.ReLU):
-            module.inplace = False
-
-
-def call(head: nn.Module, pairs: Tensor) -> Any:
-    """Call a head that something was done to, on concatenated features ``(rows, 2D)``."""
-    weight = next(head.parameters(), None)
-    gathers = any(hasattr(module, "unshard") for module in head.modules())
-    if weight is not None and not gathers:
-        check_gathered(weight, pairs)
-    dtype = dtype_of(head)
-    return head(pairs if dtype is None else fitted(pairs, dtype))
 
 
 class Heads(nn.ModuleDict):
@@ -103,7 +39,8 @@ class Heads(nn.ModuleDict):
     the initialization nor the data order of the run it is added to.
 
     Args:
-        feature_dim: width D of one view's features; ``None``: see :meth:`learn`.
+        feature_dim: width D of one view's features; ``None``: see :meth:`learn`. Where the types
+            read different columns of them, type name → the width of its own.
         widths: type name → number of outputs.
         hidden_dim: width of the hidden layers.
 
@@ -111,37 +48,51 @@ class Heads(nn.ModuleDict):
         LossError: a type's name cannot name a module.
     """
 
-    def __init__(self, feature_dim: int | None, widths: Mapping[str, int], hidden_dim: int) -> None:
-        taken = [n for n in widths if not n or "." in n or hasattr(nn.ModuleDict(), n)]
+    def __init__(
+        self,
+        feature_dim: int | Mapping[str, int | None] | None,
+        widths: Mapping[str, int],
+        hidden_dim: int,
+    ) -> None:
+        taken = [
+            n
+            for n in widths
+            if not n or "." in n or hasattr(Heads, n) or hasattr(nn.ModuleDict(), n)
+        ]
         if taken:
             raise LossError(
                 f"A type's name also names its head: expected one without dots that "
                 f"torch.nn.ModuleDict does not use itself, found '{taken[0]}'. Rename the encoder."
             )
+        own = (
+            feature_dim if isinstance(feature_dim, Mapping) else dict.fromkeys(widths, feature_dim)
+        )
         with torch.random.fork_rng(devices=[]):
             super().__init__(
-                {name: mlp(feature_dim, hidden_dim, width) for name, width in widths.items()}
+                {name: mlp(own[name], hidden_dim, width) for name, width in widths.items()}
             )
             self._seed = int(torch.randint(2**62, (), device="cpu"))
         self._widths = dict(widths)
+        self._columns: dict[str, Columns] = {}
+
+    def read_columns(self, columns: Mapping[str, Columns]) -> None:
+        """Say which columns of the features every type reads; types left out read all."""
+        self._columns = dict(columns)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def learn(self, feature_dim: int) -> None:
-        """Give the first layers their shape, and weights that depend on no later random draw.
+    def learn(self, feature_dims: Mapping[str, int]) -> None:
+        """Give first layers their shape, and weights that depend on no later random draw.
 
         Args:
-            feature_dim: width D of one view's features.
+            feature_dims: type name → width D of one view's features, as its head is given them;
+                types whose heads have a shape keep it.
         """
         generator = torch.Generator().manual_seed(self._seed)
         with torch.inference_mode(False), torch.no_grad():  # they train, whoever asks first
-            for first in [layer for layer in self.modules() if isinstance(layer, nn.LazyLinear)]:
-                drawn = torch.empty(first.out_features, 2 * feature_dim)
-                nn.init.kaiming_uniform_(drawn, a=math.sqrt(5), generator=generator)  # as nn.Linear
-                weight: Any = first.weight
-                weight.materialize(drawn.shape)
-                weight.copy_(drawn)
-                first.in_features = 2 * feature_dim
-                first(weight.new_zeros(1, 2 * feature_dim))  # becomes an nn.Linear
+            for name, feature_dim in feature_dims.items():
+                lazy = [m for m in self[name].modules() if isinstance(m, nn.LazyLinear)]
+                for first in lazy:
+                    shape(first, 2 * feature_dim, generator)
 
     def forward(
         self,
@@ -181,18 +132,19 @@ class Heads(nn.ModuleDict):
     def _evaluated(
         self, names: Sequence[str], features: Sequence[Tensor], pairs: Sequence[tuple[int, int]]
     ) -> dict[str, Tensor]:
-        first = FirstLayer(features, pairs)
+        firsts = FirstLayers(features, pairs, self._columns)
         outputs: dict[str, Tensor] = {}
         if launches_cost(features[0]):
-            together = self._together(names)
+            together = firsts.in_order(self._together(names))
             heads: list[Any] = [self[name] for name in together]
             for head in heads:
                 check_gathered(head[0].weight, features[0])
+            first = partial(firsts.side_by_side, together)
             outputs = dict(zip(together, grouped(heads, first) if heads else (), strict=True))
         called = watched()
         for name in names:
             if name not in outputs:
-                outputs[name] = self._one(name, first, called)
+                outputs[name] = self._one(name, firsts.of(name), called)
         return outputs
 
     def _together(self, names: Sequence[str]) -> Sequence[str]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from augself_loss.errors import FeatureError
 from augself_loss.loss import AugSelfLoss
+from augself_loss.views import tensors_in
 
 # The name by which users know it from their logs.
 logger = logging.getLogger("augself_loss.wrapper")
@@ -68,8 +69,7 @@ class HeadWatch:
 
     def check_gradients(self, base: Tensor, features: Any) -> None:
         """Refuse features without a gradient beside a loss that has one; log where none has."""
-        listed = features if isinstance(features, (list, tuple)) else ()
-        given = [view for view in listed if isinstance(view, Tensor)]
+        given = tensors_in(features)
         if not given or any(view.requires_grad for view in given):
             return  # a momentum encoder's features need none
         found = (

@@ -12,7 +12,7 @@ from torch.nn.parameter import is_lazy
 from augself_loss.checks import (
     Read,
     check_choice,
-    check_features,
+    check_fit,
     check_predictions,
     check_recorder,
     check_records,
@@ -22,6 +22,7 @@ from augself_loss.checks import (
     check_whole,
     entries_read,
 )
+from augself_loss.depths import Depths, FeatureDim, Pools, Reads
 from augself_loss.encoders import Encoder, Preset, default_encoders
 from augself_loss.encoders.base import Recorded
 from augself_loss.functional import (
@@ -33,12 +34,13 @@ from augself_loss.functional import (
     term_losses,
     weighted_sum,
 )
-from augself_loss.heads import Heads
+from augself_loss.heads import RELEASED_NAMES, Heads
 from augself_loss.lambdas import Lambdas, rename_old
 from augself_loss.optimizers import check_optimizers
 from augself_loss.parameters import Record
+from augself_loss.pooling import Pool
 from augself_loss.silence import gated
-from augself_loss.views import Pool, all_pooled, as_views, check_pool, width_of, with_detached
+from augself_loss.views import Features, as_views, with_detached
 
 CheckValues: TypeAlias = Literal["first", "always", "never"]
 
@@ -64,7 +66,9 @@ class AugSelfLoss(nn.Module):
     Args:
         feature_dim: width D of the backbone's output, before the projector. Left out, it is that
             of the first features, or of a checkpoint that is loaded: until then the first layers
-            have no shape, which DDP, FSDP and some optimizers (Adagrad, Muon) refuse.
+            have no shape, which DDP, FSDP and some optimizers (Adagrad, Muon) refuse. A dict names
+            several depths of the backbone, ``{"layer3": 1024, "backbone": 2048}``: a view's
+            features are then a dict with these names.
         weights: type name → λ ≥ 0; at 0 a type adds nothing, not even a NaN. The types are those
             of the encoders: crop, flip, color, blur, rotation, … Default: crop and color at 1.
         hidden_dim: width of the heads' hidden layers.
@@ -79,7 +83,10 @@ class AugSelfLoss(nn.Module):
         pool: for maps ``(B, D, H, W)``, ``(B, D, T, H, W)`` and tokens ``(B, N, D)``: ``mean`` over
             all places or tokens; ``cls``, the first token; ``Patches(prefix=1)``, a ViT's patches
             without its class token; for maps ``(B, H, W, D)`` ``mean_channels_last``. ``None``
-            accepts ``(B, D)`` only.
+            accepts ``(B, D)`` only. ``2``: the means of 2 × 2 places, see :class:`Grid`. Of several
+            depths one for all, or a dict.
+        depths: type name → the depth that its head reads, or a list of several, which it reads side
+            by side; default the last one that ``feature_dim`` names.
         check_values: when to look at the values of features and records (one device sync each):
             on the ``first`` batch, ``always``, or ``never``. Not done while compiling.
 
@@ -97,9 +104,9 @@ class AugSelfLoss(nn.Module):
         Lee et al., NeurIPS 2021, equation 1.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - every one can be said alone
         self,
-        feature_dim: int | None = None,
+        feature_dim: FeatureDim = None,
         weights: Mapping[str, float] | None = None,
         *,
         hidden_dim: int = 512,
@@ -108,26 +115,25 @@ class AugSelfLoss(nn.Module):
         symmetric: bool = True,
         pairs: Pairs = "all",
         detach_second: bool = False,
-        pool: Pool | None = None,
+        pool: Pools = None,
+        depths: Reads | None = None,
         check_values: CheckValues = "first",
     ) -> None:
         super().__init__()
-        if feature_dim is not None:
-            feature_dim = check_whole("feature_dim", feature_dim)
         hidden_dim = check_whole("hidden_dim", hidden_dim)
         check_choice("preset", preset, ("default", "paper"))
-        check_pool(pool)
         check_choice("check_values", check_values, ("first", "always", "never"))
         check_pairs(pairs)
         weights = {"crop": 1.0, "color": 1.0} if weights is None else weights
         known = default_encoders(encoders)
         check_weights(weights, known)
         self.encoders = {name: e.under(preset) for name, e in known.items() if name in weights}
-        self.feature_dim = feature_dim
+        self.depths = Depths(feature_dim, pool, depths, self.types)
         self.symmetric, self.pairs, self.detach_second = symmetric, pairs, detach_second
-        self.pool, self.check_values = pool, check_values
+        self.check_values = check_values
         widths = {name: encoder.width for name, encoder in self.encoders.items()}
-        self.heads = Heads(feature_dim, widths, hidden_dim)
+        self.heads = Heads(self.depths.head_widths(), widths, hidden_dim)
+        self.heads.read_columns(self.depths.columns())
         self.lambdas = Lambdas({name: weights[name] for name in self.encoders})
         self._values_checked = False
 
@@ -135,6 +141,16 @@ class AugSelfLoss(nn.Module):
     def types(self) -> tuple[str, ...]:
         """Names of the types that are predicted, in order."""
         return tuple(self.encoders)
+
+    @property
+    def feature_dim(self) -> int | dict[str, int | None] | None:
+        """Width D of the features, by depth where there are several; ``None`` is to be learned."""
+        return self.depths.feature_dim
+
+    @property
+    def pool(self) -> Pool | dict[str, Pool | None] | None:
+        """How maps and tokens become vectors, by depth where there are several."""
+        return self.depths.pool
 
     @property
     def weights(self) -> dict[str, float]:
@@ -162,12 +178,12 @@ class AugSelfLoss(nn.Module):
 
     @overload
     def forward(
-        self, features1: Tensor, features2: Tensor, record1: Record, record2: Record, *,
+        self, features1: Features, features2: Features, record1: Record, record2: Record, *,
         pairs: Pairs | None = ..., types: Sequence[str] | None = ...,
     ) -> Output: ...  # fmt: skip
     @overload
     def forward(
-        self, features: Sequence[Tensor], records: Sequence[Record], *,
+        self, features: Sequence[Features], records: Sequence[Record], *,
         pairs: Pairs | None = ..., types: Sequence[str] | None = ...,
     ) -> Output: ...  # fmt: skip
     def forward(
@@ -180,7 +196,8 @@ class AugSelfLoss(nn.Module):
 
         Args:
             *given: either form. Features are ``(B, D)`` (or maps and tokens, see ``pool``), one
-                tensor per view; records lie on the features' device, one per view.
+                tensor per view; of several depths one dict of tensors per view. Records lie on the
+                features' device, one per view.
             pairs: other pairs than the loss was built with.
             types: compute these types only; default all.
             **named: either form by name, ``features1`` … ``record2`` or ``features, records``.
@@ -193,10 +210,10 @@ class AugSelfLoss(nn.Module):
             RecordError: a record that lacks a type, or is of another batch or pipeline.
             LossError: fewer than two views, wrong pairs, or unknown types.
         """
-        features, records = as_views(given, named)
+        views, records = as_views(given, named)
         encoders = self._chosen(types)
         order = ordered_pairs(len(records), self.pairs if pairs is None else pairs, symmetric=False)
-        features = self._vectors(features)
+        features = self._vectors(views)
         read = entries_read(encoders)
         looking = self._check(encoders, features, records, read)
         zeros, weights = self.lambdas.silent(), self.lambdas.on(features[0].device, tuple(encoders))
@@ -210,12 +227,12 @@ class AugSelfLoss(nn.Module):
         terms = term_losses(encoders, predictions, *pair_records(records, order, read))
         return Output(weighted_sum(terms, weights, zeros=zeros is None or bool(zeros)), terms)
 
-    def predict(self, features1: Tensor, features2: Tensor) -> dict[str, Tensor]:
+    def predict(self, features1: Features, features2: Features) -> dict[str, Tensor]:
         """Predict every type's difference 1→2 in the target's units (plots, metrics).
 
         Args:
-            features1: features of view 1, ``(B, D)``.
-            features2: features of view 2, ``(B, D)``.
+            features1: features of view 1, ``(B, D)``, or of several depths a dict of them.
+            features2: features of view 2.
 
         Returns:
             Type name → ``(B, width)``: values in [−1, 1], or probabilities.
@@ -257,34 +274,35 @@ class AugSelfLoss(nn.Module):
         Raises:
             LossError: a type that this loss lacks, or weights of other shapes.
         """
-        states = state_dicts.values() if isinstance(state_dicts, Mapping) else ()
-        for state in states:
-            self._learn_from(state.get("0.weight") if isinstance(state, Mapping) else None)
+        if isinstance(state_dicts, Mapping):
+            for released, state in state_dicts.items():
+                weight = state.get("0.weight") if isinstance(state, Mapping) else None
+                self._learn_from(RELEASED_NAMES.get(released, released), weight)
         self.heads.load_released(state_dicts)
 
     def extra_repr(self) -> str:
         """Show the types and how views are compared."""
         return f"types={self.types}, symmetric={self.symmetric}, pairs={self.pairs!r}"
 
-    def _vectors(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Bring features to ``(B, D)`` and refuse what does not fit; learn D if nothing said it."""
-        width = self.feature_dim
-        if width is None:
-            width = width_of(features[0], self.pool)
-        found = all_pooled(features, width, self.pool)
-        check_features(found, width, self.heads, training=self.training)
-        if self.feature_dim is None:
-            self._learn(width)
+    def _vectors(self, features: Sequence[Features]) -> list[Tensor]:
+        """Bring features to vectors and refuse what does not fit; learn D if nothing said it."""
+        found, dims = self.depths.vectors(features)
+        check_fit(found[0], self.heads, training=self.training)
+        if dims != self.depths.dims:
+            self.depths.learn(dims)
+            self._shape_heads()
         return found
 
-    def _learn(self, width: int) -> None:
-        self.heads.learn(width)
-        self.feature_dim = width
+    def _learn_from(self, name: str, weight: Any) -> None:
+        """Learn D from a type's saved first layer, ``(hidden_dim, 2D)``, if nothing said it."""
+        if name in self.types and isinstance(weight, Tensor) and not is_lazy(weight):
+            self.depths.learn_from_head(name, weight.shape[-1] // 2)
+            self._shape_heads({name: weight.shape[-1] // 2})
 
-    def _learn_from(self, weight: Any) -> None:
-        """Learn D from a first layer's saved weight, ``(hidden_dim, 2D)``, if nothing said it."""
-        if self.feature_dim is None and isinstance(weight, Tensor) and not is_lazy(weight):
-            self._learn(weight.shape[-1] // 2)
+    def _shape_heads(self, more: Mapping[str, int] | None = None) -> None:
+        widths = {name: width for name, width in self.depths.head_widths().items() if width}
+        self.heads.learn({**(more or {}), **widths})
+        self.heads.read_columns(self.depths.columns())
 
     def _chosen(self, types: Sequence[str] | None) -> dict[str, Encoder]:
         if types is None:
@@ -322,6 +340,7 @@ class AugSelfLoss(nn.Module):
         return self.heads(features, read, tuple(encoders), silent), order
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
-        self._learn_from(state_dict.get(f"{prefix}heads.{self.types[0]}.0.weight"))
+        for name in self.types:
+            self._learn_from(name, state_dict.get(f"{prefix}heads.{name}.0.weight"))
         rename_old(state_dict, prefix, self.types)
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,53 +1,18 @@
-"""Reads how views are handed over: two of them or a list, as vectors, maps or tokens."""
+"""Reads how views are handed over: two of them, or a list."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
-from einops import reduce
 from torch import Tensor
 
-from augself_loss.checks import check_whole
-from augself_loss.errors import FeatureError, LossError
+from augself_loss.errors import LossError
 from augself_loss.functional import both_orders
-from augself_loss.parameters import Record, is_dense_float
+from augself_loss.parameters import Record
 
-
-@dataclass(frozen=True)
-class Patches:
-    """Mean over a ViT's patches: tokens ``(B, N, D)`` without the class and register tokens.
-
-    How many tokens stand before the patches cannot be seen from their number: it is 1 for a ViT
-    with a class token, 5 for one with four registers besides, 2 for DeiT's distilled ones, 0 where
-    there is none. :func:`augself_loss.taps.find_taps` finds out.
-
-    Args:
-        prefix: how many tokens stand before the patches, >= 0.
-
-    Raises:
-        LossError: no such number.
-
-    Example:
-        >>> from augself_loss import AugSelfLoss
-        >>> augself = AugSelfLoss(feature_dim=8, weights={"flip": 1.0}, pool=Patches(prefix=1))
-        >>> augself.pool
-        Patches(prefix=1)
-    """
-
-    prefix: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "prefix", check_whole("prefix", self.prefix, least=0))
-
-
-Pool: TypeAlias = Literal["mean", "mean_channels_last", "cls"] | Patches
-"""How feature maps and tokens become one vector: mean over places, wherever the channels are (of
-tokens over all of them, the class and register tokens too); the first token; or the mean over the
-patches alone."""
-POOLS = (None, "mean", "mean_channels_last", "cls")
-"""Those that go by a name."""
+Features: TypeAlias = Tensor | Mapping[str, Tensor]
+"""One view's features; of several depths, name of the depth → its features."""
 
 FORMS = (
     "AugSelfLoss expected (features1, features2, record1, record2), or a list of features and a "
@@ -59,7 +24,7 @@ LISTS = {"features": "features1", "records": "features2"}
 """Names of the two lists → whose place in the call they take."""
 
 
-def as_views(given: Sequence[Any], named: Mapping[str, Any]) -> tuple[list[Tensor], list[Record]]:
+def as_views(given: Sequence[Any], named: Mapping[str, Any]) -> tuple[list[Features], list[Record]]:
     """Read both call forms as a list of features and a list of records.
 
     Args:
@@ -67,14 +32,14 @@ def as_views(given: Sequence[Any], named: Mapping[str, Any]) -> tuple[list[Tenso
         named: keyword arguments, by the names of :data:`PLACES` or :data:`LISTS`.
 
     Returns:
-        One features tensor and one record per view.
+        One view's features and its record, per view.
 
     Raises:
         LossError: neither form, or not one record per view.
         TypeError: too many arguments, one that is unknown, or one that was given twice.
     """
     first, second, record1, record2 = _placed(given, named)
-    if isinstance(first, Tensor) and isinstance(second, Tensor):
+    if isinstance(first, (Tensor, Mapping)) and isinstance(second, (Tensor, Mapping)):
         if record1 is None or record2 is None:
             raise LossError(
                 f"{FORMS}, found no record of one view. Pass what the recorder returned for both."
@@ -113,67 +78,6 @@ def _placed(given: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
     return places
 
 
-def check_pool(pool: object) -> None:
-    """Refuse what is no way of pooling.
-
-    Raises:
-        LossError: no name of one, and no :class:`Patches`.
-    """
-    named = pool is None or isinstance(pool, str)
-    if not isinstance(pool, Patches) and not (named and pool in POOLS):
-        raise LossError(
-            f"pool expected one of {POOLS} or Patches(prefix=…), the mean over a ViT's patches "
-            "without the tokens that stand before them (one class token: Patches(prefix=1)), "
-            f"found {pool!r}."
-        )
-
-
-def all_pooled(features: Sequence[Tensor], feature_dim: int, pool: Pool | None) -> list[Tensor]:
-    """Average or pick every view's features over places, see :func:`pooled`.
-
-    Raises:
-        FeatureError: the channels lie where ``pool`` does not look for them.
-    """
-    for number, one in enumerate(features, start=1):
-        check_places(one, feature_dim, pool, f"features{number}")
-    return [pooled(one, pool) for one in features]
-
-
-def width_of(features: object, pool: Pool | None) -> int:
-    """Say how many channels features have, where ``pool`` looks for them; 0 if they are none."""
-    if not isinstance(features, Tensor) or features.ndim < 2:
-        return 0
-    last = pool == "mean_channels_last" or features.ndim == 3
-    return features.shape[-1] if last else features.shape[1]
-
-
-def pooled(features: Tensor, pool: Pool | None) -> Tensor:
-    """Average or pick features over places; what cannot be pooled is returned as it is.
-
-    Args:
-        features: ``(B, D)``, maps ``(B, D, H, W)`` or ``(B, D, T, H, W)``, tokens ``(B, N, D)``;
-            maps of one place, ``(B, D, 1, 1)``, need no pooling.
-        pool: ``mean``, of tokens over all of them; ``mean_channels_last`` for maps ``(B, H, W, D)``
-            as Swin's; ``cls`` or :class:`Patches` (tokens only); or ``None`` to leave all as they
-            are.
-
-    Returns:
-        Features ``(B, D)``.
-    """
-    if not isinstance(features, Tensor) or not is_dense_float(features):
-        return features
-    if pool == "mean_channels_last":
-        return reduce(features, "b ... d -> b d", "mean") if features.ndim > 2 else features
-    if features.ndim > 3 and all(side == 1 for side in features.shape[2:]):
-        return features.flatten(1)
-    if features.ndim > 3 and pool == "mean":
-        return reduce(features, "b d ... -> b d", "mean")
-    if features.ndim == 3 and features.shape[1] > 0 and pool is not None:
-        patches = features[:, pool.prefix :] if isinstance(pool, Patches) else features
-        return features[:, 0] if pool == "cls" else reduce(patches, "b n d -> b d", "mean")
-    return features
-
-
 def with_detached(
     features: Sequence[Tensor], pairs: Sequence[tuple[int, int]], *, symmetric: bool
 ) -> tuple[list[Tensor], list[tuple[int, int]]]:
@@ -192,77 +96,11 @@ def with_detached(
     return [*features, *(one.detach() for one in features)], order
 
 
-def check_places(features: Tensor, feature_dim: int, pool: Pool | None, where: str) -> None:
-    """Refuse maps and tokens whose channels lie where ``pool`` does not look for them.
-
-    Args:
-        features: before pooling.
-        feature_dim: width D.
-        pool: how they are pooled.
-        where: what to call them.
-
-    Raises:
-        FeatureError: the channels are elsewhere, or look as if they were.
-    """
-    if pool is None or not isinstance(features, Tensor):
-        return
-    if isinstance(pool, Patches):
-        _check_patches(features, pool, where)
-    if features.ndim < 3:
-        return
-    last = pool == "mean_channels_last" or features.ndim == 3
-    shape = tuple(features.shape)
-    expected = f"(B, ..., {feature_dim})" if last else f"(B, {feature_dim}, ...)"
-    if width_of(features, pool) != feature_dim:
-        raise FeatureError(
-            f"{where} expected {expected} for pool={pool!r}, found {shape}. "
-            + _elsewhere(shape, feature_dim)
-        )
-    if not last and _looks_channels_last(shape):
-        raise FeatureError(
-            f"{where} expected {expected} for pool={pool!r}, found {shape}, which looks as if the "
-            f"channels came last. Then build the loss with feature_dim={shape[-1]} and "
-            "pool='mean_channels_last'; if they do not, average over the places yourself."
-        )
-
-
-def _check_patches(features: Tensor, pool: Patches, where: str) -> None:
-    """Refuse what has no patches behind its first tokens: vectors, maps, too few tokens."""
-    if features.ndim == 3 and features.shape[1] > pool.prefix:
-        return
-    if features.ndim == 3:
-        advice = "prefix counts the tokens before the patches; augself_loss.taps.find_taps says it."
-    elif features.ndim < 3:
-        advice = "These are pooled already: leave pool out, or tap the tokens ('….norm')."
-    else:
-        advice = "Maps have no class token: use pool='mean', or 'mean_channels_last'."
-    raise FeatureError(
-        f"{where} expected tokens (B, N > {pool.prefix}, D) for pool={pool}, found "
-        f"{tuple(features.shape)}. {advice}"
-    )
-
-
-def _elsewhere(shape: tuple[int, ...], feature_dim: int) -> str:
-    """Say what to do with features whose channels are not where they were expected."""
-    if len(shape) == 3 and shape[1] == feature_dim:
-        return "The channels are in the middle: pass features.mean(-1), without pool."
-    if len(shape) > 3 and shape[1] == feature_dim:
-        return "The channels come second: use pool='mean'."
-    if len(shape) > 3 and (shape[-1] == feature_dim or _looks_channels_last(shape)):
-        return f"The channels come last: use pool='mean_channels_last', feature_dim={shape[-1]}."
-    return (
-        "feature_dim is the number of channels of the backbone's output before the projector: "
-        "look at which side of its features they are (pool='mean' for (B, D, H, W) and (B, N, D), "
-        "'mean_channels_last' for (B, H, W, D))."
-    )
-
-
-def _looks_channels_last(shape: tuple[int, ...]) -> bool:
-    """Whether maps are square only if their channels come last: (B, 7, 7, 768), as Swin's."""
-    if len(shape) not in (4, 5):
-        return False
-    one, other, last = shape[-3:]
-    return one == other != last and last > shape[1]
+def tensors_in(features: Any) -> list[Tensor]:
+    """List the tensors in a list of views' features, of all their depths."""
+    listed = features if isinstance(features, (list, tuple)) else ()
+    of_views = [list(one.values()) if isinstance(one, Mapping) else [one] for one in listed]
+    return [one for view in of_views for one in view if isinstance(one, Tensor)]
 
 
 def _is_list(value: object) -> bool:

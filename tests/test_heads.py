@@ -57,7 +57,7 @@ def test_heads_read_the_features_in_order() -> None:
     assert list(heads([one, two], [(0, 1)], ["flip"])) == ["flip"]
 
 
-@pytest.mark.parametrize("name", ["a.b", "", "keys", "type", "training"])
+@pytest.mark.parametrize("name", ["a.b", "", "keys", "type", "training", "learn", "load_released"])
 def test_names_that_cannot_name_a_module(name: str) -> None:
     with pytest.raises(LossError, match=rf"names its head.*found '{name}'.*Rename"):
         Heads(8, {name: 1}, 16)

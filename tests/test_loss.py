@@ -10,7 +10,7 @@ from torch import Tensor
 from augself_loss import AugSelfLoss, BlurEncoder, Encoder, Record
 from augself_loss.errors import FeatureError
 from augself_loss.functional import ordered_pairs
-from augself_loss.views import pooled
+from augself_loss.pooling import pooled
 
 Make = Callable[..., Record]
 WEIGHTS = {"crop": 1.0, "color": 0.5, "flip": 0.25, "rotation": 2.0, "blur": 1.5}

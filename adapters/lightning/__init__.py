@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from torch import nn
@@ -17,6 +17,7 @@ from augself_loss.adapters.lightning.random_state import KeepRandomState
 from augself_loss.adapters.lightning.step import Step
 from augself_loss.errors import LossError
 from augself_loss.hosting.batches import At, Place
+from augself_loss.hosting.depth_taps import Taps
 from augself_loss.hosting.extend import extend
 from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.term import loss_in, plus
@@ -36,7 +37,7 @@ def add_augself(
     augself: AugSelfLoss,
     recorder: MultiViewRecorder,
     *,
-    taps: str | Sequence[str],
+    taps: Taps,
     views: Views = "global",
     on_device: bool = False,
     images: At = 0,
@@ -63,7 +64,8 @@ def add_augself(
             :class:`~augself_loss.recording.multiview.MultiViewRecorder` of Kornia pipelines.
         taps: name of the submodule that returns the features before the projector, ``(B, D)``; of
             several, a view's features are those of the first one that saw it. MoCo:
-            ``("backbone", "backbone_momentum")``.
+            ``("backbone", "backbone_momentum")``. Of a loss of several depths a dict, depth → such
+            names: ``{"layer3": "backbone.layer3", "backbone": "backbone"}``.
         views: which views are paired, as ``augself.pairs`` says: the ``global`` ones (those with
             the most pixels), ``all``, or a list of indices.
         on_device: run the recorder on the batch's images in ``on_after_batch_transfer``, while

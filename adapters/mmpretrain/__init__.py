@@ -7,12 +7,13 @@ place and has its records packed; nothing else of the file changes.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from augself_loss.errors import LossError, missing_extra
+from augself_loss.hosting.depth_taps import Taps
 from augself_loss.hosting.extend import extend
 from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.settings import Settings
@@ -111,7 +112,7 @@ def add_augself(
     augself: AugSelfLoss,
     recorder: MultiViewRecorder,
     *,
-    taps: str | Sequence[str] | None = None,
+    taps: Taps | None = None,
     views: Views = "global",
 ) -> Algorithm:
     """Add the AugSelf term to an algorithm that is built, in place.
@@ -125,7 +126,8 @@ def add_augself(
         augself: the term; build it with ``encoders=recorder.encoders`` and ``pool='mean'``.
         recorder: of ``RecordedMultiView`` or of the model's ``KorniaDataPreprocessor``.
         taps: names of the submodules that take images and return features; default the backbone,
-            and its momentum copy where a view only sees that (MoCo).
+            and its momentum copy where a view only sees that (MoCo). Of a loss of several depths a
+            dict, depth → such names: ``{"layer3": "backbone.layer3", "backbone": "backbone"}``.
         views: which views are paired: the ``global`` ones (those with the most pixels), ``all``,
             or a list of indices.
 

@@ -6,13 +6,14 @@ LightningModules, so a step is what :mod:`augself_loss.adapters.lightning` makes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from torch import nn
 
 from augself_loss.adapters.solo_learn.recorder import COMMAND, SoloRecorder
 from augself_loss.errors import LossError, missing_package
+from augself_loss.hosting.depth_taps import Taps
 from augself_loss.hosting.extend import extend
 from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
@@ -41,7 +42,7 @@ def add_augself(
     augself: AugSelfLoss,
     recorder: MultiViewRecorder,
     *,
-    taps: str | Sequence[str] | None = None,
+    taps: Taps | None = None,
     views: Views = "global",
     on_device: bool = False,
     log: str | None = "augself",
@@ -61,7 +62,7 @@ def add_augself(
             pipelines.
         taps: name of the submodule that returns the features, ``(B, features_dim)``; default the
             method's backbone. solo-learn's momentum methods show it every large view, so their
-            online features are paired as well.
+            online features are paired as well. Of a loss of several depths a dict, depth → name.
         views: which views are paired: the ``global`` ones (the large crops), ``all``, or a list.
         on_device: augment on the device; the data set then returns single images.
         log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.

@@ -21,6 +21,7 @@ from augself_loss.adapters.stable_pretraining.makers import RECORD
 from augself_loss.adapters.stable_pretraining.notes import IMAGE
 from augself_loss.adapters.stable_pretraining.recorder import StablePretrainingRecorder, views_of
 from augself_loss.errors import LossError, RecordError, missing_extra
+from augself_loss.hosting.depth_taps import Taps, listed, renamed
 from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.term import loss_in, plus
 from augself_loss.loss import AugSelfLoss
@@ -46,7 +47,7 @@ def add_augself(
     augself: AugSelfLoss,
     recorder: StablePretrainingRecorder,
     *,
-    taps: str | Sequence[str] = "backbone",
+    taps: Taps = "backbone",
     views: Views = "global",
     log: str | None = "augself",
     in_order: bool = False,
@@ -68,7 +69,8 @@ def add_augself(
         recorder: what makes the views.
         taps: name of the component that returns the features before the projector, ``(B, D)``; of
             a ``TeacherStudentWrapper`` the student is meant. Of several names, a view's features
-            are those of the first one that saw it.
+            are those of the first one that saw it. Of a loss of several depths a dict, depth →
+            such names.
         views: which views are paired, as ``augself.pairs`` says: the ``global`` ones (those with
             the most pixels), ``all``, or a list of indices.
         log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
@@ -102,11 +104,11 @@ def add_augself(
     """
     _check(module, recorder)
     host: Any = module
-    names = [_student(module, name) for name in ((taps,) if isinstance(taps, str) else taps)]
+    names = renamed(taps, lambda name: _student(module, name))
     step = Step.beside(
         host, augself, recorder, names, views, count=recorder.views, in_order=in_order, log=log
     )
-    _train_with(host, names[0])
+    _train_with(host, listed(names)[0])
     host.augself, host.augself_step = augself, step
     host.forward = types.MethodType(_with_term(host.forward.__func__), host)
     return module

@@ -22,6 +22,7 @@ from augself_loss.hosting.pairing import paired
 from augself_loss.hosting.term import detached
 from augself_loss.loss import Output
 from augself_loss.recording.multiview import split_views
+from augself_loss.views import tensors_in
 
 
 def augself_hooks(config: Any) -> list[Any]:
@@ -103,9 +104,10 @@ class AugSelfHook(_Hook):
                 f"AugSelf expected the views' records in the batch, found {list(sample)}. Put "
                 f"DATA.TRAIN.TRANSFORMS into '{NAME}', or leave that to the launcher."
             )
-        views = [*model.augself_tap.views(*packed.shape[:2]), packed]
-        features, records = split_views(views, self.layout, check=not self.logged)
-        wanted = self._wanted(sample["input"], features)
+        features = model.augself_tap.views(*packed.shape[:2])
+        alike = [tensors_in([view])[0] for view in features]
+        _, records = split_views([*alike, packed], self.layout, check=not self.logged)
+        wanted = self._wanted(sample["input"], alike)
         out: Output = model.augself([features[i] for i in wanted], [records[i] for i in wanted])
         self.logged = detached(out, base=base)
         return out.total

@@ -27,7 +27,8 @@ OWN: Mapping[str, str] = {
 KEYS: Mapping[str, str] = {
     **{key.upper(): TERM_KEYS[key] for key in TERM_KEYS if key not in ("taps", "encoders")},
     "WEIGHTS": "type name → λ; null adds no term, so that KORNIA augments a plain run",
-    "TAP": "dotted name of the submodule that returns the features, default trunk",
+    "TAP": "dotted name of the submodule that returns the features, default trunk; by depth where"
+    " there are several",
     **OWN,
 }
 """Key → what it says."""
@@ -99,8 +100,15 @@ class Settings(TermSettings):
         check_views(self.views, len(recorder.recorders))
         if self.taps != HEADS_INPUT and "feature_dim" not in self.options:
             raise LossError(
-                f"AUGSELF.FEATURE_DIM expected the width of what '{self.taps}' returns, found "
+                f"AUGSELF.FEATURE_DIM expected the width of what {self.taps!r} returns, found "
                 f"none. Only for TAP: {HEADS_INPUT} is it read off VISSL's own heads."
+            )
+        several, dims = isinstance(self.taps, Mapping), self.options.get("feature_dim")
+        if several != isinstance(dims, Mapping) or (several and set(self.taps) != set(dims)):
+            raise LossError(
+                "AUGSELF.FEATURE_DIM and AUGSELF.TAP expected the same depths, as in FEATURE_DIM: "
+                "{layer3: 1024, trunk: 2048}, TAP: {layer3: trunk…, trunk: trunk}, found "
+                f"{dims!r} and {self.taps!r}."
             )
         if "weights" in self.options:
             dim = self.options.get("feature_dim", 1)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from augself_loss.checks import check_whole
 from augself_loss.errors import LossError
 from augself_loss.heads_watch import HeadWatch
+from augself_loss.hosting.depth_taps import DepthTaps, Taps, listed, tapped
 from augself_loss.hosting.finding import as_recorded, moved, views_in
 from augself_loss.hosting.in_sync import InSync
 from augself_loss.hosting.optimizers import join, with_weights
@@ -24,6 +25,7 @@ from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.optimizers import Optimizer
 from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder, Recorder
+from augself_loss.views import tensors_in
 
 WHOLE = "model"
 """What the model is called where it is tapped itself."""
@@ -41,7 +43,7 @@ class _Model:
 
     root: nn.Module
     given: nn.Module
-    taps: FeatureTaps
+    taps: FeatureTaps | DepthTaps
 
     @property
     def device(self) -> torch.device:
@@ -84,7 +86,8 @@ class AugSelf(AugSelfLoss):
         weights: type name → λ, see :class:`~augself_loss.loss.AugSelfLoss`.
         taps: name of the submodule that returns the features before the projector, or several (a
             view's features are those of the first that saw it: ``("encoder_q", "encoder_k")``).
-            Default: the model itself.
+            Of a loss of several depths a dict, depth → submodule:
+            ``{"layer3": "backbone.layer3", "backbone": "backbone"}``. Default: the model itself.
         views: which views are paired: the ``global`` ones (those with the most pixels), ``all``,
             or a list of indices.
         optimizer: built already? Then the heads join the group of the tapped submodule. Else pass
@@ -125,7 +128,7 @@ class AugSelf(AugSelfLoss):
         recorder: MultiViewRecorder | Recorder,
         weights: Mapping[str, float] | None = None,
         *,
-        taps: str | Sequence[str] | None = None,
+        taps: Taps | None = None,
         views: Views = "global",
         optimizer: Optimizer | Sequence[Optimizer] | None = None,
         in_order: bool = False,
@@ -144,7 +147,7 @@ class AugSelf(AugSelfLoss):
         self.check_recorder(several)
         check_views(views, len(several.recorders))
         self._recorder, self._paired = several, views
-        self._model = _tapped(model, taps, in_order=in_order)
+        self._model = _tapped(model, self, taps, in_order=in_order)
         self._batch, self._block = _Batch(), ExitStack()
         self._watch = HeadWatch(self, check_whole("patience", patience))
         self._in_sync, self._marked = InSync(self, model), False
@@ -214,7 +217,8 @@ class AugSelf(AugSelfLoss):
         self._block.close()  # a backward pass may run some layers again
         wanted = paired(self._paired, batch.views)
         features = taps.features(wanted)
-        records = [moved(batch.records[i], features[0].device) for i in wanted]
+        there = tensors_in(features)[0].device
+        records = [moved(batch.records[i], there) for i in wanted]
         run = self._in_sync.runner(lambda: self._vectors(features))
         out: Output = run(features, records)
         taps.forget()
@@ -238,15 +242,14 @@ class AugSelf(AugSelfLoss):
             )
 
 
-def _tapped(model: nn.Module, taps: str | Sequence[str] | None, *, in_order: bool) -> _Model:
-    root = nn.ModuleDict({WHOLE: model}) if taps is None else _knowing(model, taps)
+def _tapped(model: nn.Module, augself: AugSelfLoss, taps: Taps | None, *, in_order: bool) -> _Model:
+    root = nn.ModuleDict({WHOLE: model}) if taps is None else _knowing(model, listed(taps))
     names = WHOLE if taps is None else taps
-    return _Model(root, model, FeatureTaps(root, names, in_order=in_order))
+    return _Model(root, model, tapped(root, augself, names, in_order=in_order))
 
 
-def _knowing(model: nn.Module, taps: str | Sequence[str]) -> nn.Module:
+def _knowing(model: nn.Module, names: Sequence[str]) -> nn.Module:
     """Find the module that the taps' names are meant in: within wrappers, if it knows them."""
-    names = [taps] if isinstance(taps, str) else list(taps)
     inner: nn.Module = innermost(model)
 
     def knows(root: nn.Module) -> bool:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from augself_loss.encoders import Encoder
 from augself_loss.errors import LossError
+from augself_loss.hosting.depth_taps import Taps
 from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
-from augself_loss.views import Patches
+from augself_loss.pooling import Grid, Patches
 
 S = TypeVar("S", bound="Settings")
 
 KEYS: Mapping[str, str] = {
     "weights": "type name → λ",
-    "taps": "dotted names of the submodules that return features",
+    "taps": "dotted names of the submodules that return features, by depth where there are several",
     "views": "which views are paired: global (default), all, or a list of indices",
-    "feature_dim": "width of the features",
+    "feature_dim": "width of the features; of several depths, name → width",
+    "depths": "type name → the depth that it reads, or several; default the last one named",
     "hidden_dim": "width of the heads' hidden layers, default 512",
     "preset": "default or paper",
-    "pool": "mean, mean_channels_last or cls, for features that are maps or tokens",
+    "pool": "of maps or tokens: mean, mean_channels_last, cls, or 2 for 2×2 places",
     "pairs": "of more than two views all (default), first, or a list",
     "symmetric": "whether both orders of a pair are compared, default true",
     "detach_second": "whether the second features of a pair get no gradient, default false",
@@ -37,12 +39,13 @@ class Settings:
 
     Args:
         options: of :class:`~augself_loss.loss.AugSelfLoss`.
-        taps: names of the submodules that return features; ``None`` leaves them to the adapter.
+        taps: names of the submodules that return features, by depth where there are several;
+            ``None`` leaves them to the adapter.
         views: which views are paired.
     """
 
     options: Mapping[str, Any]
-    taps: str | Sequence[str] | None = None
+    taps: Taps | None = None
     views: Views = "global"
 
     @classmethod
@@ -51,7 +54,7 @@ class Settings:
 
         Args:
             node: ``taps``, ``views`` and options of the loss, by name; ``pool: {prefix: 1}``
-                stands for ``Patches(prefix=1)``.
+                stands for ``Patches(prefix=1)``, ``{side: 2, prefix: 1}`` for a grid.
             **defaults: for what the node leaves out.
 
         Raises:
@@ -67,9 +70,8 @@ class Settings:
             known = "; ".join(f"'{key}': {meaning}" for key, meaning in KEYS.items())
             raise LossError(f"AugSelf expected settings out of {known}; found {unknown}.")
         given = {**defaults, **node}
-        pool = given.get("pool")
-        if isinstance(pool, Mapping) and set(pool) == {"prefix"}:
-            given["pool"] = Patches(pool["prefix"])
+        if "pool" in given:
+            given["pool"] = _pool(given["pool"])
         taps, views = given.pop("taps", None), given.pop("views", "global")
         return cls(given, taps, views)
 
@@ -86,9 +88,21 @@ class Settings:
         """
         known = [*encoders, *self.options.get("encoders", ())]
         given = {**self.options, "encoders": known, **options}
-        if given.get("feature_dim") is None:
+        dims = given.get("feature_dim")
+        if dims is None or (isinstance(dims, Mapping) and None in dims.values()):
             raise LossError(
                 "AugSelf's feature_dim expected the width of what the tap returns, found none: a "
                 "config has to say it, e.g. feature_dim=2048 for a ResNet-50's backbone."
             )
         return AugSelfLoss(**given)
+
+
+def _pool(node: Any) -> Any:
+    """Read a way of pooling, or one per depth."""
+    if not isinstance(node, Mapping):
+        return node
+    if set(node) == {"prefix"}:
+        return Patches(node["prefix"])
+    if "side" in node and set(node) <= {"side", "prefix", "channels_last"}:
+        return Grid(**node)
+    return {depth: _pool(one) for depth, one in node.items()}

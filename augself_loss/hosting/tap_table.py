@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from augself_loss.hosting.tap_paths import Vertex
-from augself_loss.views import Patches, Pool
+from augself_loss.pooling import Patches, Pool
 
 
 class Returned(NamedTuple):

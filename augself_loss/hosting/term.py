@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
+from augself_loss.hosting.depth_taps import DepthTaps, Taps, tapped
 from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
 from augself_loss.hosting.pairing import Views, check_views, paired
 from augself_loss.hosting.tap_outputs import only_tensor
@@ -41,7 +42,7 @@ class Term:
         waiting: whether a step runs whose term is not computed yet.
     """
 
-    taps: FeatureTaps
+    taps: FeatureTaps | DepthTaps
     layout: Layout
     views: Views = "global"
     records: list[Record] = field(default_factory=list)
@@ -58,7 +59,7 @@ class Term:
         root: nn.Module,
         augself: AugSelfLoss,
         recorder: Recorded,
-        taps: str | Sequence[str],
+        taps: Taps,
         views: Views = "global",
         *,
         count: int,
@@ -72,7 +73,7 @@ class Term:
             root: the host's module.
             augself: the loss.
             recorder: what makes the views.
-            taps: names of the submodules that return features.
+            taps: names of the submodules that return features; by depth where the loss has several.
             views: which views are paired.
             count: how many views the recorder makes.
             in_order: see :class:`~augself_loss.taps.FeatureTaps`.
@@ -96,8 +97,8 @@ class Term:
             )
         augself.check_recorder(recorder)
         check_views(views, count)
-        tapped = FeatureTaps(root, taps, in_order=in_order, read=read)
-        return cls(tapped, recorder.layout, views, **own)
+        found = tapped(root, augself, taps, in_order=in_order, read=read)
+        return cls(found, recorder.layout, views, **own)
 
     def check_optimizers(
         self, augself: AugSelfLoss, optimizers: Sequence[torch.optim.Optimizer]
