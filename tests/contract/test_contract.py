@@ -74,6 +74,24 @@ def test_recording(host: Host, recording: str, run: Runs) -> None:
     assert all(0 < term < 20 for term in augself.terms)
 
 
+def test_two_depths(host: Host, tmp_path: Path, run: Runs) -> None:
+    """The term reads an inner layer too; heads of both depths learn, are saved, and are resumed."""
+    method = host.methods[0]
+    plain = run(host, method, weights=None)
+    (deep,) = host.run(tmp_path, method, deep=True)
+    assert deep.base[0] == plain.base[0]
+    heads, gradients = deep.heads(deep.final), deep.heads(deep.gradients)
+    assert set(heads) <= set(deep.optimized)
+    assert all(gradient.abs().sum() > 0 for gradient in gradients.values())
+    assert changed(deep.heads(deep.initial), heads) == set(heads)
+    assert equal({name: deep.saved[name] for name in heads}, heads)
+    widths = {heads[name].shape[1] for name in heads if name.endswith(".0.weight")}
+    places = 1 if host.inner.pool == "mean" else 4
+    assert 2 * places * host.inner.width in widths
+    (rest,) = host.run(tmp_path, method, deep=True, epochs=2, resume=True)
+    assert equal(rest.initial, {name: deep.final[name] for name in rest.initial})
+
+
 def test_resume(host: Host, tmp_path: Path) -> None:
     method = host.methods[0]
     (whole,) = host.run(tmp_path / "whole", method, epochs=2)

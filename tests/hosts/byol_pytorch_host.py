@@ -9,7 +9,7 @@ from typing import Any, Literal
 import byol_pytorch
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
-from contract import TERM, Recording, Run
+from contract import TERM, Inner, Recording, Run
 from plain_loop import Images, Losses, Script, train
 from processes import InProcesses
 from torch import Tensor, nn
@@ -60,6 +60,7 @@ class ByolPytorchHost(InProcesses):
     methods: tuple[str, ...] = ("BYOL", "SimSiam")
     recording: tuple[Recording, ...] = ("device",)
     resume: Literal["bit for bit", "weights"] = "bit for bit"
+    inner = Inner("1", 8)
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "net."
@@ -72,10 +73,11 @@ class ByolPytorchHost(InProcesses):
         weights: Mapping[str, float] | None = TERM,
         recording: Recording = "device",  # noqa: ARG002 - the learner augments, nothing else
         epochs: int = 1,
+        deep: bool = False,
         **loop: Any,
     ) -> Run:
         torch.manual_seed(0)
-        learner = self.learner(weights, use_momentum=method == "BYOL")
+        learner = self.learner(weights, deep=deep, use_momentum=method == "BYOL")
 
         def step(module: nn.Module, batch: Any) -> Losses:
             total = module(batch[0])
@@ -86,14 +88,20 @@ class ByolPytorchHost(InProcesses):
         after = learner.update_moving_average if method == "BYOL" else lambda: None
         return train(Script(learner, step, Images(), after), folder, epochs=epochs, **loop)
 
-    def learner(self, weights: Mapping[str, float] | None, **options: Any) -> Any:
+    def learner(
+        self, weights: Mapping[str, float] | None, *, deep: bool = False, **options: Any
+    ) -> Any:
         """Build the plain learner, or one with the term."""
         net, options = network(), {**SMALL, "hidden_layer": "3", **options}
         if weights is None:
             return byol_pytorch.BYOL(net, SIZE, augment_fn=pipeline(), **options)
         recorder = MultiViewRecorder(KorniaRecorder(pipeline()))
+        read = self.inner.beside(FEATURES, "4") if deep else {"feature_dim": FEATURES}
+        options["taps"] = read.pop("taps", None)
         with torch.random.fork_rng():
-            augself = AugSelfLoss(FEATURES, weights, hidden_dim=16, encoders=recorder.encoders)
+            augself = AugSelfLoss(
+                weights=weights, hidden_dim=16, encoders=recorder.encoders, **read
+            )
         return BYOL(net, SIZE, augself=augself, recorder=recorder, **options)
 
     def refusal(self, folder: Path) -> str:  # noqa: ARG002

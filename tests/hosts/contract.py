@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,29 @@ HEADS = "augself."
 Recording = Literal["CPU", "device"]
 
 
+class Inner(NamedTuple):
+    """A layer inside of the backbone of a host's first method."""
+
+    tap: str
+    width: int
+    pool: Any = 2
+
+    def beside(self, feature_dim: int, taps: Any, pool: Any = None) -> dict[str, Any]:
+        """Say where a term of two depths reads: crop here, colour where it does without depths.
+
+        Args:
+            feature_dim: the width of what it reads else.
+            taps: where that is.
+            pool: how it is pooled.
+        """
+        return {
+            "feature_dim": {"inner": self.width, "outer": feature_dim},
+            "pool": {"inner": self.pool, "outer": pool},
+            "depths": {"crop": "inner"},
+            "taps": {"inner": self.tap, "outer": taps},
+        }
+
+
 class Host(Protocol):
     """One framework, trained for real by its own loop on a few small pictures."""
 
@@ -40,6 +63,7 @@ class Host(Protocol):
     recording: tuple[Recording, ...]
     resume: Literal["bit for bit", "weights"]
     """What a resumed run shares with one that was not interrupted: every bit, or all weights."""
+    inner: Inner
 
     def backbone(self, method: str) -> str:
         """Return the prefix of the names of the parameters in front of the tap."""
@@ -54,6 +78,7 @@ class Host(Protocol):
         epochs: int = 1,
         processes: int = 1,
         resume: bool = False,
+        deep: bool = False,
     ) -> list[Run]:
         """Train in a seeded way, at least two steps an epoch, checkpoints in ``folder``.
 
@@ -65,6 +90,7 @@ class Host(Protocol):
             epochs: how many in all.
             processes: with 2, gloo processes.
             resume: go on from the last checkpoint in the folder.
+            deep: the term is of two depths, ``inner`` and the usual one; of the first method only.
 
         Returns:
             One :class:`Run` per process.

@@ -37,7 +37,7 @@ class LightlyHost(LightningHost):
         return self.modules[method].trained
 
     def prepared(
-        self, method: str, weights: Weights | None, recording: Recording
+        self, method: str, weights: Weights | None, recording: Recording, *, deep: bool = False
     ) -> tuple[Any, Any]:
         """Build the module, with or without the term, and its data."""
         assert recording == "CPU"
@@ -45,7 +45,7 @@ class LightlyHost(LightningHost):
         if weights is None:
             return module, loader(transform)
         recorder = LightlyRecorder(transform)
-        return with_term(module, weights, recorder), loader(recorder)
+        return with_term(module, weights, recorder, self.inner if deep else None), loader(recorder)
 
     def refusal(self, folder: Path) -> str:  # noqa: ARG002
         transform = SimSiamTransform(input_size=lightly_modules.SIZE)

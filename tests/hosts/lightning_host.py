@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
-from contract import TERM, Recording, Run, probe
+from contract import TERM, Inner, Recording, Run, probe
 from lightly.transforms.multi_view_transform import MultiViewTransform
 from lightly_modules import FEATURES
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -40,6 +40,7 @@ class LightningHost(InProcesses):
     methods: tuple[str, ...] = ("SimSiam", "supervised")
     recording: tuple[Recording, ...] = ("CPU", "device")
     resume: Literal["bit for bit", "weights"] = "bit for bit"
+    inner = Inner("backbone.0", 8)
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "backbone."
@@ -54,10 +55,11 @@ class LightningHost(InProcesses):
         epochs: int = 1,
         processes: int = 1,
         resume: bool = False,
+        deep: bool = False,
     ) -> Run:
         """Train in this process, or in as many as Lightning starts of it."""
         seed(0)
-        module, data = self.prepared(method, weights, recording)
+        module, data = self.prepared(method, weights, recording, deep=deep)
         kept = Losses()
         callbacks = [kept, KeepRandomState(), ModelCheckpoint(folder, filename="{epoch}")]
         parallel = {"strategy": "ddp", "devices": processes} if processes > 1 else {}
@@ -73,7 +75,7 @@ class LightningHost(InProcesses):
         return run
 
     def prepared(
-        self, method: str, weights: Weights | None, recording: Recording
+        self, method: str, weights: Weights | None, recording: Recording, *, deep: bool = False
     ) -> tuple[Any, Any]:
         """Build the module, with or without the term, and its data."""
         module: Any = SimSiam() if method == "SimSiam" else Supervised()
@@ -82,12 +84,14 @@ class LightningHost(InProcesses):
                 module.pipeline = device()
                 return module, batches()
             recorder = MultiViewRecorder(KorniaRecorder(device()))
-            return with_term(module, weights, recorder, on_device=True), batches()
+            return with_term(
+                module, weights, recorder, self.inner if deep else None, on_device=True
+            ), batches()
         view = worker()
         if weights is None:
             return module, loader(MultiViewTransform([view, view]))
         recorder = MultiViewRecorder(TorchvisionRecorder(view))
-        return with_term(module, weights, recorder), loader(recorder)
+        return with_term(module, weights, recorder, self.inner if deep else None), loader(recorder)
 
     def refusal(self, folder: Path) -> str:  # noqa: ARG002
         pipeline = worker()
@@ -95,12 +99,16 @@ class LightningHost(InProcesses):
         return refused(lambda: TorchvisionRecorder(pipeline))
 
 
-def with_term(module: Any, weights: Weights, recorder: Any, **options: Any) -> Any:
-    """Add the term as a user does."""
-    augself = AugSelfLoss(
-        FEATURES, weights, hidden_dim=16, encoders=recorder.encoders, pool=module.pool
-    )
-    return add_augself(module, augself, recorder, **{"taps": module.taps, **options})
+def with_term(
+    module: Any, weights: Weights, recorder: Any, inner: Inner | None = None, **options: Any
+) -> Any:
+    """Add the term as a user does; of two depths where there is an inner one."""
+    read = {"feature_dim": FEATURES, "pool": module.pool, "taps": module.taps}
+    if inner is not None:
+        read = inner.beside(**read)
+    taps = options.pop("taps", read.pop("taps"))
+    augself = AugSelfLoss(weights=weights, hidden_dim=16, encoders=recorder.encoders, **read)
+    return add_augself(module, augself, recorder, taps=taps, **options)
 
 
 def refused(build: Any) -> str:

@@ -12,13 +12,14 @@ from unittest.mock import patch
 import kornia.augmentation
 import numpy as np
 import torch
-from contract import TERM, Recording, Run, probe
+from contract import TERM, Inner, Recording, Run, probe
 from mmpretrain_configs import (
     HOOKS,
     KORNIA,
     MODELS,
     PREPROCESSOR,
     TRANSFORMS,
+    WIDTH,
     BaseTransform,
     Config,
     Hook,
@@ -52,6 +53,7 @@ class MMPretrainHost(InProcesses):
     methods: tuple[str, ...] = ("SimSiam", "SimCLR", "BYOL", "MoCo v2", "Barlow Twins")
     recording: tuple[Recording, ...] = ("CPU", "device")
     resume: Literal["bit for bit", "weights"] = "bit for bit"
+    inner = Inner("backbone.layer2", WIDTH // 4)
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "backbone."
@@ -66,9 +68,12 @@ class MMPretrainHost(InProcesses):
         epochs: int = 1,
         processes: int = 1,
         resume: bool = False,
+        deep: bool = False,
     ) -> Run:
         """Train in this process, one of ``processes``."""
         model, steps = prepared(method, weights, recording)
+        if deep:
+            model["augself"].update(self.inner.beside(WIDTH, "backbone", "mean"))
         config = training(folder, model, steps, epochs)
         config.update(resume=resume, custom_hooks=[{"type": "Losses"}])
         if processes > 1:  # MMEngine's own launcher asks for a GPU

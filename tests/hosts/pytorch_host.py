@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from contract import TERM, Recording, Run
+from contract import TERM, Inner, Recording, Run
 from mystery import RandomMystery
 from plain_loop import Images, Losses, Script, train
 from processes import InProcesses
@@ -107,6 +107,7 @@ class PytorchHost(InProcesses):
     methods: tuple[str, ...] = tuple(METHODS)
     recording: tuple[Recording, ...] = ("CPU", "device")
     resume: Literal["bit for bit", "weights"] = "bit for bit"
+    inner = Inner("backbone.1", 8)
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "net.backbone."
@@ -119,6 +120,7 @@ class PytorchHost(InProcesses):
         weights: Mapping[str, float] | None = TERM,
         recording: Recording = "CPU",
         epochs: int = 1,
+        deep: bool = False,
         **loop: Any,
     ) -> Run:
         torch.manual_seed(0)
@@ -130,7 +132,8 @@ class PytorchHost(InProcesses):
         net = METHODS[method]()
         augself = None
         if weights is not None:
-            augself = AugSelf(net, recorder, weights, taps=net.taps, hidden_dim=16)
+            read = self.inner.beside(FEATURES, net.taps) if deep else {"taps": net.taps}
+            augself = AugSelf(net, recorder, weights, hidden_dim=16, **read)
         whole = nn.ModuleDict({"net": net} if augself is None else {"net": net, "augself": augself})
 
         def step(model: nn.Module, batch: Any) -> Losses:

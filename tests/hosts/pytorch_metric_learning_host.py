@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from contract import TERM, Recording, Run
+from contract import TERM, Inner, Recording, Run
 from mystery import RandomMystery
 from plain_loop import Images, Losses, Script, train
 from processes import InProcesses
@@ -48,10 +48,14 @@ class Net(nn.Module):
         self.embedder = nn.Linear(FEATURES, 8)
         self.criterion = criterion
         self.both: nn.Module | None = None
+        self.deep = False
 
     def forward(self, views: list[Tensor], labels: Tensor, records: list[Record] | None) -> Tensor:
-        features = [self.backbone(view) for view in views]
+        inner = [self.backbone[:2](view) for view in views]
+        features: list[Any] = [self.backbone[2:](maps) for maps in inner]
         args, kwargs = self.given([self.embedder(feature) for feature in features], labels)
+        if self.deep:
+            features = [{"inner": i, "outer": o} for i, o in zip(inner, features, strict=True)]
         if self.both is None:
             return self.criterion(*args, **kwargs)  # type: ignore[no-any-return]
         return self.both(*args, **kwargs, features=features, records=records)  # type: ignore[no-any-return]
@@ -80,6 +84,7 @@ class PytorchMetricLearningHost(InProcesses):
     methods: tuple[str, ...] = tuple(LOSSES)
     recording: tuple[Recording, ...] = ("CPU", "device")
     resume: Literal["bit for bit", "weights"] = "bit for bit"
+    inner = Inner("backbone.1", 8)
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "backbone."
@@ -92,6 +97,7 @@ class PytorchMetricLearningHost(InProcesses):
         weights: Mapping[str, float] | None = TERM,
         recording: Recording = "CPU",
         epochs: int = 1,
+        deep: bool = False,
         **loop: Any,
     ) -> Run:
         torch.manual_seed(0)
@@ -102,7 +108,11 @@ class PytorchMetricLearningHost(InProcesses):
         criterion = LOSSES[method]()
         net = Net(criterion)
         if weights is not None:
-            term = AugSelfLoss(FEATURES, weights, hidden_dim=16, encoders=recorder.encoders)
+            read: dict[str, Any] = {"feature_dim": FEATURES}
+            if deep:
+                net.deep, read = True, self.inner.beside(FEATURES, "backbone")
+            read.pop("taps", None)  # this script hands its features over
+            term = AugSelfLoss(weights=weights, hidden_dim=16, encoders=recorder.encoders, **read)
             net.both = with_augself(criterion, term)
         augment = recorder if augself else _twice(device() if on_device else worker())
 

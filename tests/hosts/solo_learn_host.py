@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import solo_learn_modules as solo
 import torch
-from contract import TERM, Recording, Run, probe
+from contract import TERM, Inner, Recording, Run, probe
 from mystery import RandomMystery
 from processes import InProcesses
 from solo.utils.checkpointer import Checkpointer
@@ -38,6 +38,7 @@ class SoloLearnHost(InProcesses):
     methods: tuple[str, ...] = tuple(METHODS)
     recording: tuple[Recording, ...] = ("CPU", "device")
     resume: Literal["bit for bit", "weights"] = "bit for bit"
+    inner = Inner("encoder.layer2", 128)
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "encoder."
@@ -52,10 +53,11 @@ class SoloLearnHost(InProcesses):
         epochs: int = 1,
         processes: int = 1,
         resume: bool = False,
+        deep: bool = False,
     ) -> Run:
         """Train in this process, or in as many as Lightning starts of it."""
         solo.seed(0)
-        model, data = prepared(method, weights, recording)
+        model, data = prepared(method, weights, recording, self.inner if deep else None)
         kept, saver = solo.Losses(), Checkpointer(Namespace(name="run"), folder)
         last = next(folder.glob("*/run-*-ep=*.ckpt")) if resume else None
         parallel = {"strategy": "ddp", "devices": processes} if processes > 1 else {}
@@ -82,7 +84,9 @@ class SoloLearnHost(InProcesses):
         return "no error"
 
 
-def prepared(method: str, weights: Weights | None, recording: Recording) -> tuple[Any, Any]:
+def prepared(
+    method: str, weights: Weights | None, recording: Recording, inner: Inner | None = None
+) -> tuple[Any, Any]:
     """Build the method, with or without the term, and its data."""
     model: Any = solo.method(METHODS[method])
     on_device = recording == "device"
@@ -95,6 +99,10 @@ def prepared(method: str, weights: Weights | None, recording: Recording) -> tupl
         recorder = MultiViewRecorder(KorniaRecorder(solo.pipeline()))
     else:
         recorder = SoloRecorder(solo.transform())
-    augself = AugSelfLoss(model.features_dim, weights, hidden_dim=16, encoders=recorder.encoders)
-    add_augself(model, augself, recorder, on_device=on_device)
+    read: dict[str, Any] = {"feature_dim": model.features_dim}
+    if inner is not None:
+        read = inner.beside(model.features_dim, "encoder")
+    taps = read.pop("taps", None)
+    augself = AugSelfLoss(weights=weights, hidden_dim=16, encoders=recorder.encoders, **read)
+    add_augself(model, augself, recorder, taps=taps, on_device=on_device)
     return model, solo.loader(solo.single() if on_device else recorder)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import stable_pretraining_modules as plain
 import torch
-from contract import TERM, Recording, Run, probe
+from contract import TERM, Inner, Recording, Run, probe
 from lightning.pytorch.callbacks import ModelCheckpoint
 from mystery import RandomMystery
 from processes import InProcesses
@@ -40,6 +40,7 @@ class StablePretrainingHost(InProcesses):
     )  # fmt: skip
     recording: tuple[Recording, ...] = ("CPU", "device")
     resume: Literal["bit for bit", "weights"] = "bit for bit"
+    inner = Inner("backbone.2", 8)
 
     def backbone(self, method: str) -> str:
         return "backbone.student." if method in ("BYOL", "DINO") else "backbone."
@@ -54,9 +55,10 @@ class StablePretrainingHost(InProcesses):
         epochs: int = 1,
         processes: int = 1,
         resume: bool = False,
+        deep: bool = False,
     ) -> Run:
         """Train in this process, or in as many as Lightning starts of it."""
-        module, data = self.prepared(method, weights, recording)
+        module, data = self.prepared(method, weights, recording, deep=deep)
         kept = Losses()
         callbacks = [kept, KeepRandomState(), ModelCheckpoint(filename="{epoch}")]
         parallel = {"strategy": "ddp", "devices": processes} if processes > 1 else {}
@@ -70,7 +72,7 @@ class StablePretrainingHost(InProcesses):
         return run
 
     def prepared(
-        self, method: str, weights: Weights | None, recording: Recording
+        self, method: str, weights: Weights | None, recording: Recording, *, deep: bool = False
     ) -> tuple[Any, Any]:
         """Build the module, with or without the term, and its data."""
         torch.manual_seed(0)
@@ -80,8 +82,12 @@ class StablePretrainingHost(InProcesses):
         if weights is not None:
             transform = StablePretrainingRecorder(transform)
             encoders = transform.encoders
-            augself = AugSelfLoss(plain.FEATURES, weights, hidden_dim=16, encoders=encoders)
-            add_augself(module, augself, transform)
+            read: dict[str, Any] = {"feature_dim": plain.FEATURES, "taps": "backbone"}
+            if deep:
+                read = self.inner.beside(**read)
+            taps = read.pop("taps")
+            augself = AugSelfLoss(weights=weights, hidden_dim=16, encoders=encoders, **read)
+            add_augself(module, augself, transform, taps=taps)
         return module, plain.on_device(transform) if device else plain.batches(transform)
 
     def refusal(self, folder: Path) -> str:  # noqa: ARG002

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from contract import TERM, Recording, Run
+from contract import TERM, Inner, Recording, Run
 from vissl_options import ALIKE, KORNIA, METHODS, TWO
 
 
@@ -24,6 +24,7 @@ class VisslHost:
     methods: tuple[str, ...] = tuple(METHODS)
     recording: tuple[Recording, ...] = ("CPU", "device")
     resume: Literal["bit for bit", "weights"] = "weights"
+    inner = Inner("trunk.stem", 8)
 
     def backbone(self, method: str) -> str:  # noqa: ARG002
         return "trunk."
@@ -38,16 +39,25 @@ class VisslHost:
         epochs: int = 1,
         processes: int = 1,
         resume: bool = False,  # noqa: ARG002 - VISSL finds the checkpoint itself
+        deep: bool = False,
         hooks: tuple[str, ...] = (),
         **more: Any,
     ) -> list[Run]:
         """Train; ``hooks`` are names of more of them, ``more`` options of VISSL's config."""
         on_device = recording == "device"
+        read = (
+            {
+                "TAP" if key == "taps" else key.upper(): value
+                for key, value in self.inner.beside(16, "trunk").items()
+            }
+            if deep
+            else {}
+        )
         options = {
             "OPTIMIZER.num_epochs": epochs,
             "DISTRIBUTED.NUM_PROC_PER_NODE": processes,
             **({"DATA.TRAIN.TRANSFORMS": ALIKE} if on_device else {}),
-            **({} if weights is None else {"AUGSELF": node(weights, on_device=on_device)}),
+            **({} if weights is None else {"AUGSELF": node(weights, on_device=on_device, **read)}),
             **more,
         }
         with quiet():
