@@ -21,7 +21,8 @@ class Config:
         seed: of the weights, the order of pictures, and the draws of the augmentation.
         types: λ per type of augmentation; empty for the plain method.
         variant: name of an ablation; empty in the main comparison.
-        tap: where the term takes features: ``backbone``, or ``layer3`` for its third stage.
+        tap: where the term takes features: ``backbone``, ``layer3`` for its third stage, or
+            ``depths``, both: see :data:`transfer.pretraining.READS`.
         network: backbone, see :func:`transfer.networks.backbone`.
         width: see there.
         feature_dim: see there.

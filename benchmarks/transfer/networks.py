@@ -38,6 +38,9 @@ class Pooled(nn.Sequential):
 class Backbone(nn.Module):
     """A stem and four stages, pooled; the third stage can be tapped as well.
 
+    The maps of the third stage are what the submodule ``early`` returns, those of the fourth what
+    ``late`` does.
+
     Args:
         stem: up to the first stage.
         stages: the four stages.

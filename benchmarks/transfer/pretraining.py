@@ -24,6 +24,11 @@ from transfer.data.sets import Setting
 from transfer.methods.base import Method
 from transfer.runs import Run
 
+READS = {"crop": ("early", "late")}
+"""At two depths: what a type reads besides the last stage's features, which all read."""
+POOLS: dict[str, Any] = {"early": 2, "late": "mean"}
+"""How the maps of either become vectors: the third stage's keep 2 × 2 places."""
+
 
 def build(config: Config, classes: int) -> Method:
     """Build the method, and add the AugSelf term where the run has one.
@@ -34,14 +39,25 @@ def build(config: Config, classes: int) -> Method:
     method = methods.build(config, classes)
     if config.types:
         recorder = method.views.recorder
-        layer3 = config.tap == "layer3"
-        dim = method.backbone.layer3_dim if layer3 else method.backbone.feature_dim
+        read, taps = _read(config, method)
         augself = AugSelfLoss(
-            dim, config.types, hidden_dim=config.head_dim, encoders=recorder.encoders
+            weights=config.types, hidden_dim=config.head_dim, encoders=recorder.encoders, **read
         )
-        taps = [f"{name}.layer3" if layer3 else name for name in method.taps]
         add_augself(method, augself, recorder, taps=taps)
     return method
+
+
+def _read(config: Config, method: Method) -> tuple[dict[str, Any], Any]:
+    """Say what the term reads, as options of the loss, and where that is tapped."""
+    net = method.backbone
+    if config.tap == "depths":
+        dims = {"early": net.layer3_dim, "late": net.feature_dim}
+        reads = {name: READS[name] for name in config.types if name in READS}
+        taps = {depth: [f"{name}.{depth}" for name in method.taps] for depth in dims}
+        return {"feature_dim": dims, "pool": POOLS, "depths": reads}, taps
+    if config.tap == "layer3":
+        return {"feature_dim": net.layer3_dim}, [f"{name}.layer3" for name in method.taps]
+    return {"feature_dim": net.feature_dim}, list(method.taps)
 
 
 def loader(

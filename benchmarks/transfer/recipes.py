@@ -62,10 +62,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "add": ("rotation", "solarize"),
     },
     "layer3": {"tap": "layer3"},
+    "depths": {"tap": "depths"},
 }
 """Ablations: what differs from the main comparison."""
 
-ONLY_AUGSELF = ("crop-only", "color-only", "all-types", "layer3")
+ONLY_AUGSELF = ("crop-only", "color-only", "all-types", "layer3", "depths")
 """Variants of the term alone, whose plain runs are the main comparison's."""
 
 

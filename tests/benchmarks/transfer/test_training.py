@@ -108,6 +108,20 @@ def test_features_of_the_third_stage_can_be_tapped(setting: Setting) -> None:
     assert len(setting.held_out.labels) == 160
 
 
+def test_two_depths_can_be_tapped(setting: Setting, tmp_path: Path) -> None:
+    config = dataclasses.replace(tiny("moco"), tap="depths")
+    method: Any = pretraining.build(config, 4)
+    net, augself = method.backbone, method.augself
+    assert augself.feature_dim == {"early": net.layer3_dim, "late": net.feature_dim}
+    widths = {name: augself.heads[name][0].in_features for name in augself.types}
+    assert widths == {
+        "crop": 2 * (4 * net.layer3_dim + net.feature_dim), "color": 2 * net.feature_dim
+    }  # fmt: skip
+    run = Run(tmp_path, config)
+    pretraining.pretrain(run, setting, quiet=True)
+    assert set(run.metrics["pretraining"]["terms"]) == {"crop", "color"}
+
+
 def test_too_few_pictures_are_refused(setting: Setting, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least a batch of 512"):
         pretraining.pretrain(Run(tmp_path, tiny("simclr", batch=512)), setting, quiet=True)
