@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, TypeAlias, cast
 
 import torch
 from einops import rearrange, reduce
 from torch import Tensor
+from torch.nn import functional
 
 from augself_loss.checks import check_whole
 from augself_loss.errors import LossError
@@ -165,19 +167,24 @@ def _as_map(features: Tensor, grid: Grid) -> Tensor:
 def _parts(maps: Tensor, side: int) -> Tensor:
     """Average ``side`` × ``side`` parts of maps ``(B, D, H, W)``.
 
-    Adaptive pooling's backward on CUDA may add up in any order; this one does not.
+    The parts are those of adaptive pooling, whose backward on CUDA has no fixed order.
     """
-    height, width = maps.shape[-2:]
-    if height % side == 0 and width % side == 0:
-        return reduce(maps, "b d (k h) (l w) -> b (d k l)", "mean", k=side, l=side)
-    parts = [
-        reduce(maps[..., rows, columns], "b d h w -> b d", "mean")
-        for rows in _spans(height, side)
-        for columns in _spans(width, side)
-    ]
+    rows, columns = (_spans(length, side) for length in maps.shape[-2:])
+    steps = _step(rows), _step(columns)
+    if None not in steps:
+        sizes = [spans[0].stop for spans in (rows, columns)]
+        return functional.avg_pool2d(maps, sizes, steps).flatten(1)  # type: ignore[arg-type]
+    parts = [maps[..., r, c].mean(dim=(-2, -1)) for r in rows for c in columns]
     return torch.stack(parts, dim=-1).flatten(1)
 
 
 def _spans(length: int, count: int) -> list[slice]:
     """Cut a length into spans, which overlap by one where it does not divide."""
     return [slice(i * length // count, -((i + 1) * length // -count)) for i in range(count)]
+
+
+def _step(spans: list[slice]) -> int | None:
+    """Say how far spans of one size lie apart; ``None`` where sizes or distances differ."""
+    sizes = {span.stop - span.start for span in spans}
+    steps = {b.start - a.start for a, b in pairwise(spans)}
+    return steps.pop() if len(sizes) == len(steps) == 1 else None

@@ -13,6 +13,8 @@ TITLES = {
     "with ReLU",
     "launches": "What the term asks of an accelerator, forward and backward, batch 64, D = 512: "
     "counted on meta; compiled, the kernels that the code for a CPU calls",
+    "depths": "The term at two depths, crop and colour, forward and backward: what crop reads "
+    "of maps of 14 × 14 places; launches with grouped heads, counted on meta",
     "passing": "A record on its way, forward only: the library's Python frames and tensor "
     "operations, beside those of the pipeline and the network",
     "recording": "A pipeline with its recorder against the pipeline alone",

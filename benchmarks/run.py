@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import allocator
+import depths
 import growth
 import half
 import passing
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "term": term.rows,
     "half": half.rows,
     "launches": term.launches,
+    "depths": depths.rows,
     "passing": passing.rows,
     "recording": recording.rows,
     "views": views.rows,

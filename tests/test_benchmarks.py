@@ -51,6 +51,12 @@ def test_grouped_and_compiled_heads_launch_less(tmp_path: Path) -> None:
         assert counted[6, "ours, compiled"]["launches"] <= plain / 4
 
 
+def test_a_second_depth_asks_for_few_launches_more(tmp_path: Path) -> None:
+    rows = measured(tmp_path, "depths")["depths"]["rows"]
+    counted = {row["way"]: row["launches"] for row in rows if row["network"] == "ResNet-18"}
+    assert max(counted.values()) <= 1.5 * counted["one depth"]
+
+
 def test_a_view_waits_for_no_device_and_a_record_is_one_copy(tmp_path: Path) -> None:
     rows = measured(tmp_path, "asked", "--px", "32")["asked"]["rows"]
     seen = {row["way"]: row for row in rows}
