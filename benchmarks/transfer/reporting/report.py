@@ -15,6 +15,7 @@ from transfer.reporting.comparing import Grid, main_grid, tasks_grid
 from transfer.reporting.headline import headline
 from transfer.reporting.missing import missing
 from transfer.reporting.page import Page, Section, write_json, write_markdown
+from transfer.reporting.power import power_table
 from transfer.reporting.retrieval_figure import draw_retrieval
 from transfer.reporting.scores import readability
 from transfer.reporting.settings import settings_tables, versions_table
@@ -70,6 +71,7 @@ def _page(collection: Collection, out: Path, tasks: Mapping[str, Task] | None, n
         notes=notes,
         sections=(
             _linear(grid, out),
+            Section("What the seeds can show", _tables(power_table(grid))),
             Section("Few-shot", _tables(sections.few_shot_table(collection))),
             Section("Localization", _tables(sections.localization_table(collection))),
             _readability(collection, out),
