@@ -67,8 +67,8 @@ def test_full_report(runs: Any, full: dict[str, Any], task: Task, tmp_path: Path
     names = [table.name for table in every(page)]
     assert names == [
         "linear", "mean_gain", "task_gain", "power", "few_shot", "localization", "readability",
-        "columns", "in_domain", "retrieval", "ablations", "ablations_by_task", "ablations_readability",
-        "cost", "runs", "settings", "versions",
+        "columns", "in_domain", "retrieval", "ablations", "ablations_by_task",
+        "ablations_readability", "cost", "runs", "settings", "versions",
     ]  # fmt: skip
     found = list(markdown_tables(text))
     assert len(found) == len(names)
