@@ -20,7 +20,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("errors",),
     ("parameters",),
     ("encoders.step",),
-    ("encoders.in_place",),
+    ("encoders.in_place", "encoders.maps"),
     ("encoders.base",),
     ("encoders.regression", "encoders.binary"),
     ("encoders.*",),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import torch
+from torch import Tensor
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Motion, Step, Value
+from augself_loss.encoders.maps import Canvas, about_centre, as_matrix, inverse, product
 from augself_loss.encoders.regression import RegressionEncoder, telling
 from augself_loss.encoders.rotation import check_centre
 from augself_loss.errors import PipelineError
@@ -66,6 +69,24 @@ class AffineEncoder(RegressionEncoder):
             angle * both, move_x * over_x, move_y * over_y, scale_x, scale_y,
             shear_x * both, shear_y * both,
         )  # fmt: skip
+
+    def undo(self, record: Mapping[str, Tensor], canvas: Canvas) -> Tensor:
+        """Take back the move, then the turn, the scale and the shears about the centre."""
+        angle, move_x, move_y, scale_x, scale_y, *shears = record[self.name].unbind(-1)
+        cos, sin = torch.cos(torch.deg2rad(angle)), torch.sin(torch.deg2rad(angle))
+        turn = about_centre((cos, sin, -sin, cos), canvas.after)
+        scale = as_matrix(scale_x, 0.0, 0.0, 0.0, scale_y, 0.0)
+        x, y = (torch.tan(torch.deg2rad(shear)) for shear in shears)
+        # albumentations shears along both axes at once and last, the others along x and then y.
+        last = canvas.library == "albumentations"
+        shear = about_centre((1.0, -x, -y, 1.0 if last else 1 + x * y), canvas.after)
+        parts = (shear, turn, scale) if last else (turn, scale, shear)
+        if canvas.library == "torchvision":
+            # It moves by whole pixels, which records cut to the range that was asked for.
+            height, width = canvas.after
+            move_x, move_y = (move_x * width).round() / width, (move_y * height).round() / height
+        moved = as_matrix(1.0, 0.0, -2 * move_x, 0.0, 1.0, -2 * move_y)
+        return product(inverse(product(product(parts[0], parts[1]), parts[2])), moved)
 
     @classmethod
     def _from_ranges(cls, **ranges: Range | None) -> Self:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import torch
+from torch import Tensor
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Motion, Step, Value
+from augself_loss.encoders.maps import Canvas, about_centre
 from augself_loss.encoders.regression import RegressionEncoder, as_range
 from augself_loss.encoders.rotation import check_centre, turns_by_quarters
 from augself_loss.errors import PipelineError
@@ -43,6 +46,12 @@ class AngleEncoder(RegressionEncoder):
     def turned_by(self, columns: Columns) -> Value:
         """By its degrees."""
         return columns[0]
+
+    def undo(self, record: Mapping[str, Tensor], canvas: Canvas) -> Tensor:
+        """Turn back about the centre."""
+        angle = torch.deg2rad(record[self.name].squeeze(-1))
+        cos, sin = torch.cos(angle), torch.sin(angle)
+        return about_centre((cos, -sin, sin, cos), canvas.after)
 
     @classmethod
     def from_kornia(cls, step: Step) -> Self:

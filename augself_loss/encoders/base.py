@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
+from augself_loss.encoders.maps import Canvas
 from augself_loss.encoders.step import Columns, Draft, Motion, Reader, Step, Value, Writer
 from augself_loss.errors import EncoderError, RecordError
 from augself_loss.parameters import Field, Layout, Range
@@ -49,6 +50,7 @@ class Encoder(ABC):
         by_size: whether they are drawn, or read, by the size of their image.
         settles: whether several steps of one pipeline combine into one value, see :meth:`act`.
         not_before: types, or motions, that may not follow its steps, since they change its frame.
+        order_matters: library → types before or after which its map differs, by part of a pixel.
         tells_applied: whether its entry differs from the identity wherever a step was applied.
         ranges: per column, the sampling range; ``None`` leaves the column out of the target.
         preset: ``paper`` for the released code's target, ``default`` for ours, ``None`` until a
@@ -70,6 +72,7 @@ class Encoder(ABC):
     by_size: bool = False
     settles: bool = False
     not_before: tuple[str, ...] = ()
+    order_matters: Mapping[str, tuple[str, ...]] = {}
     tells_applied: bool = True
     preset: Preset | None = None
 
@@ -164,6 +167,25 @@ class Encoder(ABC):
         ``before`` is where the view lay when the step came, ``after`` what mirrored it later.
         """
         return self.mirror(columns, after.horizontal, after.vertical)
+
+    def undo(self, record: Mapping[str, Tensor], canvas: Canvas) -> Tensor:  # noqa: ARG002
+        """Map points of the view back to where they lay before this type's steps.
+
+        Args:
+            record: view record, entries ``(B, columns)``.
+            canvas: sizes of the images before and after, and whose steps they were.
+
+        Returns:
+            ``(B, 3, 3)`` on points (x, y, 1) that run from −1 to 1 across an image, edge to edge.
+
+        Raises:
+            RecordError: the encoder does not say where its steps move pixels to.
+        """
+        raise RecordError(
+            f"'{self.name}' moves pixels, and {type(self).__name__} does not say where to: where a "
+            "view lies in its source is not known. Give the encoder a method undo(record, canvas), "
+            "or leave the entry out of the record."
+        )
 
     def turned_by(self, columns: Columns) -> Value | None:  # noqa: ARG002
         """Degrees, counter-clockwise, where all that its steps do is turn about the centre."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from augself_loss.encoders.step import Value
+
 ROUNDING = 5e-7
 """By this much float32 may put a box beyond an image that it ends with."""
 SMALLEST = 1e-5
@@ -51,3 +53,14 @@ def span_of(first: Tensor, difference: Tensor) -> Tensor:
         line = torch.where(rest > SMALLEST, reach / rest.clamp_min(SMALLEST), known)
         length = torch.maximum(length, line)
     return torch.cat([length, length], dim=-1)
+
+
+def between_centres(share: Tensor, before: Value, after: Value) -> Tensor:
+    """Stretch a box's side, a share of the image, so that its last pixels' centres fit the view's.
+
+    A box of one pixel has no length between its centres; a hair is left, so that maps can be
+    inverted.
+    """
+    centres = (share * before - 1).clamp_min(1e-3) / before
+    stretched: Tensor = centres * (after / (after - 1))
+    return stretched

@@ -12,8 +12,9 @@ from torch import Tensor
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Draft, Encoder, Motion, Step, Value
-from augself_loss.encoders.boxes import centred, span_of, spanned
+from augself_loss.encoders.boxes import between_centres, centred, span_of, spanned
 from augself_loss.encoders.in_place import Image, InPlace, Params, Row, Starts
+from augself_loss.encoders.maps import Canvas, as_matrix
 from augself_loss.encoders.regression import LARGEST, RegressionEncoder
 from augself_loss.errors import EncoderError
 
@@ -133,6 +134,13 @@ class CropEncoder(RegressionEncoder):
         second = centred(first) - moved
         y, x, height, width = second.unbind(-1)
         return torch.stack([y - height / 2, x - width / 2, height, width], dim=-1)
+
+    def undo(self, record: Mapping[str, Tensor], canvas: Canvas) -> Tensor:
+        """Put the view back into its box, edge to edge or by the centres of its last pixels."""
+        y, x, *sides = self.absolute(record).unbind(-1)
+        if canvas.by_centres:
+            sides = list(map(between_centres, sides, canvas.before, canvas.after))
+        return as_matrix(sides[1], 0.0, 2 * x - 1, 0.0, sides[0], 2 * y - 1)
 
     @staticmethod
     def _kornia_box(step: Step) -> Mapping[str, Columns]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from augself_loss.encoders.base import Columns, Draft, Motion, Step, Value
 from augself_loss.encoders.binary import BinaryEncoder, applied
+from augself_loss.encoders.maps import Canvas, as_matrix
 
 
 class FlipEncoder(BinaryEncoder):
@@ -24,6 +29,10 @@ class FlipEncoder(BinaryEncoder):
     def settled(self, draft: Draft) -> Columns:
         """Whether the view is mirrored in the end."""
         return (draft.horizontal,)
+
+    def undo(self, record: Mapping[str, Tensor], canvas: Canvas) -> Tensor:  # noqa: ARG002
+        """Mirror once more, left to right."""
+        return as_matrix(1 - 2 * record[self.name].squeeze(-1), 0.0, 0.0, 0.0, 1.0, 0.0)
 
     kornia = {"RandomHorizontalFlip": applied("flip")}
     torchvision = {"RandomHorizontalFlip": applied("flip")}

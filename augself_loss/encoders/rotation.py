@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from augself_loss.encoders.base import Columns, Draft, Encoder, Kind, Motion, Step, Value
+from augself_loss.encoders.maps import Canvas, as_matrix
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Field
 
@@ -92,6 +93,13 @@ class RotationEncoder(Encoder):
     def turned_by(self, columns: Columns) -> Value:
         """A quarter is 90°."""
         return columns[0] * 90.0
+
+    def undo(self, record: Mapping[str, Tensor], canvas: Canvas) -> Tensor:  # noqa: ARG002
+        """Turn back, by whole numbers: a side is a side again."""
+        turns = record[self.name].squeeze(-1)
+        cos, sin = ((turns == k) * 1.0 - (turns == (k + 2) % 4) * 1.0 for k in (0, 1))
+        cos, sin = cos.to(turns), sin.to(turns)
+        return as_matrix(cos, -sin, 0.0, sin, cos, 0.0)
 
     @classmethod
     def takes(cls, step: Step) -> bool:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from augself_loss.encoders.base import Columns, Draft, Motion, Step, Value
 from augself_loss.encoders.binary import BinaryEncoder, applied
+from augself_loss.encoders.maps import Canvas, as_matrix
 
 
 class VerticalFlipEncoder(BinaryEncoder):
@@ -21,6 +26,10 @@ class VerticalFlipEncoder(BinaryEncoder):
     def settled(self, draft: Draft) -> Columns:
         """Whether the view is mirrored in the end."""
         return (draft.vertical,)
+
+    def undo(self, record: Mapping[str, Tensor], canvas: Canvas) -> Tensor:  # noqa: ARG002
+        """Mirror once more, top to bottom."""
+        return as_matrix(1.0, 0.0, 0.0, 0.0, 1 - 2 * record[self.name].squeeze(-1), 0.0)
 
     kornia = {"RandomVerticalFlip": applied("vertical_flip")}
     torchvision = {"RandomVerticalFlip": applied("vertical_flip")}
