@@ -1,0 +1,80 @@
+"""Where in one view the places of another lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from augself_loss.encoders.maps import inverse, product
+from augself_loss.errors import RecordError
+from augself_loss.geometry.pixels import Pixels, check_size
+from augself_loss.geometry.placing import both
+
+NOWHERE = 4.0
+"""Where points beyond a perspective's horizon are sent: outside of every image."""
+
+
+def grid(
+    record1: Mapping[str, Tensor],
+    record2: Mapping[str, Tensor],
+    pixels: Pixels,
+    pixels2: Pixels | None = None,
+    *,
+    size: tuple[int, int],
+) -> tuple[Tensor, Tensor]:
+    """Say where in view 1 the places of view 2 lie, to sample view 1 there.
+
+    Images and feature maps of any resolution are sampled by the same grid: what the places of a
+    map show reaches from edge to edge of its view.
+
+    Args:
+        record1: record of view 1, the one to sample, entries ``(B, columns)``.
+        record2: record of view 2.
+        pixels: the sizes and the library.
+        pixels2: those of view 2, where they differ.
+        size: height and width of view 2, or of its feature map: how many places it has.
+
+    Returns:
+        Grid ``(B, height, width, 2)`` for ``grid_sample(view1, grid, align_corners=False)``, and
+        mask ``(B, height, width)``, true where view 1 shows what view 2 shows there. Elsewhere the
+        place lies outside of view 1, or shows padding.
+
+    Raises:
+        RecordError: as :func:`between` does; a size that is none.
+
+    Example:
+        >>> left = {"crop": torch.tensor([[0.0, 0.0, 1.0, 0.5]])}
+        >>> whole = {"crop": torch.tensor([[0.0, 0.0, 1.0, 1.0]])}
+        >>> pixels = Pixels(source=(8, 8), view=(8, 8), library="torchvision")
+        >>> places, seen = grid(left, whole, pixels, size=(1, 4))
+        >>> seen
+        tensor([[[ True,  True, False, False]]])
+        >>> sampled = torch.nn.functional.grid_sample(
+        ...     torch.rand(1, 16, 7, 7), places, align_corners=False
+        ... )
+    """
+    check_size("size", size)
+    if isinstance(size, Tensor):
+        raise RecordError("size expected (height, width) for the whole batch, found a tensor.")
+    first_to_source, to_source = both(record1, record2, pixels, pixels2 or pixels)
+    y, x = (_centres(side, to_source) for side in size)
+    places, seen = _mapped(product(inverse(first_to_source), to_source), x, y[:, None])
+    return places, seen & _mapped(to_source, x, y[:, None])[1]
+
+
+def _centres(count: int, like: Tensor) -> Tensor:
+    """Place the centres of so many pixels evenly between the edges −1 and 1."""
+    steps = torch.arange(count, dtype=like.dtype, device=like.device)
+    return (2 * steps + 1) / count - 1
+
+
+def _mapped(matrix: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Map points: where to, ``(B, height, width, 2)``, and whether that is between −1 and 1."""
+    rows = (row[:, None, None, :].unbind(-1) for row in matrix.unbind(-2))
+    to_x, to_y, scale = (a * x + b * y + c for a, b, c in rows)
+    ahead = scale > 0
+    points = torch.stack([to_x, to_y], dim=-1) / scale.unsqueeze(-1)
+    points = torch.where(ahead.unsqueeze(-1), points, NOWHERE)
+    return points, (points.abs() <= 1).all(-1)
