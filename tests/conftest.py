@@ -167,6 +167,26 @@ def built() -> Callable[..., Encoder]:
     return build
 
 
+@pytest.fixture(scope="session")
+def apart() -> Callable[[Tensor, Tensor, tuple[int, int]], Tensor]:
+    """Return ``apart(one, other, size)``: how far two maps of an image lie apart, ``(B,)``.
+
+    Maps are ``(B, 3, 3)``; they are compared in pixels, on points from corner to corner.
+    """
+
+    def moved(matrix: Tensor, points: Tensor) -> Tensor:
+        there = matrix.double() @ points
+        return there[..., :2, :] / there[..., 2:, :]
+
+    def measure(one: Tensor, other: Tensor, size: tuple[int, int]) -> Tensor:
+        rows, columns = (torch.linspace(0, side - 1, 7).double() for side in size)
+        y, x = torch.meshgrid(rows, columns, indexing="ij")
+        points = torch.stack([x, y, torch.ones_like(x)]).flatten(1)
+        return (moved(one, points) - moved(other, points)).abs().amax((-1, -2))
+
+    return measure
+
+
 class Imported(NamedTuple):
     """What an import in a process of its own did."""
 

@@ -126,7 +126,7 @@ def test_no_module_imports_itself_by_a_detour() -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("recording")])
 def test_recording_knows_records_and_encoders_only(name: str) -> None:
-    known = ("errors", "parameters", "encoders", "recording")
+    known = ("errors", "parameters", "encoders", "geometry", "recording")
     assert all(imported.split(".")[0] in known for imported in GRAPH[name])
 
 

@@ -22,6 +22,8 @@ Size: TypeAlias = tuple[int, int] | Tensor
 class Pixels:
     """What records of a pipeline do not say: sizes in pixels, and how its library counts them.
 
+    ``KorniaRecorder.pixels`` makes it of a pipeline.
+
     Args:
         source: height and width of the images that the pipeline is given, or ``(B, 2)``, each's.
         view: height and width of the views, likewise.

@@ -12,8 +12,8 @@ from augself_loss.errors import RecordError
 from augself_loss.geometry.pixels import Pixels, check_size
 from augself_loss.geometry.placing import both
 
-NOWHERE = 4.0
-"""Where points beyond a perspective's horizon are sent: outside of every image."""
+HORIZON = 1e-6
+"""Points are divided by no less. Beyond a perspective's horizon they come to lie far away."""
 
 
 def grid(
@@ -60,8 +60,12 @@ def grid(
         raise RecordError("size expected (height, width) for the whole batch, found a tensor.")
     first_to_source, to_source = both(record1, record2, pixels, pixels2 or pixels)
     y, x = (_centres(side, to_source) for side in size)
-    places, seen = _mapped(product(inverse(first_to_source), to_source), x, y[:, None])
-    return places, seen & _mapped(to_source, x, y[:, None])[1]
+    x, y = x[None, None], y[None, :, None]
+    shown = _within(*_mapped(to_source, x, y))
+    to_x, to_y, scale = _mapped(product(inverse(first_to_source), to_source), x, y)
+    shown &= _within(to_x, to_y, scale)
+    places = torch.stack([to_x, to_y], dim=-1)
+    return places.div_(scale.clamp_min(HORIZON).unsqueeze(-1)), shown
 
 
 def _centres(count: int, like: Tensor) -> Tensor:
@@ -70,11 +74,14 @@ def _centres(count: int, like: Tensor) -> Tensor:
     return (2 * steps + 1) / count - 1
 
 
-def _mapped(matrix: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Map points: where to, ``(B, height, width, 2)``, and whether that is between −1 and 1."""
-    rows = (row[:, None, None, :].unbind(-1) for row in matrix.unbind(-2))
-    to_x, to_y, scale = (a * x + b * y + c for a, b, c in rows)
-    ahead = scale > 0
-    points = torch.stack([to_x, to_y], dim=-1) / scale.unsqueeze(-1)
-    points = torch.where(ahead.unsqueeze(-1), points, NOWHERE)
-    return points, (points.abs() <= 1).all(-1)
+def _mapped(matrix: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Map points to x, y and what both are to be divided by, ``(B, height, width)`` each."""
+    rows = (row[:, None, None].unbind(-1) for row in matrix.unbind(-2))
+    # Not before the last sum is there a number for every point.
+    to_x, to_y, scale = (a * x + (b * y + c) for a, b, c in rows)
+    return to_x, to_y, scale
+
+
+def _within(x: Tensor, y: Tensor, scale: Tensor) -> Tensor:
+    """Whether points lie between −1 and 1 on both axes, and ahead of the horizon."""
+    return torch.maximum(x.abs(), y.abs()) <= scale

@@ -81,10 +81,9 @@ class Drawn:
         }
         return steps[name]()
 
-    def pixels(self, view: tuple[int, int], order: tuple[str, ...] | None = None) -> Pixels:
+    def pixels(self, view: tuple[int, int]) -> Pixels:
         edges = self.crop == "slice" and not self.aligned
-        order = self.warps if order is None else order
-        return Pixels(self.size, view, "kornia", by_centres=not edges, order=order)
+        return Pixels(self.size, view, "kornia", by_centres=not edges, order=self.warps)
 
 
 def run(drawn: Drawn, seed: int) -> tuple[KorniaRecorder, dict[str, Tensor], tuple[int, int]]:
@@ -102,8 +101,9 @@ def test_corners_lie_where_kornia_says(first: int, apart: Apart) -> None:
             continue
         recorder, record, view = run(drawn, seed)
         told = torch.linalg.inv(recorder.pipeline.transform_matrix.double())
-        error = apart(matrix(record, drawn.pixels(view)), told, view).max()
-        assert error < CLOSE, f"{seed}: {drawn.names}, {drawn.crop}, {drawn.size}"
+        for pixels in (drawn.pixels(view), recorder.pixels(drawn.size)):
+            error = apart(matrix(record, pixels), told, view).max()
+            assert error < CLOSE, f"{seed}: {drawn.names}, {drawn.crop}, {drawn.size}"
 
 
 @pytest.mark.parametrize("first", range(0, 60, 20))

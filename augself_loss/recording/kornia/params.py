@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import kornia
@@ -118,3 +118,16 @@ def _rows(value: Value, gate: Tensor) -> Value:
     # The k-th row is that of the k-th applied sample; the number of rows is known on the host.
     place = (gate.cumsum(0).long() - 1).clamp_min(0)
     return value.float()[place]
+
+
+def packed_rows(settled: Mapping[str, Sequence[Value]], batch_size: int) -> Tensor:
+    """Stack a record's columns into ``(B, P)``, on the device that Kornia drew them on."""
+    columns = [value for entry in settled.values() for value in entry]
+    device = next((v.device for v in columns if isinstance(v, Tensor)), None)
+    full = [
+        v.to(device).expand(batch_size)
+        if isinstance(v, Tensor)
+        else torch.full((batch_size,), float(v), device=device)
+        for v in columns
+    ]
+    return torch.stack(full, dim=-1).float()

@@ -18,13 +18,23 @@ from torch import Tensor, nn
 
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step, Value
-from augself_loss.errors import ImageError, PipelineError
+from augself_loss.errors import ImageError
+from augself_loss.geometry import Pixels
 from augself_loss.parameters import Layout, Record, unpack
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
-from augself_loss.recording.kornia.fused.walk import FusedPipeline
+from augself_loss.recording.kornia.fused.walk import FusedPipeline, fused_pipeline
 from augself_loss.recording.kornia.images import ImageCheck, needs_colour
-from augself_loss.recording.kornia.params import all_rows, check_canvas, device_of, on, run, size_of
+from augself_loss.recording.kornia.params import (
+    all_rows,
+    check_canvas,
+    device_of,
+    on,
+    packed_rows,
+    run,
+    size_of,
+)  # fmt: skip
+from augself_loss.recording.kornia.placing import pixels_of
 from augself_loss.recording.kornia.replay import Replayed, ReplayKind, replay
 from augself_loss.recording.kornia.replay_moved import replay_boxes, replay_masks
 from augself_loss.recording.kornia.sizes import check_sizes, keeps_size
@@ -104,7 +114,7 @@ class KorniaRecorder:
         coloured = [type(m).__name__ for m, c in self._config.items() if needs_colour(m, c)]
         photometric = any(encoder.photometric for encoder in self.encoders)
         self._check = ImageCheck(photometric, coloured, check_images)
-        self._fused = _fused_pipeline(self._wiring, apply, compile)
+        self._fused = fused_pipeline(self._wiring, apply, compile)
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Record]:
         """Augment a batch.
@@ -134,7 +144,7 @@ class KorniaRecorder:
         if not self.layout:
             return torch.empty(0)
         channels = min(images.shape[1], views.shape[1])
-        return _packed(self._settled(channels), len(images))
+        return packed_rows(self._settled(channels), len(images))
 
     def _settled(self, channels: int) -> Mapping[str, Sequence[Value]]:
         """Read what the pipeline has just done to images of so many channels, entry by entry."""
@@ -227,6 +237,25 @@ class KorniaRecorder:
             return self._fused(module, images, params)[0]
         return run(module, images, params)
 
+    def pixels(self, source: Sequence[int]) -> Pixels:
+        """Say what records leave open of where views lie, for :mod:`augself_loss.geometry`.
+
+        Args:
+            source: height and width of the images that views are made of.
+
+        Raises:
+            PipelineError: views of several sizes, a resize of which records lose part of a pixel,
+                or an ignored module that may move some.
+
+        Example:
+            >>> import kornia.augmentation as K
+            >>> crop = K.RandomResizedCrop((8, 8), align_corners=False)
+            >>> KorniaRecorder(crop).pixels((32, 48)).by_centres
+            False
+        """
+        self._watch.check(self.pipeline)
+        return pixels_of(self.pipeline, self._wiring, source)
+
     @property
     def fused(self) -> dict[str, str]:
         """Place and class of every module → how it is applied to square RGB images of float32.
@@ -272,28 +301,3 @@ class KorniaRecorder:
         elif isinstance(module, nn.Sequential):
             for child in module.children():
                 yield from self._applied(child)
-
-
-def _fused_pipeline(wiring: Wiring, apply: str, by_graph: bool) -> FusedPipeline | None:
-    """Choose how views are made."""
-    if apply not in {"kornia", "fused"}:
-        raise PipelineError(f"apply expected 'kornia' or 'fused', found {apply!r}.")
-    if by_graph and apply != "fused":
-        raise PipelineError(
-            f"compile=True expected apply='fused', found apply={apply!r}. Pass apply='fused', or "
-            "compile Kornia's own modules: for module in pipeline.children(): module.compile()."
-        )
-    return FusedPipeline(wiring, by_graph=by_graph) if apply == "fused" else None
-
-
-def _packed(settled: Mapping[str, Sequence[Value]], batch_size: int) -> Tensor:
-    """Stack a record's columns into ``(B, P)``, on the device that Kornia drew them on."""
-    columns = [value for entry in settled.values() for value in entry]
-    device = next((v.device for v in columns if isinstance(v, Tensor)), None)
-    full = [
-        v.to(device).expand(batch_size)
-        if isinstance(v, Tensor)
-        else torch.full((batch_size,), float(v), device=device)
-        for v in columns
-    ]
-    return torch.stack(full, dim=-1).float()

@@ -11,6 +11,7 @@ from kornia.augmentation.container.params import ParamItem
 from kornia.constants import DataKey
 from torch import Tensor, nn
 
+from augself_loss.errors import PipelineError
 from augself_loss.recording.kornia.fused.apply import Passenger, applied
 from augself_loss.recording.kornia.fused.choose import form_of
 from augself_loss.recording.kornia.fused.operation import Drawn, Form
@@ -171,3 +172,24 @@ def _place(name: str, module: nn.Module) -> str:
 
 def _nobody(_: Tensor) -> Tensor:
     return torch.empty(0)
+
+
+def fused_pipeline(wiring: Wiring, apply: str, by_graph: bool) -> FusedPipeline | None:
+    """Choose how views are made.
+
+    Args:
+        wiring: what was found in the pipeline.
+        apply: ``kornia`` or ``fused``.
+        by_graph: whether fused operations are compiled.
+
+    Raises:
+        PipelineError: another ``apply``, or a pipeline of Kornia's own to be compiled.
+    """
+    if apply not in {"kornia", "fused"}:
+        raise PipelineError(f"apply expected 'kornia' or 'fused', found {apply!r}.")
+    if by_graph and apply != "fused":
+        raise PipelineError(
+            f"compile=True expected apply='fused', found apply={apply!r}. Pass apply='fused', or "
+            "compile Kornia's own modules: for module in pipeline.children(): module.compile()."
+        )
+    return FusedPipeline(wiring, by_graph=by_graph) if apply == "fused" else None

@@ -1,0 +1,180 @@
+"""What the records of a Kornia pipeline leave open of its geometry, read off the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import torch
+from kornia.augmentation import IntensityAugmentationBase2D, Resize
+from kornia.constants import Resample
+from torch import nn
+
+from augself_loss.encoders import CropEncoder, Encoder
+from augself_loss.encoders.base import Step
+from augself_loss.errors import PipelineError
+from augself_loss.geometry import Pixels
+from augself_loss.recording.kornia.params import run
+from augself_loss.recording.kornia.replay import drawn_by
+from augself_loss.recording.kornia.wiring import Wiring, is_host
+
+How: TypeAlias = Literal["cut", "edges", "centres"]
+"""A part is cut out as it is, or resized edge to edge, or between its outermost centres."""
+BY_HAND = "Or say by hand what holds: geometry.Pixels(source, view, 'kornia', ...)."
+
+
+class Sized(NamedTuple):
+    """A step that changes the size, or that a change of size after it changes.
+
+    Args:
+        name: its class.
+        kind: ``crop``, ``resize`` or ``warp``.
+        how: what becomes of the pixels' size.
+        after: height and width that it leaves.
+        type: the type that it is recorded as, ``""`` for none.
+    """
+
+    name: str
+    kind: str
+    how: How
+    after: tuple[int, int]
+    type: str = ""
+
+
+def pixels_of(pipeline: nn.Module, wiring: Wiring, source: Sequence[int]) -> Pixels:
+    """Say of a pipeline what its records do not, so that their geometry is exact.
+
+    Args:
+        pipeline: its outermost module.
+        wiring: what was found in it.
+        source: height and width of the images that it is given.
+
+    Raises:
+        PipelineError: views of several sizes, steps between which records lose part of a pixel, or
+            an ignored module that may move pixels.
+    """
+    size = (int(source[0]), int(source[1]))
+    steps = list(_steps(pipeline, wiring, size))
+    crops = [step for step in steps if step.kind == "crop"]
+    by_centres = any(step.how == "centres" for step in crops)
+    _check_centres(steps)
+    # Of a crop that is resized by its centres, and of a warp, the size counts that it worked on.
+    worked_on = {step.after for step in steps if step.kind == "warp"}
+    worked_on |= {step.after for step in crops if step.how == "centres"}
+    if len(worked_on) > 1:
+        raise PipelineError(
+            f"{[step.name for step in steps]} work on images of several sizes, {worked_on}, and "
+            f"records do not say which. Resize before all of them or after. {BY_HAND}"
+        )
+    view = steps[-1].after if steps else size
+    order = tuple(step.type for step in steps if step.kind == "warp")
+    return Pixels(
+        source=size, view=view, library="kornia", by_centres=by_centres,
+        warped=next(iter(worked_on - {view}), None), order=tuple(dict.fromkeys(order)),
+        encoders=tuple(wiring.catalogue.encoders.values()),
+    )  # fmt: skip
+
+
+def _check_centres(steps: Sequence[Sized]) -> None:
+    """Refuse what records of edges lose where pixels are resized from centre to centre.
+
+    Raises:
+        PipelineError: a resize by centres, or several crops of which one is.
+    """
+    for i, step in enumerate(steps):
+        if step.how != "centres":
+            continue
+        sooner = any(other.how == "edges" for other in steps[:i] if other.kind != "warp")
+        later = any(other.kind == "crop" for other in steps[i + 1 :])
+        if step.kind == "resize" or sooner or later:
+            raise PipelineError(
+                f"'{step.name}' with align_corners=True resizes from the centres of the outermost "
+                "pixels, which records cannot tell in this pipeline: they would be off by part of "
+                f"a pixel. Build it with align_corners=False. {BY_HAND}"
+            )
+
+
+def _steps(pipeline: nn.Module, wiring: Wiring, size: tuple[int, int]) -> Iterator[Sized]:
+    """List the steps that sizes matter to, in order, following the size.
+
+    Raises:
+        PipelineError: it cannot be followed.
+    """
+    drawn = {m for c in wiring.containers if getattr(c, "random_apply", False) for m in c.modules()}
+    for module in pipeline.modules():
+        kind = type(module).__name__
+        if wiring.is_ignored(module):
+            _check_ignored(module)
+        elif module in wiring.config:
+            step = Step(kind, {}, wiring.config[module], (0, 0))
+            encoder = wiring.catalogue.reading(step)
+            how: How = "cut"
+            if encoder.moves == "crop":
+                before, (size, how) = size, _cropped(module, encoder, size)
+                _check_always(module, module in drawn, size != before)
+            if encoder.moves in {"crop", "warp"}:
+                yield Sized(kind, encoder.moves, how, size, encoder.name)
+        elif isinstance(module, Resize) and module in wiring.fixed:
+            before, size = size, _resized(module, size)
+            yield Sized(kind, "resize", "cut" if size == before else _how(module.flags), size)
+
+
+def _check_ignored(module: nn.Module) -> None:
+    """Refuse what is left out of the record and may move pixels.
+
+    Raises:
+        PipelineError: it may.
+    """
+    if not isinstance(module, IntensityAugmentationBase2D):
+        raise PipelineError(
+            f"'{type(module).__name__}' is left out of the record and may move pixels. Record it, "
+            f"or build it on kornia.augmentation.IntensityAugmentationBase2D. {BY_HAND}"
+        )
+
+
+def _check_always(module: Any, drawn: bool, resizes: bool) -> None:
+    """Refuse a crop that leaves some views in another size.
+
+    Raises:
+        PipelineError: it is applied at random.
+    """
+    if resizes and (drawn or min(float(module.p), float(module.p_batch)) < 1):
+        raise PipelineError(
+            f"'{type(module).__name__}' expected to be applied always, found it applied at random: "
+            f"views are of several sizes. Build it with p=1, outside of random_apply. {BY_HAND}"
+        )
+
+
+def _resized(module: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
+    """Find the size that a resize leaves."""
+    blank = torch.zeros(1, 1, *size)
+    height, width = run(module, blank, drawn_by(module, blank)).shape[-2:]
+    return int(height), int(width)
+
+
+def _cropped(module: Any, encoder: Encoder, size: tuple[int, int]) -> tuple[tuple[int, int], How]:
+    """Find the size that a crop leaves, and how it gets there.
+
+    Raises:
+        PipelineError: it is not Kornia's.
+    """
+    kind = type(module).__name__
+    if not is_host(module) or kind not in CropEncoder.kornia or encoder.name != CropEncoder.name:
+        raise PipelineError(f"'{kind}' crops in a way of its own, to an unknown size. {BY_HAND}")
+    flags = module.flags
+    after = flags.get("size", getattr(module, "size", None))
+    after = (after, after) if isinstance(after, int) else (int(after[0]), int(after[1]))
+    if kind == "RandomResizedCrop":
+        return after, _how(flags)
+    canvas = size
+    if kind == "RandomCrop":
+        left, right, top, bottom = module.compute_padding((1, 1, *size))
+        canvas = (size[0] + top + bottom, size[1] + left + right)
+    larger = after[0] > canvas[0] or after[1] > canvas[1]
+    return after, "edges" if larger else "cut"  # what is larger than the canvas is stretched
+
+
+def _how(flags: Mapping[str, Any]) -> How:
+    """Say how a crop or resize resizes; one that resamples ignores ``align_corners``."""
+    linear = flags["align_corners"] and flags["resample"] in (Resample.BILINEAR, Resample.BICUBIC)
+    return "centres" if linear or flags.get("cropping_mode") == "resample" else "edges"
