@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias, get_args
 
 from torch import Tensor
@@ -38,6 +37,9 @@ class Pixels:
             (``angle``, ``affine``, ``perspective``); of torchvision's ``perspective`` and flips.
         encoders: encoders of types of your own.
 
+    Attributes:
+        types: record entry → the encoder that it is of.
+
     Raises:
         RecordError: a size that is none, another library, or a type twice in the order.
 
@@ -52,6 +54,7 @@ class Pixels:
     warped: Size | None = None
     order: Sequence[str] = ()
     encoders: Sequence[Encoder] = ()
+    types: Mapping[str, Encoder] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.library not in get_args(Library):
@@ -68,6 +71,9 @@ class Pixels:
                 f"order expected names of types, each once, found {self.order!r}. What was applied "
                 "twice cannot be told apart; write e.g. ('angle', 'perspective')."
             )
+        known = default_encoders(self.encoders).values()
+        types = {entry: encoder for encoder in known for entry in encoder.fields}
+        object.__setattr__(self, "types", types)
         sized = self.view if self.warped is None else self.warped
         if self.centred and not isinstance(sized, Tensor) and 1 in sized:
             raise RecordError(
@@ -84,12 +90,6 @@ class Pixels:
         """List the types of which it was said that they were applied before another."""
         earlier = self.order[: self.order.index(name)] if name in self.order else ()
         return tuple(earlier)
-
-    @cached_property
-    def types(self) -> dict[str, Encoder]:
-        """Record entry → the encoder that owns it."""
-        known = default_encoders(self.encoders).values()
-        return {entry: encoder for encoder in known for entry in encoder.fields}
 
 
 def check_size(name: str, size: Size) -> None:

@@ -83,16 +83,24 @@ def test_autocast_rounds_nothing(records: tuple[Record, Record]) -> None:
             assert torch.equal(one, other)
 
 
-@LIBRARIES
-def test_no_device_is_read_or_waited_for(library: str, records: tuple[Record, Record]) -> None:
+def test_no_device_is_read_or_waited_for(records: tuple[Record, Record]) -> None:
     """Counted on meta, where a read raises; sizes of each image are copied and not waited for."""
     on_meta = [{name: entry.to("meta") for name, entry in record.items()} for record in records]
     sizes = torch.tensor([[32, 48]]).expand(6, 2)
-    for given, copies in ((pixels(library), 0), (pixels(library, warped=sizes), 4)):
+    for given, copies in ((pixels(), 0), (pixels(warped=sizes), 4)):
         for call in calls(*on_meta, given):  # type: ignore[arg-type]
             seen = asked(call)
             assert (seen.reads, seen.waits) == (0, 0)
             assert seen.copies <= copies
+
+
+@pytest.mark.slow
+def test_it_compiles_to_one_graph(records: tuple[Record, Record]) -> None:
+    given = pixels()
+    for call in calls(*records, given):
+        compiled = torch.compile(call, fullgraph=True, backend="eager")
+        for one, other in zip(tensors(compiled()), tensors(call()), strict=True):
+            assert torch.equal(one, other)
 
 
 def test_what_is_not_recorded_did_not_happen() -> None:

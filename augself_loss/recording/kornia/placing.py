@@ -14,7 +14,7 @@ from augself_loss.encoders import CropEncoder, Encoder
 from augself_loss.encoders.base import Step
 from augself_loss.errors import PipelineError
 from augself_loss.geometry import Pixels
-from augself_loss.recording.kornia.params import run
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS, run
 from augself_loss.recording.kornia.replay import drawn_by
 from augself_loss.recording.kornia.wiring import Wiring, is_host
 
@@ -108,6 +108,7 @@ def _steps(pipeline: nn.Module, wiring: Wiring, size: tuple[int, int]) -> Iterat
         elif module in wiring.config:
             step = Step(kind, {}, wiring.config[module], (0, 0))
             encoder = wiring.catalogue.reading(step)
+            _check_version(module, encoder)
             how: How = "cut"
             if encoder.moves == "crop":
                 before, (size, how) = size, _cropped(module, encoder, size)
@@ -129,6 +130,22 @@ def _check_ignored(module: nn.Module) -> None:
         raise PipelineError(
             f"'{type(module).__name__}' is left out of the record and may move pixels. Record it, "
             f"or build it on kornia.augmentation.IntensityAugmentationBase2D. {BY_HAND}"
+        )
+
+
+def _check_version(module: nn.Module, encoder: Encoder) -> None:
+    """Refuse what this Kornia resamples elsewhere than it says.
+
+    Raises:
+        PipelineError: it does.
+    """
+    flags = getattr(module, "flags", {})
+    resamples = encoder.moves == "warp" or flags.get("cropping_mode") == "resample"
+    if ONLY_APPLIED_ROWS and resamples and not flags.get("align_corners", True):
+        raise PipelineError(
+            f"'{type(module).__name__}' with align_corners=False expected Kornia 0.9 or newer, "
+            "found an older one, which moves pixels by part of one otherwise than it says. Update "
+            f"Kornia, or build it with align_corners=True. {BY_HAND}"
         )
 
 
