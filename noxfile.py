@@ -137,7 +137,8 @@ def oldest_kornia(session: nox.Session) -> None:
         python(session, *install, f"kornia=={OLDEST_KORNIA}")
     search_path = os.pathsep.join(filter(None, [str(target), os.environ.get("PYTHONPATH")]))
     counting = ROOT / "tests" / "benchmarks" / "test_asked.py"
-    pytest(session, ROOT / "tests" / "recording", counting, PYTHONPATH=search_path)
+    sampling = ROOT / "tests" / "geometry" / "test_sampling.py"
+    pytest(session, ROOT / "tests" / "recording", counting, sampling, PYTHONPATH=search_path)
 
 
 @nox.session

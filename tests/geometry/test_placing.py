@@ -69,8 +69,16 @@ def test_float64_is_kept_and_float32_is_close(library: str, records: tuple[Recor
                 assert (one == other).float().mean() > 0.99
             else:
                 assert (one.dtype, other.dtype) == (torch.float32, torch.float64)
-    # A point that lies on a horizon is anywhere; those of one view are not.
-    assert torch.allclose(matrix(records[0], given).double(), matrix(doubled[0], given), atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(32, 48), (480, 640), (1080, 1920)])
+def test_float32_places_pixels_of_large_pictures(
+    size: tuple[int, int], make_record: Make, apart: Callable[..., Tensor]
+) -> None:
+    record = make_record([e for e in GEOMETRIC if e.name != "perspective"], 64)
+    given = Pixels(size, (size[0] // 4,) * 2, "kornia", order=ALL)
+    exact = matrix({name: entry.double() for name, entry in record.items()}, given)
+    assert apart(matrix(record, given), exact, given.view).max() < 1e-3  # type: ignore[arg-type]
 
 
 def test_autocast_rounds_nothing(records: tuple[Record, Record]) -> None:
