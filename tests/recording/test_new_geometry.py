@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import kornia.augmentation as K  # noqa: N812
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 
 from augself_loss.encoders import BinaryEncoder, RegressionEncoder, applied
 from augself_loss.encoders.base import Columns, Draft, Motion, Step, Value
-from augself_loss.errors import ImageError, PipelineError
+from augself_loss.encoders.maps import Canvas, as_matrix
+from augself_loss.errors import ImageError, PipelineError, RecordError
+from augself_loss.geometry import Pixels, grid, matrix
 from augself_loss.recording.kornia import KorniaRecorder
 
 SIDE = 16
@@ -43,6 +46,11 @@ class HalfTurnEncoder(BinaryEncoder):
         (before,), now = draft.written(entry) or (0.0,), columns[0] * gate
         draft.rewrite(entry, (before + now - 2 * before * now,), 1.0)
         draft.turn(2 * now, step)
+
+    def undo(self, record: Mapping[str, Tensor], canvas: Canvas) -> Tensor:  # noqa: ARG002
+        """Turn once more."""
+        sign = 1 - 2 * record["half_turn"].squeeze(-1)
+        return as_matrix(sign, 0.0, 0.0, 0.0, sign, 0.0)
 
     kornia = {"RandomHalfTurn": applied("half_turn")}
     kornia_writers = {"RandomHalfTurn": lambda _entries, _step: {}}
@@ -83,6 +91,22 @@ def test_a_crop_is_where_the_pixels_are_from(crop_first: bool) -> None:
         part = image[:, top : top + height, left : left + width]
         shown = torch.rot90(part, 2, (-2, -1)) if turned else part
         assert torch.equal(view, shown)
+
+
+@pytest.mark.parametrize("crop_first", [True, False])
+def test_its_map_says_where_each_pixel_is_from(crop_first: bool) -> None:
+    steps = [RandomHalfTurn(p=0.5), K.RandomCrop((7, 7))]
+    recording = recorder(*reversed(steps) if crop_first else steps)
+    views, record = recording(IMAGES)
+    pixels = recording.pixels((SIDE, SIDE))
+    whole = Pixels((SIDE, SIDE), (SIDE, SIDE), "kornia")
+    still = {"flip": torch.zeros(len(IMAGES), 1)}
+    places, seen = grid(still, record, whole, pixels, size=(7, 7))
+    sampled = torch.nn.functional.grid_sample(IMAGES, places, align_corners=False)
+    assert torch.allclose(sampled, views, atol=1e-4)
+    assert seen.all()
+    with pytest.raises(RecordError, match="WaveEncoder does not say where to"):
+        matrix({"wave": torch.zeros(1, 1)}, pixels)
 
 
 def test_a_flip_comes_before_or_after() -> None:
