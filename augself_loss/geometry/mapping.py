@@ -34,7 +34,7 @@ def matrix(record: Mapping[str, Tensor], pixels: Pixels) -> Tensor:
         >>> matrix(record, pixels) @ torch.tensor([0.0, 0.0, 1.0])  # centre of the first pixel
         tensor([[6.5000, 4.0000, 1.0000]])
     """
-    to_source = placed(record, pixels)
+    to_source = placed(record, pixels).to_source
     return in_pixels(to_source, pixels.view, pixels.source)
 
 
@@ -66,6 +66,6 @@ def between(
         tensor([[-4.,  0.,  1.]])
     """
     second = pixels if pixels2 is None else pixels2
-    first_to_source, second_to_source = both(record1, record2, pixels, second)
-    mapped = product(inverse(second_to_source), first_to_source)
+    first, other = both(record1, record2, pixels, second)
+    mapped = product(inverse(other.to_source), first.to_source)
     return in_pixels(mapped, pixels.view, second.view)

@@ -11,7 +11,7 @@ from torch import Tensor
 from augself_loss.encoders.base import Value
 from augself_loss.encoders.maps import inverse, product
 from augself_loss.geometry.pixels import Pixels, sides
-from augself_loss.geometry.placing import both
+from augself_loss.geometry.placing import Placed, both, canvases_of
 from augself_loss.geometry.polygons import area, clip, limits, square
 
 
@@ -65,9 +65,9 @@ def overlap(
         (tensor([1.]), tensor([0.5000]), tensor([[0., 0., 4., 8.]]))
     """
     second = pixels if pixels2 is None else pixels2
-    to_source = torch.stack(both(record1, record2, pixels, second, edges=True))
-    to_other = product(inverse(to_source.flip(0)), to_source)
-    lines = torch.cat([limits(to_source), limits(to_other)], dim=-2).flatten(0, 1)
+    views = both(record1, record2, pixels, second, edges=True)
+    # Both ways at once: there are as many lines, and only lines, for either.
+    lines = torch.cat([_limits(*views), _limits(*views[::-1])])
     shown = clip(square(lines), lines)
     shares = (area(shown) / 4).clamp(0, 1)
     ends = torch.stack([shown.amin(1), shown.amax(1)], dim=1)
@@ -80,6 +80,13 @@ def overlap(
         _box(ends1, sides(pixels.view, share1)),
         _box(ends2, sides(second.view, share2)),
     )
+
+
+def _limits(view: Placed, other: Placed) -> Tensor:
+    """List the lines within which a view shows what another shows too, ``(B, L, 3)``."""
+    to_other = product(inverse(other.to_source), view.to_source)
+    maps = [to_other, *canvases_of(view, other, to_other)]
+    return torch.cat([limits(one) for one in maps], dim=-2)
 
 
 def _box(ends: Tensor, size: tuple[Value, Value]) -> Tensor:

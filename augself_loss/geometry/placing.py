@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,16 +18,27 @@ ROLES = ("crop", "mirror", "turn", "warp")
 """How a record's types follow each other: each is recorded in the frame of those before."""
 
 
-def placed(record: Mapping[str, Tensor], pixels: Pixels, *, edges: bool = False) -> Tensor:
-    """Map views to their sources, on points from −1 to 1 across an image, edge to edge.
+class Placed(NamedTuple):
+    """Where views lie, as maps of points from −1 to 1 across an image, edge to edge.
+
+    Args:
+        to_source: view → source, ``(B, 3, 3)`` on points (x, y, 1).
+        canvases: view → each image that its content had to lie within: the source, and those that
+            were warped. A warp brings in padding from beyond its image, whatever the source shows
+            there. The source is the last.
+    """
+
+    to_source: Tensor
+    canvases: tuple[Tensor, ...]
+
+
+def placed(record: Mapping[str, Tensor], pixels: Pixels, *, edges: bool = False) -> Placed:
+    """Map views to their sources.
 
     Args:
         record: view record, entries ``(B, columns)``.
         pixels: the sizes and the library.
         edges: map crops edge to edge, whatever ``pixels.by_centres`` says.
-
-    Returns:
-        ``(B, 3, 3)`` on points (x, y, 1).
 
     Raises:
         RecordError: an entry of a type that is not known, an order that is not told, other dtypes,
@@ -37,6 +49,7 @@ def placed(record: Mapping[str, Tensor], pixels: Pixels, *, edges: bool = False)
     reached = turned = torch.eye(3, dtype=like.dtype, device=like.device).expand(len(like), 3, 3)
     source, view = sides(pixels.source, like), sides(pixels.view, like)
     size = view if pixels.warped is None else sides(pixels.warped, like)
+    canvases = []
     for encoder in reversed(_steps(record, pixels)):
         before = after = size
         if encoder.moves == "crop":
@@ -45,7 +58,8 @@ def placed(record: Mapping[str, Tensor], pixels: Pixels, *, edges: bool = False)
         undone = encoder.undo(record, canvas)
         reached = product(undone, reached)
         turned = product(undone, turned) if encoder.moves == "turn" else turned
-    return reached
+        canvases += [reached] if encoder.moves == "warp" else []
+    return Placed(reached, (*canvases, reached))
 
 
 def both(
@@ -55,18 +69,19 @@ def both(
     pixels2: Pixels,
     *,
     edges: bool = False,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Placed, Placed]:
     """Map both views of a pair to their source, as :func:`placed` does.
 
     Raises:
         RecordError: as :func:`placed` does; batches or sources that differ.
     """
-    first, second = placed(record1, pixels, edges=edges), placed(record2, pixels2, edges=edges)
-    if (first.shape, first.dtype, first.device) != (second.shape, second.dtype, second.device):
+    views = placed(record1, pixels, edges=edges), placed(record2, pixels2, edges=edges)
+    one, other = (view.to_source for view in views)
+    if (one.shape, one.dtype, one.device) != (other.shape, other.dtype, other.device):
         raise RecordError(
-            f"geometry expected two records of one batch, dtype and device, found {len(first)} "
-            f"views, {first.dtype}, {first.device} and {len(second)}, {second.dtype}, "
-            f"{second.device}. Pass the records of two views of the same images."
+            f"geometry expected two records of one batch, dtype and device, found {len(one)} "
+            f"views, {one.dtype}, {one.device} and {len(other)}, {other.dtype}, {other.device}. "
+            "Pass the records of two views of the same images."
         )
     sources = (pixels.source, pixels2.source)
     known = {tuple(size) for size in sources if not isinstance(size, Tensor)}
@@ -75,7 +90,21 @@ def both(
             f"geometry expected both views to be of one source, found {sources}. Give both Pixels "
             "the size of the images that the pipelines are given."
         )
-    return first, second
+    return views
+
+
+def canvases_of(view: Placed, other: Placed, to_other: Tensor) -> list[Tensor]:
+    """List the images within which a point of a view lies if both views show it.
+
+    Args:
+        view: the view, and
+        other: the other one of its source.
+        to_other: view → other view.
+
+    Returns:
+        View → image, ``(B, 3, 3)`` each; the source is among them once.
+    """
+    return [*view.canvases, *(product(canvas, to_other) for canvas in other.canvases[:-1])]
 
 
 def in_pixels(matrix: Tensor, size: Size, size_to: Size) -> Tensor:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-MOST = 16
-"""Corners that are kept: four, one more for each of eight lines that cut, and some to spare."""
-
 
 def square(lines: Tensor) -> Tensor:
     """Make the square from −1 to 1, to be cut by lines ``(B, L, 3)``: ``(B, 4, 2)`` corners."""
@@ -40,8 +37,10 @@ def clip(polygons: Tensor, lines: Tensor) -> Tensor:
     Returns:
         ``(B, K', 2)``. All corners are one point where nothing is left.
     """
+    # Each line adds a corner at most; where float32 takes two edges for one, a few more.
+    most = polygons.shape[1] + lines.shape[1] + 4
     for line in lines.unbind(-2):
-        polygons = _cut(polygons, line)
+        polygons = _cut(polygons, line, most)
     return polygons
 
 
@@ -51,7 +50,7 @@ def area(polygons: Tensor) -> Tensor:
     return 0.5 * (x * y.roll(-1, -1) - x.roll(-1, -1) * y).sum(-1).abs()
 
 
-def _cut(polygons: Tensor, line: Tensor) -> Tensor:
+def _cut(polygons: Tensor, line: Tensor, most: int) -> Tensor:
     """Keep the corners on one side of a line, and where an edge crosses it (Sutherland-Hodgman)."""
     a, b, c = line[:, None].unbind(-1)
     height = a * polygons[..., 0] + b * polygons[..., 1] + c
@@ -63,6 +62,6 @@ def _cut(polygons: Tensor, line: Tensor) -> Tensor:
     points = torch.stack([polygons, crossed], dim=2).flatten(1, 2)
     kept = torch.stack([within, crossing], dim=2).flatten(1)
     # What stays moves to the front, in order; the first of it fills the rest.
-    places = kept.byte().sort(dim=1, descending=True, stable=True).indices[:, :MOST, None]
+    places = kept.byte().sort(dim=1, descending=True, stable=True).indices[:, :most, None]
     points = points.gather(1, places.expand(-1, -1, 2))
     return torch.where(kept.gather(1, places[..., 0]).unsqueeze(-1), points, points[:, :1])

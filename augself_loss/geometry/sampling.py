@@ -10,7 +10,7 @@ from torch import Tensor
 from augself_loss.encoders.maps import inverse, product
 from augself_loss.errors import RecordError
 from augself_loss.geometry.pixels import Pixels, check_size
-from augself_loss.geometry.placing import both
+from augself_loss.geometry.placing import both, canvases_of
 
 HORIZON = 1e-6
 """Points are divided by no less. Beyond a perspective's horizon they come to lie far away."""
@@ -58,12 +58,14 @@ def grid(
     check_size("size", size)
     if isinstance(size, Tensor):
         raise RecordError("size expected (height, width) for the whole batch, found a tensor.")
-    first_to_source, to_source = both(record1, record2, pixels, pixels2 or pixels)
-    y, x = (_centres(side, to_source) for side in size)
+    first, second = both(record1, record2, pixels, pixels2 or pixels)
+    to_first = product(inverse(first.to_source), second.to_source)
+    y, x = (_centres(side, to_first) for side in size)
     x, y = x[None, None], y[None, :, None]
-    shown = _within(*_mapped(to_source, x, y))
-    to_x, to_y, scale = _mapped(product(inverse(first_to_source), to_source), x, y)
-    shown &= _within(to_x, to_y, scale)
+    to_x, to_y, scale = _mapped(to_first, x, y)
+    shown = _within(to_x, to_y, scale)
+    for canvas in canvases_of(second, first, to_first):
+        shown &= _within(*_mapped(canvas, x, y))
     places = torch.stack([to_x, to_y], dim=-1)
     return places.div_(scale.clamp_min(HORIZON).unsqueeze(-1)), shown
 

@@ -65,6 +65,13 @@ def test_an_augmentation_of_your_own(tmp_path: Path, run: Run) -> None:
     assert "vignette" in run(EXAMPLES / "own_augmentation.py", cwd=tmp_path)
 
 
+def test_places_that_match_are_drawn(tmp_path: Path, run: Run) -> None:
+    printed = run(EXAMPLES / "matching_places.py", cwd=tmp_path)
+    assert printed.startswith("view 2 shows ")
+    with Image.open(tmp_path / "matching_places.png") as picture:
+        assert picture.width > 800
+
+
 def test_a_public_script_with_two_crops(tmp_path: Path, run: Run) -> None:
     pytest.importorskip("lightning")  # which the examples' command line seeds by
     assert len((EXAMPLES / "simsiam_two_crops.py").read_text().splitlines()) <= 70

@@ -80,7 +80,7 @@ def test_turns_swap_the_sides(make_record: Make) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_shares_of_any_maps_are_those_that_count(make_record: Make, seed: int) -> None:
-    """Counted on 200 × 200 places of each view."""
+    """Counted on 200 × 200 places of each view; three warps cut eight canvases."""
     record1, record2 = (make_record([*FLIPPED, *WARPED], 48, seed=10 * seed + k) for k in (1, 2))
     edges = Pixels(PIXELS.source, PIXELS.view, "kornia", order=PIXELS.order, by_centres=False)
     found = overlap(record1, record2, PIXELS)
@@ -111,11 +111,11 @@ def test_a_view_in_a_view() -> None:
     turned = {"crop": torch.tensor([[0.25, 0.25, 0.5, 0.5]]), "angle": angle}
     whole = {"crop": torch.tensor([[0.0, 0.0, 1.0, 1.0]]), "angle": angle * 0}
     found = overlap(turned, whole, Pixels((80, 80), (40, 40), "kornia"))
-    assert found.share1.item() == pytest.approx(1.0, abs=1e-5)
-    assert found.share2.item() == pytest.approx(0.25, abs=1e-5)
-    # A square that stands on its corner.
-    reach = 10 * math.sqrt(2)
-    assert found.boxes2[0].tolist() == pytest.approx([20 - reach] * 2 + [20 + reach] * 2, abs=1e-3)
+    # The square that was cut out, and of it what its turned canvas holds: an octagon.
+    octagon = 2 * math.sqrt(2) - 2
+    assert found.share1.item() == pytest.approx(octagon, abs=1e-5)
+    assert found.share2.item() == pytest.approx(octagon / 4, abs=1e-5)
+    assert found.boxes2[0].tolist() == pytest.approx([10, 10, 30, 30], abs=1e-3)
 
 
 def test_padding_counts_as_not_shown() -> None:

@@ -13,7 +13,7 @@ from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
 from augself_loss.errors import RecordError
-from augself_loss.geometry import Pixels, between, grid
+from augself_loss.geometry import Pixels, between, grid, overlap
 from augself_loss.parameters import Record
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
@@ -103,6 +103,11 @@ def agree(view1: Tensor, view2: Tensor, record1: Record, record2: Record, pixels
     assert not bool(((kept[:, 0] > 0.9999) & (solid(view2)[:, 0] > 0) & ~seen).any())
     assert (sampled - view2).abs().amax(1)[compare].max() < 0.02
     assert (view1 - view2).abs().amax(1)[compare].mean() > 0.1
+    # Where both show the picture and no padding, and nowhere else, but for the rims of warps.
+    inside = (sampled[:, 2] > 0.5) & (view2[:, 2] > 0.5)
+    assert (inside != seen).float().mean() < 0.03
+    share = overlap(record1, record2, pixels).share2
+    assert (share - inside.flatten(1).float().mean(1)).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("name", KORNIA)
@@ -157,6 +162,23 @@ def test_padding_is_not_seen() -> None:
     padded = {"crop": torch.tensor([[-0.5, 0.0, 2.0, 1.0]])}
     _, seen = grid(padded, padded, Pixels((8, 8), (8, 8), "torchvision"), size=(8, 1))
     assert seen[0, :, 0].tolist() == [False] * 2 + [True] * 4 + [False] * 2
+
+
+def test_a_warp_brings_in_padding_from_beyond_its_image() -> None:
+    """A crop that was moved to the right shows black there, though its source goes on."""
+    moved = {
+        "crop": torch.tensor([[0.25, 0.25, 0.5, 0.5]]),
+        "affine": torch.tensor([[0.0, 0.5, 0.0, 1.0, 1.0, 0.0, 0.0]]),
+    }
+    whole = {"crop": torch.tensor([[0.0, 0.0, 1.0, 1.0]])}
+    pixels = Pixels((16, 16), (8, 8), "torchvision")
+    _, seen = grid(whole, moved, pixels, size=(1, 8))
+    assert seen[0, 0].tolist() == [False] * 4 + [True] * 4
+    _, seen = grid(moved, whole, pixels, size=(2, 8))
+    assert seen[0, 0].tolist() == [False, False, True, True] + [False] * 4
+    found = overlap(whole, moved, pixels)
+    assert (found.share1.item(), found.share2.item()) == pytest.approx((0.125, 0.5))
+    assert found.boxes2[0].tolist() == pytest.approx([4, 0, 8, 8])
 
 
 def test_nothing_is_seen_beyond_the_horizon() -> None:
