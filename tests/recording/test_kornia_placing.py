@@ -100,6 +100,10 @@ REFUSED: dict[str, tuple[Build, str]] = {
     "a size between crop and warp": (
         lambda: nn.Sequential(resized(), shrunk((9, 9)), turned()), SIZES,
     ),
+    "padded after a crop": (
+        lambda: nn.Sequential(resized(align_corners=False), K.RandomCrop((20, 24), padding=2)),
+        "where the padding begins",
+    ),
     "at random": (lambda: resized(p=0.5), SIZES),
     "one of": (lambda: one_of(resized(), K.RandomHorizontalFlip()), SIZES),
 }  # fmt: skip

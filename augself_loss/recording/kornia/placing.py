@@ -30,6 +30,7 @@ class Sized(NamedTuple):
         name: its class.
         kind: ``crop``, ``resize`` or ``warp``.
         how: what becomes of the pixels' size.
+        pads: whether it shows what lies beyond its image.
         after: height and width that it leaves.
         type: the type that it is recorded as, ``""`` for none.
     """
@@ -39,6 +40,7 @@ class Sized(NamedTuple):
     how: How
     after: tuple[int, int]
     type: str = ""
+    pads: bool = False
 
 
 def pixels_of(pipeline: nn.Module, wiring: Wiring, source: Sequence[int]) -> Pixels:
@@ -58,6 +60,7 @@ def pixels_of(pipeline: nn.Module, wiring: Wiring, source: Sequence[int]) -> Pix
     crops = [step for step in steps if step.kind == "crop"]
     by_centres = any(step.how == "centres" for step in crops)
     _check_centres(steps)
+    _check_padding(crops)
     # Of a crop that is resized by its centres, and of a warp, the size counts that it worked on.
     worked_on = {step.after for step in steps if step.kind == "warp"}
     worked_on |= {step.after for step in crops if step.how == "centres"}
@@ -94,6 +97,20 @@ def _check_centres(steps: Sequence[Sized]) -> None:
             )
 
 
+def _check_padding(crops: Sequence[Sized]) -> None:
+    """Refuse padding around what was cropped, where the source goes on.
+
+    Raises:
+        PipelineError: a crop pads after another.
+    """
+    for crop in crops[1:]:
+        if crop.pads:
+            raise PipelineError(
+                f"'{crop.name}' pads what '{crops[0].name}' cut out, and records do not tell where "
+                f"the padding begins. Pad first and crop then. {BY_HAND}"
+            )
+
+
 def _steps(pipeline: nn.Module, wiring: Wiring, size: tuple[int, int]) -> Iterator[Sized]:
     """List the steps that sizes matter to, in order, following the size.
 
@@ -109,12 +126,14 @@ def _steps(pipeline: nn.Module, wiring: Wiring, size: tuple[int, int]) -> Iterat
             step = Step(kind, {}, wiring.config[module], (0, 0))
             encoder = wiring.catalogue.reading(step)
             _check_version(module, encoder)
+            before = size
             how: How = "cut"
             if encoder.moves == "crop":
-                before, (size, how) = size, _cropped(module, encoder, size)
+                size, how = _cropped(module, encoder, size)
                 _check_always(module, module in drawn, size != before)
             if encoder.moves in {"crop", "warp"}:
-                yield Sized(kind, encoder.moves, how, size, encoder.name)
+                pads = encoder.moves == "crop" and any(_padding(module, before))
+                yield Sized(kind, encoder.moves, how, size, encoder.name, pads)
         elif isinstance(module, Resize) and module in wiring.fixed:
             before, size = size, _resized(module, size)
             yield Sized(kind, "resize", "cut" if size == before else _how(module.flags), size)
@@ -183,12 +202,17 @@ def _cropped(module: Any, encoder: Encoder, size: tuple[int, int]) -> tuple[tupl
     after = (after, after) if isinstance(after, int) else (int(after[0]), int(after[1]))
     if kind == "RandomResizedCrop":
         return after, _how(flags)
-    canvas = size
-    if kind == "RandomCrop":
-        left, right, top, bottom = module.compute_padding((1, 1, *size))
-        canvas = (size[0] + top + bottom, size[1] + left + right)
-    larger = after[0] > canvas[0] or after[1] > canvas[1]
+    left, right, top, bottom = _padding(module, size)
+    larger = after[0] > size[0] + top + bottom or after[1] > size[1] + left + right
     return after, "edges" if larger else "cut"  # what is larger than the canvas is stretched
+
+
+def _padding(module: Any, size: tuple[int, int]) -> Sequence[int]:
+    """Find how much a crop pads an image: left, right, top, bottom."""
+    if not hasattr(module, "compute_padding"):
+        return 0, 0, 0, 0
+    padding: list[int] = module.compute_padding((1, 1, *size))
+    return padding
 
 
 def _how(flags: Mapping[str, Any]) -> How:
