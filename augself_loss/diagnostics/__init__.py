@@ -1,8 +1,28 @@
-"""What the features know of the augmentations.
+"""What the features know of the augmentations: two questions, each the other's inverse.
+
+:func:`read_parameters`: which parameters lie between two views, given the features of both?
+:func:`equivariance`: which features has the second view, given the first's and the parameters?
 
 Needs scikit-learn.
 """
 
+from augself_loss.diagnostics.equivariance import Predictor, Transformed, equivariance
+from augself_loss.diagnostics.ranking import Ranks, Retrieval, rank_predictions
 from augself_loss.diagnostics.readout import ALPHAS, Probe, Readout, read_parameters
+from augself_loss.diagnostics.replayed import Replays, equivariance_by_replay, transformed
 
-__all__ = ["ALPHAS", "Probe", "Readout", "read_parameters"]
+__all__ = [
+    "ALPHAS",
+    "Predictor",
+    "Probe",
+    "Ranks",
+    "Readout",
+    "Replays",
+    "Retrieval",
+    "Transformed",
+    "equivariance",
+    "equivariance_by_replay",
+    "rank_predictions",
+    "read_parameters",
+    "transformed",
+]
