@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from rich.progress import Progress
@@ -42,25 +42,55 @@ def finish(
         return
     setting = load()
     check_setting(setting, evaluation)  # before any training time is spent
-    config = run.config
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    recorder = KorniaRecorder(pipeline(config.augmentation, config.view))
-    inputs = Inputs(config.view, device=device, workers=workers)
-    along = Along(run, setting, recorder, settings=evaluation, inputs=inputs)
+    along = Along(run, setting, _recorder(run), settings=evaluation, inputs=_inputs(run, workers))
     pretrain(run, setting, workers=workers, quiet=quiet, callbacks=[along])
     if int(os.environ.get("RANK", "0")) > 0:
         return  # one process is enough for what follows
+    measure(run, setting, evaluation, workers=workers, quiet=quiet)
+
+
+def measure(
+    run: Run,
+    setting: Setting,
+    evaluation: EvaluationSettings,
+    *,
+    workers: int = 0,
+    quiet: bool = False,
+    only: Collection[str] | None = None,
+) -> None:
+    """Test the features of a run's trained backbone; what its metrics hold is left as it is.
+
+    Args:
+        run: the run.
+        setting: the pictures.
+        evaluation: how its features are tested.
+        workers: of the DataLoader, for pictures that lie on a disk.
+        quiet: no progress bars.
+        only: sections to measure; all by default.
+    """
+    config, inputs = run.config, _inputs(run, workers)
     net = backbone(config.network, config.width, config.feature_dim)
     net.load_state_dict(torch.load(run.backbone, weights_only=True))
     with Progress(disable=quiet) as progress:
         bar = progress.add_task(config.name, total=1.0)
         evaluate(
-            net.to(device),
+            net.to(inputs.device),
             setting,
-            recorder,
+            _recorder(run),
             settings=evaluation,
             inputs=inputs,
+            replays=KorniaRecorder(pipeline(config.augmentation, config.view), apply="fused"),
+            only=only,
             done=run.metrics,
             save=run.save,
             report=lambda job, part: progress.update(bar, completed=part, description=job),
         )
+
+
+def _recorder(run: Run) -> KorniaRecorder:
+    return KorniaRecorder(pipeline(run.config.augmentation, run.config.view))
+
+
+def _inputs(run: Run, workers: int) -> Inputs:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Inputs(run.config.view, device=device, workers=workers)

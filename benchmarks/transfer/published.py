@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from transfer.errors import TransferError
 from transfer.files import replace
-from transfer.runs import SECTIONS, read
+from transfer.runs import LATER, lacking, read
 
 Line: TypeAlias = dict[str, Any]
 """A run: its ``name``, ``config``, ``metrics`` and ``versions``."""
@@ -50,7 +50,7 @@ def publish(folder: Path, file: Path) -> list[str]:
         file: what is published, ``….jsonl``.
 
     Returns:
-        Names of the runs that were added.
+        Names of the runs that were added, or that now say more: sections which came later.
 
     Raises:
         PublishedError: the file holds a run of the same name and other settings or results.
@@ -58,10 +58,13 @@ def publish(folder: Path, file: Path) -> list[str]:
     known = {line["name"]: line for line in lines(file)}
     added = []
     for place in sorted(path.parent for path in folder.glob("*/metrics.json")):
-        line = {"name": place.name, **{part: read(place / f"{part}.json") for part in PARTS}}
-        if not set(SECTIONS) <= set(line["metrics"]):
+        line: Line = {"name": place.name, **{part: read(place / f"{part}.json") for part in PARTS}}
+        if not set(lacking(line["metrics"])) <= set(LATER):
             continue
         if known.setdefault(place.name, line) is line:
+            added.append(place.name)
+        elif _completes(line, known[place.name]):
+            known[place.name] = line
             added.append(place.name)
         elif known[place.name] != line:
             raise PublishedError(
@@ -71,3 +74,10 @@ def publish(folder: Path, file: Path) -> list[str]:
     text = "".join(json.dumps(known[name], sort_keys=True) + "\n" for name in sorted(known))
     replace(file, lambda target: target.write(text.encode()))
     return added
+
+
+def _completes(line: Line, known: Line) -> bool:
+    """Whether a run is the known one with sections that it lacked."""
+    new = set(line["metrics"]) - set(known["metrics"])
+    old = {name: value for name, value in line["metrics"].items() if name not in new}
+    return bool(new) and new <= set(LATER) and {**line, "metrics": old} == known

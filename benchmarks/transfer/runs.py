@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,14 @@ SECTIONS = (
     "few_shot",
     "localization",
     "readability",
+    "readability_mlp",
+    "equivariance",
     "in_domain",
     "retrieval",
 )
 """Of the metrics of a finished run."""
+LATER = ("readability_mlp", "equivariance")
+"""Those that were not measured from the beginning; runs from before are finished without them."""
 
 
 class RunError(TransferError):
@@ -77,8 +82,12 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether every section of the metrics is there."""
-        return set(SECTIONS) <= set(self.metrics)
+        """Whether every section of the metrics is there that can be measured.
+
+        What came later needs the weights, which a run from before may have lost.
+        """
+        lacks = lacking(self.metrics)
+        return not lacks or (set(lacks) <= set(LATER) and not self.backbone.exists())
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -92,6 +101,11 @@ class Run:
     def note_versions(self) -> None:
         """Write down what the run was made with."""
         write(self.folder / "versions.json", versions())
+
+
+def lacking(metrics: Mapping[str, Any]) -> list[str]:
+    """List the sections that are not in a run's metrics."""
+    return [name for name in SECTIONS if name not in metrics]
 
 
 def versions() -> dict[str, str]:

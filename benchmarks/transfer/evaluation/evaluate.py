@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 from augself_loss import Encoder
-from augself_loss.recording.multiview import Recorder
+from augself_loss.diagnostics import Probe, Transformed
+from augself_loss.recording.kornia import KorniaRecorder
 from transfer.data.sets import Setting, Task
 from transfer.evaluation.checks import check_setting
+from transfer.evaluation.equivariance import changed_views, equivariance
 from transfer.evaluation.features import AS_THEY_ARE, Inputs, extract
 from transfer.evaluation.few_shot import few_shot
 from transfer.evaluation.in_domain import nearest_neighbours, ridge
@@ -30,10 +32,11 @@ Report: TypeAlias = Callable[[str, float], None]
 def evaluate(
     backbone: nn.Module,
     setting: Setting,
-    recorder: Recorder,
+    recorder: KorniaRecorder,
     *,
     settings: EvaluationSettings,
     inputs: Inputs = AS_THEY_ARE,
+    replays: KorniaRecorder | None = None,
     only: Collection[str] | None = None,
     done: Mapping[str, Any] | None = None,
     save: Callable[[dict[str, Any]], None] | None = None,
@@ -48,6 +51,8 @@ def evaluate(
             records are read from the features.
         settings: how to measure; the same for runs that are compared.
         inputs: how pictures are handed to the network.
+        replays: makes and replays the views of the section ``equivariance``, if not ``recorder``:
+            one that is faster will do, since no older numbers are compared with.
         only: sections to measure; all by default.
         done: metrics that are known already: their sections are not measured again.
         save: called with all metrics after every section, so that an interrupted evaluation can
@@ -56,14 +61,16 @@ def evaluate(
 
     Returns:
         ``done`` and the sections ``linear``, ``few_shot``, ``localization``, ``readability``,
-        ``in_domain`` and ``retrieval``: numbers, texts, lists and dicts, as JSON holds them.
+        ``readability_mlp``, ``equivariance``, ``in_domain`` and ``retrieval``: numbers, texts,
+        lists and dicts, as JSON holds them.
 
     Raises:
         ValueError: a task that cannot be evaluated, before the network is run.
     """
     check_setting(setting, settings)
     metrics = dict(done or {})
-    network = _Network(backbone, setting, recorder, settings, inputs)
+    recorders = recorder, replays or recorder
+    network = _Network(backbone, setting, recorders, settings, inputs)
     sections = {
         name: jobs
         for name, jobs in network.sections().items()
@@ -92,18 +99,25 @@ class _Network:
         self,
         backbone: nn.Module,
         setting: Setting,
-        recorder: Recorder,
+        recorders: tuple[KorniaRecorder, KorniaRecorder],
         settings: EvaluationSettings,
         inputs: Inputs,
     ) -> None:
-        self.backbone, self.setting, self.recorder = backbone, setting, recorder
-        self.settings, self.inputs = settings, inputs
+        self.backbone, self.setting, self.settings, self.inputs = (
+            backbone,
+            setting,
+            settings,
+            inputs,
+        )
+        self.recorder, self.replays = recorders
         self._features: dict[int, Tensor] = {}
         self._pairs: Pairs | None = None
+        self._changed: tuple[dict[str, Transformed], ...] = ()
 
     def sections(self) -> dict[str, Jobs]:
         tasks, held_out = self.setting.tasks, self.setting.held_out
         whole = {name: task for name, task in tasks.items() if task.linear}
+        numbers = [e for e in self.recorder.encoders if e.kind == "regression"]
         return {
             "linear": {name: partial(self.linear, task) for name, task in whole.items()},
             "few_shot": {n: partial(self.few_shot, t) for n, t in tasks.items() if t.few_shot},
@@ -116,6 +130,8 @@ class _Network:
                 encoder.name: partial(self.readability, encoder)
                 for encoder in self.recorder.encoders
             },
+            "readability_mlp": {e.name: partial(self.readability, e, "mlp") for e in numbers},
+            "equivariance": {e.name: partial(self.equivariance, e.name) for e in numbers},
             "in_domain": {
                 "linear": partial(self.ridge, held_out),
                 "knn": partial(self.nearest_neighbours, held_out),
@@ -140,7 +156,7 @@ class _Network:
     def localization(self, task: Task, boxes: Tensor) -> dict[str, Any]:
         return localization(self.features(task), boxes, task.folds)
 
-    def readability(self, encoder: Encoder) -> dict[str, Any]:
+    def readability(self, encoder: Encoder, probe: Probe = "ridge") -> dict[str, Any]:
         if self._pairs is None:
             self._pairs = view_pairs(
                 self.backbone,
@@ -149,7 +165,19 @@ class _Network:
                 settings=self.settings,
                 inputs=self.inputs,
             )
-        return readability(self._pairs, encoder)
+        return readability(self._pairs, encoder, probe)
+
+    def equivariance(self, kind: str) -> dict[str, Any]:
+        if not self._changed:
+            self._changed = changed_views(
+                self.backbone,
+                self.setting.held_out,
+                self.replays,
+                settings=self.settings,
+                inputs=self.inputs,
+            )
+        fit, test = self._changed
+        return equivariance(fit[kind], test[kind])
 
     def ridge(self, task: Task) -> dict[str, Any]:
         return ridge(self.features(task), task.labels, task.folds, metric=task.metric)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss import Encoder, Record
-from augself_loss.diagnostics import read_parameters
+from augself_loss.diagnostics import Probe, read_parameters
 from augself_loss.recording.multiview import Recorder
 from transfer.data.sets import Task
 from transfer.evaluation.features import AS_THEY_ARE, Inputs, as_floats, embed, frozen, rows_of
@@ -82,8 +82,15 @@ def view_pairs(
     )
 
 
-def readability(pairs: Pairs, encoder: Encoder) -> dict[str, Any]:
+def readability(pairs: Pairs, encoder: Encoder, probe: Probe = "ridge") -> dict[str, Any]:
     """Read one type's parameters from pairs of features, whether or not they were trained to.
+
+    Differences of crops are in the frame of the first view, mirrored where that is flipped.
+
+    Args:
+        pairs: of features.
+        encoder: of the type.
+        probe: linear (``ridge``), or a small MLP (``mlp``).
 
     Returns:
         ``metric`` (R2 or accuracy), ``value``, ``baseline`` and ``columns``, of
@@ -96,6 +103,7 @@ def readability(pairs: Pairs, encoder: Encoder) -> dict[str, Any]:
         pairs.record2,
         [encoder],
         test_fraction=pairs.test_fraction,
+        probe=probe,
     )
     return read[encoder.name]._asdict()
 

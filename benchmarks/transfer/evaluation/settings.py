@@ -34,6 +34,9 @@ class EvaluationSettings:
         episodes: how many.
         neighbours: how many vote in the in-domain k-nearest-neighbours test.
         pairs: about how many pairs of views parameters are read from.
+        fitted: about how many pictures the predictor of a view's features is fitted on.
+        ranked: on how many others its predictions are ranked.
+        candidates: among how many views of the same picture, 50 in the papers.
         retrieval_queries: at most so many pictures of a task look for their neighbours.
         along: epochs after which the features' knowledge of the augmentations and their in-domain
             accuracy are measured while they train; the last epoch is measured anyway.
@@ -57,13 +60,17 @@ class EvaluationSettings:
     episodes: int = 2000
     neighbours: int = 20
     pairs: int = 10_000
+    fitted: int = 4000
+    ranked: int = 1000
+    candidates: int = 50
     retrieval_queries: int = 2000
     along: tuple[int, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
         counts = ("values", "iterations", "queries", "episodes", "neighbours", "retrieval_queries")
-        least = {**dict.fromkeys(counts, 1), "ways": 2, "pairs": 20}
+        least = {**dict.fromkeys((*counts, "ranked"), 1), "ways": 2, "candidates": 2}
+        least |= {"pairs": 20, "fitted": 20}
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise ValueError(f"{name} expected at least {bound}, found {getattr(self, name)}.")
@@ -95,6 +102,9 @@ class EvaluationSettings:
             episodes=3,
             iterations=50,
             pairs=60,
+            fitted=30,
+            ranked=6,
+            candidates=4,
             retrieval_queries=10,
             along=(1,),
         )
@@ -116,5 +126,7 @@ class EvaluationSettings:
             iterations=1000,
             episodes=400,
             pairs=4000,
+            fitted=1500,
+            ranked=200,
             along=(5, 15, 30, 60),
         )

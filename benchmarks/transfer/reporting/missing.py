@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from transfer.reporting.collect import Collection, Run
-from transfer.reporting.scores import SECTIONS, Item, items
+from transfer.reporting.scores import LATER, SECTIONS, Item, items
 
 OF_AUGSELF = {"arm", "types", "head_dim", "tap", "date"}
 """In what the two runs of a pair may differ: what concerns AugSelf alone, names, and dates."""
@@ -30,14 +30,22 @@ def _not_evaluated(collection: Collection) -> Iterator[str]:
                 f"`{run.name}` is not finished: no {', no '.join(gone)} yet. "
                 "What it has is in the tables."
             )
+    for name in LATER:
+        lacks = [run.name for run in collection.runs if name not in run.metrics]
+        if lacks and len(lacks) < len(collection.runs):
+            yield (
+                f"`{'`, `'.join(lacks)}` have no {name}, which came later: `python -m transfer "
+                "evaluate` measures it where there are weights."
+            )
 
 
 def _unmeasured(collection: Collection) -> Iterator[str]:
-    known = {name: items(collection.runs, read) for name, read in SECTIONS.items()}
-    main = {name: items(collection.main(), read) for name, read in SECTIONS.items()}
+    readers = {**SECTIONS, **LATER}
+    known = {name: items(collection.runs, read) for name, read in readers.items()}
+    main = {name: items(collection.main(), read) for name, read in readers.items()}
     for run in collection.runs:
         lacks = []
-        for name, read in SECTIONS.items():
+        for name, read in readers.items():
             if name not in run.metrics:
                 continue
             # A variant may be measured on less, and reads parameters that others do not have.

@@ -99,7 +99,12 @@ def _linear(grid: Grid, out: Path) -> Section:
 
 def _readability(collection: Collection, out: Path) -> Section:
     grid = main_grid(collection, readability)
-    found = _tables(sections.readability_table(collection), sections.columns_table(collection))
+    found = _tables(
+        sections.readability_table(collection),
+        sections.columns_table(collection),
+        sections.probes_table(collection),
+        sections.equivariance_table(collection),
+    )
     chance = {item: e.mean for item, e in sections.chance(collection).items()}
     drawn = figures.draw_readability(grid, chance, out / "readability.png")
     return Section(

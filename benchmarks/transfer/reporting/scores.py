@@ -31,6 +31,7 @@ class Unit:
 
 
 PERCENT, NUMBER, SECONDS = Unit(100.0, 1), Unit(1.0, 2), Unit(1.0, 0)
+RANK = Unit(1.0, 3)
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,28 @@ def columns(run: Run) -> Scores:
     )
 
 
+def probes(run: Run) -> Scores:
+    """R² of every column by the linear probe and by the MLP, side by side, where both read it."""
+    linearly, scores = _section(run, "readability"), {}
+    for kind, readout in _section(run, "readability_mlp").items():
+        for name, value in readout.get("columns", {}).items():
+            beside = linearly.get(kind, {}).get("columns", {})
+            scores[Item(name, f"{kind}, ridge", NUMBER)] = beside.get(name)
+            scores[Item(name, f"{kind}, MLP", NUMBER)] = value
+    return _finite(scores)
+
+
+def equivariance(run: Run) -> Scores:
+    """How well views are found by their predicted features."""
+    return _finite(_ranks(_section(run, "equivariance")))
+
+
+def by_guessing(run: Run) -> Scores:
+    """How well views are found by one who guesses."""
+    section = _section(run, "equivariance").items()
+    return _finite(_ranks({kind: found.get("chance", {}) for kind, found in section}))
+
+
 def in_domain(run: Run) -> Scores:
     """Accuracy on pictures of the kind that was trained on."""
     section = _section(run, "in_domain")
@@ -143,6 +166,9 @@ SECTIONS: Mapping[str, Reader] = {
 }
 """What a complete run holds."""
 
+LATER: Mapping[str, Reader] = {"readability_mlp": probes, "equivariance": equivariance}
+"""What a run from before may lack. It is missed only where another run has it."""
+
 
 def items(runs: Sequence[Run], read: Reader) -> list[Item]:
     """List what any of the runs measured, in their order."""
@@ -171,6 +197,15 @@ def by_kind(run: Run, tasks: Mapping[str, Any]) -> dict[str, Any]:
 def _section(run: Run, name: str) -> Mapping[str, Any]:
     section = run.metrics.get(name) or {}
     return section if isinstance(section, Mapping) else {}
+
+
+def _ranks(section: Mapping[str, Mapping[str, Any]]) -> dict[Item, Any]:
+    scores: dict[Item, Any] = {}
+    for kind, found in section.items():
+        scores[Item(kind, "MRR", RANK)] = found.get("mrr")
+        scores[Item(kind, "Hit@1, %")] = found.get("hit@1")
+        scores[Item(kind, "Hit@5, %")] = found.get("hit@5")
+    return scores
 
 
 def _parameter(kind: str, readout: Mapping[str, Any]) -> Item:

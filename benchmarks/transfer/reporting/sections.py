@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from transfer.reporting.collect import Collection
 from transfer.reporting.comparing import MEAN, Comparison, Grid, main_grid
@@ -10,13 +11,17 @@ from transfer.reporting.intervals import Estimate, estimate
 from transfer.reporting.scores import (
     SECONDS,
     Item,
+    Reader,
     by_chance,
+    by_guessing,
     columns,
+    equivariance,
     few_shot,
     in_domain,
     items,
     localization,
     named,
+    probes,
     readability,
     retrieval,
     seconds,
@@ -128,31 +133,57 @@ def localization_table(collection: Collection) -> Table | None:
 def readability_table(collection: Collection) -> Table | None:
     """Make the table of the parameters that are read from pairs of features."""
     title = "Augmentation parameters read from pairs of frozen features, on held-out pictures"
-    table = arms("readability", title, main_grid(collection, readability))
-    if table is None:
-        return None
-    known = chance(collection)
-    row = tuple(
-        number(known.get(item), item.unit) for item in items(collection.main(), readability)
-    )
-    label = (Cell("by chance"), *row)
-    return Table(**{**vars(table), "rows": (*table.rows, label)})
+    grid = main_grid(collection, readability)
+    return _above_chance(arms("readability", title, grid), grid, chance(collection))
 
 
-def chance(collection: Collection) -> dict[Item, Estimate]:
+def chance(collection: Collection, read: Reader = by_chance) -> dict[Item, Estimate]:
     """Mean over all runs of what is read of a parameter by one who knows no features."""
     runs = collection.main()
     known = {
-        item: estimate({run.name: by_chance(run)[item] for run in runs if item in by_chance(run)})
-        for item in items(runs, by_chance)
+        item: estimate({run.name: read(run)[item] for run in runs if item in read(run)})
+        for item in items(runs, read)
     }
     return {item: found for item, found in known.items() if found is not None}
+
+
+def _above_chance(table: Table | None, grid: Grid, known: Mapping[Item, Estimate]) -> Table | None:
+    """Add the row that says what chance comes to."""
+    if table is None:
+        return None
+    row = (number(known.get(item), item.unit) for item in grid.items)
+    return replace(table, rows=(*table.rows, (Cell("by chance"), *row)))
 
 
 def columns_table(collection: Collection) -> Table | None:
     """Make the table of single columns of the parameters."""
     grid = main_grid(collection, columns)
     return arms("columns", "R² of every column of these parameters", grid)
+
+
+def probes_table(collection: Collection) -> Table | None:
+    """Make the table of single columns, read linearly and by an MLP."""
+    title = "R² of every column by the linear probe and, beside it, by a small MLP"
+    note = "Differences of crops are in the first view's own frame: mirrored where that is flipped."
+    return arms("probes", title, main_grid(collection, probes), note)
+
+
+def equivariance_table(collection: Collection) -> Table | None:
+    """Make the table of views that are found by their predicted features."""
+    title = "Views found among others of their picture by their predicted features"
+    found = [
+        m for run in collection.main() for m in (run.metrics.get("equivariance") or {}).values()
+    ]
+    most = max((m["candidates"] for m in found if "candidates" in m), default=0)
+    note = (
+        f"Up to {most:.0f} views of a held-out picture that differ in this type alone. MRR: mean "
+        "reciprocal rank of the right one; Hit@k: how often it is among the first k. The predictor "
+        "is linear in the features and in the parameters' difference, fitted on other pictures."
+    )
+    grid = main_grid(collection, equivariance)
+    return _above_chance(
+        arms("equivariance", title, grid, note), grid, chance(collection, by_guessing)
+    )
 
 
 def in_domain_table(collection: Collection) -> Table | None:

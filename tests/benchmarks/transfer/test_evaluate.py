@@ -19,8 +19,13 @@ from transfer.evaluation.settings import EvaluationSettings
 
 from augself_loss.recording.kornia import KorniaRecorder
 
-SETTINGS = replace(EvaluationSettings.small(), values=3, episodes=4, pairs=60)
-SECTIONS = ["linear", "few_shot", "localization", "readability", "in_domain", "retrieval"]
+SETTINGS = replace(
+    EvaluationSettings.small(), values=3, episodes=4, pairs=60, fitted=40, ranked=5, candidates=4
+)
+SECTIONS = [
+    "linear", "few_shot", "localization", "readability", "readability_mlp", "equivariance",
+    "in_domain", "retrieval",
+]  # fmt: skip
 COUNT, CLASSES = 120, 6
 
 
@@ -87,6 +92,7 @@ def test_measures_every_section_and_leaves_the_network_as_it_was(
     assert list(metrics["few_shot"]) == ["colors"]
     assert list(metrics["localization"]) == ["boxes"]
     assert list(metrics["readability"]) == ["crop", "color"]
+    assert list(metrics["readability_mlp"]) == list(metrics["equivariance"]) == ["crop", "color"]
     assert list(metrics["in_domain"]) == ["linear", "knn"]
     assert list(metrics["retrieval"]) == ["colors", "boxes"]
     colors = metrics["linear"]["colors"]

@@ -21,7 +21,7 @@ def test_presets_differ_in_cost_alone_and_in_scale() -> None:
     assert (small.values, small.standardize, small.choose) == (12, True, "loss")
     assert (paper.values, paper.standardize, paper.choose) == (45, False, "score")
     assert (paper.episodes, small.episodes) == (2000, 400)
-    for name in ("shots", "ways", "queries", "neighbours", "seed"):
+    for name in ("shots", "ways", "queries", "neighbours", "candidates", "seed"):
         assert getattr(small, name) == getattr(paper, name)
 
 
@@ -32,6 +32,9 @@ def test_presets_differ_in_cost_alone_and_in_scale() -> None:
         {"episodes": 0},
         {"ways": 1},
         {"pairs": 10},
+        {"fitted": 19},
+        {"ranked": 0},
+        {"candidates": 1},
         {"shots": ()},
         {"shots": (0, 1)},
         {"weakest": 0.0},

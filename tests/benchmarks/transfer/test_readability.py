@@ -95,6 +95,16 @@ def test_reads_what_features_hold_and_no_more(held_out: Task, recorder: KorniaRe
     assert readability(pairs, flip)["value"] < 0.65
 
 
+def test_an_mlp_reads_the_same_pairs(held_out: Task, recorder: KorniaRecorder) -> None:
+    flip, color = recorder.encoders
+    pairs = view_pairs(Looks(level), held_out, recorder, settings=SETTINGS)
+    linearly, by_mlp = (readability(pairs, color, probe) for probe in ("ridge", "mlp"))
+    assert set(linearly) == set(by_mlp)
+    assert linearly != by_mlp
+    assert by_mlp["columns"]["brightness"] > 0.8
+    assert readability(pairs, flip, "mlp")["metric"] == "accuracy"
+
+
 def test_all_networks_see_the_same_views_and_the_callers_draws_go_on(
     held_out: Task, recorder: KorniaRecorder
 ) -> None:

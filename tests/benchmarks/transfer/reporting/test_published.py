@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from transfer.published import PublishedError, lines, publish
 from transfer.reporting.collect import RunsError, collect
+from transfer.runs import LATER
 
 
 @pytest.fixture
@@ -43,6 +44,26 @@ def test_another_run_of_a_published_name_is_refused(filled: Any, tmp_path: Path)
     with pytest.raises(PublishedError, match="found another run of that name"):
         publish(filled.root / "offline", file)
     assert file.read_bytes() == before
+
+
+def test_what_came_later_completes_a_published_run(filled: Any, tmp_path: Path) -> None:
+    file = tmp_path / "published.jsonl"
+    metrics = filled.root / "offline" / "simsiam-s0" / "metrics.json"
+    known = json.loads(metrics.read_text())
+    old = {name: section for name, section in known.items() if name not in LATER}
+    filled.write(metrics, old)
+    assert "simsiam-s0" in publish(filled.root / "offline", file)
+    filled.write(metrics, {**old, "equivariance": {"crop": {"mrr": 0.3}}})
+    assert publish(filled.root / "offline", file) == ["simsiam-s0"]
+    published = {line["name"]: line["metrics"] for line in lines(file)}
+    assert published["simsiam-s0"]["equivariance"] == {"crop": {"mrr": 0.3}}
+    for other in ({"crop": {"mrr": 0.4}}, {}):  # measured again, and otherwise
+        filled.write(metrics, {**old, "equivariance": other})
+        with pytest.raises(PublishedError, match="found another run"):
+            publish(filled.root / "offline", file)
+    filled.write(metrics, {**old, "retrieval": {}, "readability_mlp": {}})
+    with pytest.raises(PublishedError, match="found another run"):
+        publish(filled.root / "offline", file)
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,40 @@ def test_linear_table_by_hand(runs: Any, tmp_path: Path) -> None:
     ]
 
 
+def test_what_came_later_is_shown_where_runs_have_it(
+    runs: Any, full: dict[str, Any], tmp_path: Path
+) -> None:
+    fill(runs, full, ("simsiam",))
+    before = report(runs.root, "offline", tmp_path / "before", console=quiet())
+    assert not {"probes", "equivariance"} & {table.name for table in every(before)}
+    assert not any("equivariance" in line for line in before.sections[-1].lines)
+
+    ranks = {"mrr": 0.3, "hit@1": 0.1, "hit@5": 0.4}
+    chance = {"mrr": 0.09, "hit@1": 0.02, "hit@5": 0.1}
+    later = {
+        "equivariance": {"crop": {**ranks, "chance": chance, "candidates": 49.6}},
+        "readability_mlp": {"crop": {**full["readability"]["crop"], "columns": {"height": 0.25}}},
+    }
+    for arm in ("plain", "augself"):
+        runs.add("byol", arm, 0, {"skintone": 0.5, "locate": 0.3}, **full, **later)
+    page = report(runs.root, "offline", tmp_path / "out", console=quiet())
+    tables = {table.name: table for table in every(page)}
+    probes, found = tables["probes"], tables["equivariance"]
+    assert probes.columns == ("", "height\n(crop, ridge)", "height\n(crop, MLP)")
+    assert [cell.text for cell in probes.rows[3]] == ["BYOL", "0.10", "0.25"]
+    assert found.columns == (
+        "", "crop\n(MRR)", "crop\n(Hit@1, %)", "crop\n(Hit@5, %)"
+    )  # fmt: skip
+    assert [cell.text for cell in found.rows[0]] == ["SimSiam", "–", "–", "–"]
+    assert [cell.text for cell in found.rows[3]] == ["BYOL", "0.300", "10.0", "40.0"]
+    assert [cell.text for cell in found.rows[-1]] == ["by chance", "0.090", "2.0", "10.0"]
+    assert "Up to 50 views" in found.note
+    said = [line for line in page.sections[-1].lines if "equivariance" in line]
+    assert len(said) == 1
+    assert "`simsiam-s0`" in said[0]
+    assert "`byol-s0`" not in said[0]
+
+
 @pytest.mark.parametrize("arm", ["plain", "augself"])
 def test_a_single_run(
     runs: Any, full: dict[str, Any], task: Task, tmp_path: Path, arm: str
