@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from transfer import recipes
+from transfer.catching_up import catch_up
 from transfer.config import METHODS, Config
 from transfer.data import bundle
 from transfer.data import settings as data
@@ -28,7 +29,7 @@ from transfer.grid import work
 from transfer.one import finish
 from transfer.published import Line, lines, publish
 from transfer.reporting.report import report
-from transfer.runs import Run
+from transfer.runs import SECTIONS, Run
 
 ARMS = ("plain", "augself")
 
@@ -82,6 +83,14 @@ def grid(args: argparse.Namespace) -> None:
         if failed:
             raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}")
     make_report(args)
+
+
+def again(args: argparse.Namespace) -> None:
+    """Measure what trained runs lack."""
+    how = {"sections": args.sections, "workers": args.workers, "quiet": args.quiet}
+    load = functools.cache(functools.partial(_load, args))
+    for name, what in catch_up(args.runs, args.data, load, _evaluation(args), **how).items():
+        print(f"{name}: {what}")
 
 
 def gradients(args: argparse.Namespace) -> None:
@@ -271,9 +280,18 @@ def _arguments() -> argparse.Namespace:
     weigh.add_argument("--seed", type=int, default=0)
     weigh.set_defaults(do=gradients)
 
+    _add_evaluate(commands, common)
     last = commands.add_parser("report", parents=[common, reported], help="report what there is")
     last.set_defaults(do=make_report)
     return parser.parse_args()
+
+
+def _add_evaluate(commands: Any, common: argparse.ArgumentParser) -> None:
+    said = "measure what trained runs lack; train nothing"
+    later = commands.add_parser("evaluate", parents=[common], help=said)
+    tests = [name for name in SECTIONS if name != "pretraining"]
+    later.add_argument("--sections", nargs="+", choices=tests, default=tests)
+    later.set_defaults(do=again)
 
 
 if __name__ == "__main__":

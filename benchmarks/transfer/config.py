@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from typing_extensions import Self
+
 from transfer.augmentations import Augmentation
+from transfer.errors import TransferError
 
 METHODS = ("simsiam", "simclr", "moco", "byol", "swav", "supervised")
+
+
+class SettingsError(TransferError, ValueError):
+    """Settings that no run of this version can have."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,21 @@ class Config:
     augmentation: Augmentation = field(default_factory=Augmentation)
     apply: Literal["kornia", "fused"] = "kornia"
 
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
+        """Make the settings again that :meth:`as_dict` wrote, also through JSON.
+
+        Raises:
+            SettingsError: settings that this version does not have.
+        """
+        given = {name: value for name, value in settings.items() if name != "arm"}
+        unknown = sorted(set(given) - {field.name for field in dataclasses.fields(cls)})
+        if unknown:
+            raise SettingsError(f"Expected settings of this version, found {', '.join(unknown)}.")
+        augmentation = {name: _frozen(value) for name, value in given["augmentation"].items()}
+        given["augmentation"] = Augmentation(**augmentation)
+        return cls(**{name: _frozen(value) for name, value in given.items()})
+
     @property
     def arm(self) -> str:
         """``augself`` or ``plain``."""
@@ -89,3 +112,8 @@ class Config:
         if self.apply == "kornia":  # runs from before there was a choice do not name it
             del settings["apply"]
         return settings
+
+
+def _frozen(value: Any) -> Any:
+    """Take a list, of which JSON makes whatever was a tuple, as the tuple that it was."""
+    return tuple(value) if isinstance(value, list) else value
