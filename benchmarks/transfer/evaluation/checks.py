@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from augself_loss.diagnostics.equivariance import FEWEST
 from transfer.data.sets import Fold, Setting, Task
 from transfer.evaluation.features import count
 from transfer.evaluation.few_shot import possible_shots
@@ -26,6 +27,12 @@ def check_setting(setting: Setting, settings: EvaluationSettings) -> None:
                 check_boxes(task.boxes)
         except ValueError as error:
             raise ValueError(f"Task '{task.name}' of '{setting.name}': {error}") from error
+    fitted = sum(map(len, setting.held_out.folds[0][:2]))
+    if fitted < FEWEST:
+        raise ValueError(
+            f"Task '{setting.held_out.name}' of '{setting.name}': expected at least {FEWEST} "
+            f"pictures in train and val to read parameters from, found {fitted}."
+        )
 
 
 def _check_task(task: Task) -> None:

@@ -167,6 +167,14 @@ class Unusable(nn.Module):
 ROWS = torch.arange(COUNT)
 
 
+def test_a_held_out_set_that_is_too_small_is_refused(
+    setting: Setting, recorder: KorniaRecorder
+) -> None:
+    few = replace(setting.held_out, folds=(Fold(ROWS[:10], ROWS[10:19], ROWS[19:]),))
+    with pytest.raises(ValueError, match=r"'held out' of 'made': .* at least 20 .* found 19"):
+        evaluate(Unusable(), replace(setting, held_out=few), recorder, settings=SETTINGS)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
