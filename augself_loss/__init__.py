@@ -49,6 +49,7 @@ from augself_loss.lambdas import LoadedWeightsWarning
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Field, Layout, Record, identity_record, pack, unpack
 from augself_loss.pooling import Grid, Patches
+from augself_loss.share import GradientShare
 from augself_loss.wrapper import WithAugSelf, with_augself
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ __all__ = [
     "Field",
     "FlipEncoder",
     "GammaEncoder",
+    "GradientShare",
     "GrayscaleEncoder",
     "Grid",
     "HeadsUnchangedWarning",

@@ -64,20 +64,29 @@ def gradient_ratios(
 
 
 def _norm(name: str, loss: Tensor, features: Sequence[Tensor]) -> float:
-    if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
-        raise LossError(
-            f"gradient_ratios expected {name} as a scalar tensor with its graph, found "
-            f"{_described(loss)}. Call it before backward, on losses that are not detached."
-        )
-    gradients = torch.autograd.grad(loss, features, retain_graph=True, allow_unused=True)
-    norms = [g.detach().float().norm() for g in gradients if g is not None]
-    norm = float(torch.stack(norms).norm()) if norms else 0.0
+    _check_loss(name, loss)
+    norm = float(gradient_norm(loss, features))
     if not math.isfinite(norm):
         raise LossError(
             f"gradient_ratios expected {name} with a finite gradient at the features, found "
             f"{norm}. Look for NaN or infinity in the features and the loss."
         )
     return norm
+
+
+def gradient_norm(loss: Tensor, features: Sequence[Tensor]) -> Tensor:
+    """Compute ‖∂loss/∂f‖ over all features together, a float32 scalar on their device."""
+    gradients = torch.autograd.grad(loss, features, retain_graph=True, allow_unused=True)
+    norms = [g.detach().float().norm() for g in gradients if g is not None]
+    return torch.stack(norms).norm() if norms else features[0].new_zeros((), dtype=torch.float32)
+
+
+def _check_loss(name: str, loss: Tensor) -> None:
+    if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+        raise LossError(
+            f"gradient_ratios expected {name} as a scalar tensor with its graph, found "
+            f"{_described(loss)}. Call it before backward, on losses that are not detached."
+        )
 
 
 def _described(loss: object) -> str:

@@ -41,6 +41,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("loss",),
     ("keywords", "heads_watch"),
     ("wrapper", "balance"),
+    ("share",),
 ]
 """A module imports from its own row and those above it."""
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from augself_loss.adapters.lightning.host import host_classes
 from augself_loss.adapters.lightning.random_state import KeepRandomState
+from augself_loss.adapters.lightning.share import KeepGradientShare
 from augself_loss.adapters.lightning.step import Step
 from augself_loss.errors import LossError
 from augself_loss.hosting.batches import At, Place
@@ -24,7 +25,7 @@ from augself_loss.hosting.term import loss_in, plus
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder
 
-__all__ = ["AugSelfMixin", "KeepRandomState", "add_augself"]
+__all__ = ["AugSelfMixin", "KeepGradientShare", "KeepRandomState", "add_augself"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
