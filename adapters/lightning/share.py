@@ -22,7 +22,8 @@ def as_computed(trainer: Any, loss: Tensor) -> Tensor:
     """
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     scale = 1.0 if scaler is None else scaler.get_scale()
-    return loss * (trainer.accumulate_grad_batches / scale)
+    undone: Tensor = loss * (trainer.accumulate_grad_batches / scale)
+    return undone
 
 
 class GradientShares:
