@@ -11,7 +11,9 @@ and are never compared with runs on the offline set.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import io
 import itertools
 import json
@@ -25,6 +27,8 @@ import torch
 from PIL import Image
 
 from transfer.data import offline
+from transfer.data.building import store
+from transfer.data.building.pictures import SIDE
 from transfer.data.building.rows import Built
 from transfer.data.errors import DataError
 from transfer.data.sets import Setting
@@ -32,28 +36,36 @@ from transfer.files import replace
 
 NAME = "offline-webp"
 QUALITY = 90
+"""Of WebP, for pictures of at most 64 pixels."""
+QUALITY_OF_LARGE = 70
+"""Of larger ones: at 80 pixels, 33 MB."""
 VERSION = 1
 SET = "{name}.webp", "{name}.npy", "{name}.json"
 """Of every set: its pictures one after another, where each begins and the last ends, the rest."""
 
 
-def write(folder: Path, size: int, file: Path) -> int:
+def write(folder: Path, size: int, file: Path, *, quality: int | None = None) -> int:
     """Write all sets at one size.
 
     Args:
         folder: what ``offline.fetch_and_build`` was given.
-        size: side of the pictures, at most 64.
+        size: side of the pictures, at most 80.
         file: to write to.
+        quality: of WebP, 1 to 100. The bundle's file says it.
 
     Returns:
         Its length in bytes.
     """
-    sets, images = offline.read(folder, size)
+    sets, images = offline.read(folder, size, stored=offline.stored_for(size))
+    quality = quality or (QUALITY if size <= SIDE else QUALITY_OF_LARGE)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("bundle.json", json.dumps({"version": VERSION, "size": size}))
+        archive.writestr(
+            "bundle.json", json.dumps({"version": VERSION, "size": size, "quality": quality})
+        )
         for name, built in sets.items():
-            coded = [_coded(picture) for picture in images[name].permute(0, 2, 3, 1).numpy()]
+            rows = images[name].permute(0, 2, 3, 1).numpy()
+            coded = [_coded(picture, quality) for picture in rows]
             ends = np.cumsum([0, *map(len, coded)])
             offsets = io.BytesIO()
             np.save(offsets, ends)
@@ -71,6 +83,9 @@ def write(folder: Path, size: int, file: Path) -> int:
 def load(file: Path, size: int | None = None) -> Setting:
     """Read all sets into memory, as :func:`transfer.data.offline.load` does.
 
+    Pictures are decoded once, and kept in a folder beside the bundle where that can be written:
+    many runs at a time, each on a core, would else spend theirs on decoding.
+
     Args:
         file: what :func:`write` wrote.
         size: the side that the pictures shall have, in pixels; ``None`` for whatever they have.
@@ -81,13 +96,15 @@ def load(file: Path, size: int | None = None) -> Setting:
     try:
         with zipfile.ZipFile(file) as archive:
             found = json.loads(archive.read("bundle.json"))
-            if found != {"version": VERSION, "size": size or found.get("size")}:
+            wanted = VERSION, size or found.get("size")
+            if (found.get("version"), found.get("size")) != wanted:
                 raise DataError(
                     f"a bundle of version {VERSION} with pictures of {size} pixels in {file}",
                     f"version {found.get('version')} with {found.get('size')} pixels",
-                    f"Write one: python -m transfer bundle --path OFFLINE --set picture={size}",
+                    f"Write one: python -m transfer bundle --path OFFLINE --size {size}",
                 )
-            read = {name: _read(archive, name) for name in offline.NAMES}
+            kept = file.with_name(f"{file.name}.decoded")
+            read = {name: _read(archive, name, kept) for name in offline.NAMES}
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(
             f"the offline set as one file in {file}",
@@ -98,18 +115,27 @@ def load(file: Path, size: int | None = None) -> Setting:
     return offline.setting(NAME, read, images)
 
 
-def _coded(picture: npt.NDArray[np.uint8]) -> bytes:
+def _coded(picture: npt.NDArray[np.uint8], quality: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "WEBP", quality=QUALITY)
+    Image.fromarray(picture).save(buffer, "WEBP", quality=quality)
     return buffer.getvalue()
 
 
-def _read(archive: zipfile.ZipFile, name: str) -> Built:
+def _read(archive: zipfile.ZipFile, name: str, kept: Path) -> Built:
     pictures, places, content = (archive.read(part.format(name=name)) for part in SET)
-    ends = np.load(io.BytesIO(places)).tolist()
+    rest: dict[str, Any] = json.loads(content)
+    path = kept / f"{name}-{hashlib.sha256(pictures).hexdigest()[:16]}.npy"
+    if path.is_file():
+        return Built(np.load(path), **rest)
+    images = _decoded(pictures, np.load(io.BytesIO(places)).tolist())
+    with contextlib.suppress(OSError):  # a folder that cannot be written costs time alone
+        store.write_array(path, images)
+    return Built(images, **rest)
+
+
+def _decoded(pictures: bytes, ends: list[int]) -> npt.NDArray[np.uint8]:
     decoded = [
         np.asarray(Image.open(io.BytesIO(pictures[first:last])).convert("RGB"))
         for first, last in itertools.pairwise(ends)
     ]
-    rest: dict[str, Any] = json.loads(content)
-    return Built(np.stack(decoded).transpose(0, 3, 1, 2).copy(), **rest)
+    return np.stack(decoded).transpose(0, 3, 1, 2).copy()

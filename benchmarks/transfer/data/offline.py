@@ -24,7 +24,7 @@ from transfer.data.building import store
 from transfer.data.building.fetch import fetch, missing
 from transfer.data.building.material import Material
 from transfer.data.building.packages import Archives
-from transfer.data.building.pictures import SIDE, trusted_pictures
+from transfer.data.building.pictures import FINEST, SIDE, stored_at, trusted_pictures
 from transfer.data.building.registry import RECIPES
 from transfer.data.building.rows import Built
 from transfer.data.memory import InMemory
@@ -39,6 +39,8 @@ def fetch_and_build(
     names: Sequence[str] = NAMES,
     packages: Path | None = None,
     progress: bool = True,
+    *,
+    stored: int = SIDE,
 ) -> list[str]:
     """Download packages and build sets, only what is missing, damaged or of another version.
 
@@ -48,19 +50,22 @@ def fetch_and_build(
         packages: where archives are, or go to; ``folder/packages`` by default. They may be deleted
             when all is built.
         progress: draw progress bars.
+        stored: side of the pictures in pixels, from 64 to 80. Sets of another side than 64 are
+            others, in ``folder/sets-80``: they are cut anew from the packages, not enlarged.
 
     Returns:
         Names of the sets that were built; none if all were there.
 
     Raises:
-        ValueError: if a name is unknown.
+        ValueError: if a name is unknown, or ``stored`` is no such side.
         FetchError: if a package is not there and apt-get or npm cannot get it.
         PackageError: if a package is damaged.
     """
     unknown = sorted(set(names) - set(NAMES))
     if unknown:
         raise ValueError(f"Unknown sets {unknown}; the offline setting has: {', '.join(NAMES)}.")
-    wanted = [name for name in names if store.fault(folder / "sets", name)]
+    sets = _sets(folder, stored)
+    wanted = [name for name in names if store.fault(sets, name)]
     if not wanted:
         return []
     packages = packages or folder / "packages"
@@ -70,34 +75,49 @@ def fetch_and_build(
         if lacking:
             bar = bars.add_task("downloading", total=len(lacking))
             fetch(packages, lacking, lambda name: bars.update(bar, advance=1, description=name))
-        _build(folder / "sets", wanted, packages, bars)
+        with stored_at(stored):
+            _build(sets, wanted, packages, bars)
     return wanted
 
 
-def load(folder: Path, size: int = SIDE) -> Setting:
+def load(folder: Path, size: int = SIDE, *, stored: int = SIDE) -> Setting:
     """Read all sets into memory.
 
     Args:
         folder: what ``fetch_and_build`` was given.
-        size: side of the pictures, at most 64. Resized pictures are kept in ``folder/resized``.
+        size: side of the pictures, at most ``stored``. Resized ones are kept in
+            ``folder/resized``.
+        stored: side at which they were built.
 
     Returns:
         The setting: pretraining pictures with classes for the supervised method, one in ten of
         them held out, and seven tasks.
 
     Raises:
-        ValueError: if ``size`` is not 1 … 64.
+        ValueError: if ``size`` is not 1 … ``stored``.
         BrokenSetError: if a set is missing, damaged or of another version.
     """
-    return setting("offline", *read(folder, size))
+    return setting("offline", *read(folder, size, stored=stored))
 
 
-def read(folder: Path, size: int = SIDE) -> tuple[dict[str, Built], dict[str, Tensor]]:
+def read(
+    folder: Path, size: int = SIDE, *, stored: int = SIDE
+) -> tuple[dict[str, Built], dict[str, Tensor]]:
     """Read all sets, and their pictures at a size, see :func:`load`."""
-    if not 1 <= size <= SIDE:
-        raise ValueError(f"The pictures are stored at {SIDE} pixels; expected 1 to {SIDE}: {size}.")
-    sets = {name: store.read(folder / "sets", name) for name in NAMES}
-    return sets, {name: _images(folder, name, built, size) for name, built in sets.items()}
+    if not 1 <= size <= stored:
+        raise ValueError(
+            f"The pictures are stored at {stored} pixels; expected 1 to {stored}: {size}."
+        )
+    place = _sets(folder, stored)
+    sets = {name: store.read(place, name) for name in NAMES}
+    if size == stored:
+        return sets, {name: torch.from_numpy(built.images) for name, built in sets.items()}
+    return sets, {name: _resized(place, name, built, size) for name, built in sets.items()}
+
+
+def stored_for(size: int) -> int:
+    """At which side pictures are stored that are wanted at ``size``: 64, or larger ones as such."""
+    return max(SIDE, size)
 
 
 def setting(name: str, sets: Mapping[str, Built], images: Mapping[str, Tensor]) -> Setting:
@@ -136,12 +156,16 @@ def _bars(visible: bool) -> Progress:
     return Progress(*columns, TimeElapsedColumn(), disable=not visible)
 
 
-def _images(folder: Path, name: str, built: Built, size: int) -> Tensor:
-    """A set's pictures at a size; made once, kept beside the set under its digest."""
-    if size == SIDE:
-        return torch.from_numpy(built.images)
-    digest = store.digest(folder / "sets", name)
-    path = folder / "resized" / f"{name}-{size}-{digest[:16]}.npy"
+def _sets(folder: Path, stored: int) -> Path:
+    if not SIDE <= stored <= FINEST:
+        raise ValueError(f"Pictures are stored at {SIDE} to {FINEST} pixels, not at {stored}.")
+    return folder / ("sets" if stored == SIDE else f"sets-{stored}")
+
+
+def _resized(sets: Path, name: str, built: Built, size: int) -> Tensor:
+    """A set's pictures at a smaller size; made once, kept beside the sets under its digest."""
+    digest = store.digest(sets, name)
+    path = sets.parent / "resized" / f"{name}-{size}-{digest[:16]}.npy"
     if not path.is_file():
         store.write_array(path, resized(torch.from_numpy(built.images), size).numpy())
     return torch.from_numpy(np.load(path))

@@ -47,8 +47,10 @@ def load(
     if path is None:
         raise DataError(f"the folder of the pictures of --data {name}", "none", "Give --path.")
     if name == "offline":
-        offline.fetch_and_build(path)
-        return offline.load(path, picture or LARGEST)
+        size = picture or LARGEST
+        stored = offline.stored_for(size)
+        offline.fetch_and_build(path, stored=stored)
+        return offline.load(path, size, stored=stored)
     if name == bundle.NAME:
         return bundle.load(path, picture)
     first = os.environ.get("RANK", "0") == "0"

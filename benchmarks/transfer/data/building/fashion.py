@@ -9,7 +9,7 @@ from PIL import Image
 
 from transfer.data.building.material import Material
 from transfer.data.building.packages import FASHION_MNIST
-from transfer.data.building.pictures import SIDE, pixels
+from transfer.data.building.pictures import pixels, stored_side
 from transfer.data.building.rows import Built
 
 PACKAGES = (FASHION_MNIST,)
@@ -25,11 +25,12 @@ def build(material: Material) -> Built:
     members = material.archives.members(FASHION_MNIST, r"/fashion-mnist/.*ubyte\.gz$")
     files = {path.rsplit("/", 1)[-1]: gzip.decompress(data) for path, data in members}
     pictures, labels, split = [], [], []
+    side = stored_side()
     for number, (part, count) in enumerate(PARTS.items()):
         grey = np.frombuffer(files[f"{part}-images-idx3-ubyte.gz"], np.uint8, offset=16)
         kinds = np.frombuffer(files[f"{part}-labels-idx1-ubyte.gz"], np.uint8, offset=8)
         for picture in grey.reshape(-1, 28, 28)[:count]:
-            image = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            image = Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC)
             pictures.append(pixels(image.convert("RGB")))
         labels += kinds[:count].tolist()
         split += [number] * len(kinds[:count])

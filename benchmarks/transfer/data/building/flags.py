@@ -10,12 +10,22 @@ from PIL import Image
 from transfer.data.building.emoji import Glyphs, Vendor
 from transfer.data.building.material import Material
 from transfer.data.building.packages import FLAGS, GEMOJIONE, NOTO, TWEMOJI
-from transfer.data.building.pictures import Distinct, cutout, differ, pixels, thumb
+from transfer.data.building.pictures import (
+    SIDE,
+    Distinct,
+    cutout,
+    differ,
+    pixels,
+    stored_side,
+    thumb,
+)
 from transfer.data.building.rows import Built
 
 PACKAGES = (FLAGS, TWEMOJI, NOTO, GEMOJIONE)
 VENDORS: tuple[Vendor, ...] = ("iso", "twemoji", "noto", "emojione")
 TRAINED_ON = ("iso", "twemoji")
+CLOTH = (4, 16, 60, 48)
+"""Where on a picture of 64 pixels a flag is: left, top, right, bottom."""
 
 
 def build(material: Material) -> Built:
@@ -23,7 +33,9 @@ def build(material: Material) -> Built:
     vendors = {vendor: material.glyphs(vendor) for vendor in VENDORS}
     common = sorted(set.intersection(*map(set, vendors.values())))
     compared = [vendors["twemoji"], vendors["iso"], vendors["noto"]]
-    codes = alike(common, compared, _drawn, ((4, 16, 60, 48), (14, 8)), agreed=62, equal=5)
+    left, top, right, bottom = (edge * stored_side() // SIDE for edge in CLOTH)
+    cloth = (left, top, right, bottom), (14, 8)
+    codes = alike(common, compared, _drawn, cloth, agreed=62, equal=5)
     rows = [(vendor, code) for vendor in vendors for code in codes]
     return Built(
         np.stack([pixels(_drawn(vendors[vendor][code])) for vendor, code in rows]),

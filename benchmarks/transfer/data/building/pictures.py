@@ -7,6 +7,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,15 @@ import numpy.typing as npt
 from PIL import Image
 
 SIDE = 64
+"""Side in pixels at which pictures are stored, unless :func:`stored_at` says another."""
+FINEST = 80
+"""Largest side to store: most crops of photographs have no more pixels."""
+_STORED: ContextVar[int] = ContextVar("stored_side", default=SIDE)
 Colour = tuple[int, int, int]
 WHITE = (255, 255, 255)
-FILLED = 0.92 * SIDE
-"""Longer side of what is centred on a plain square."""
-Pixels = npt.NDArray[np.uint8]  # (3, SIDE, SIDE)
+FILLED = 0.92
+"""Longer side of what is centred on a plain square, as a part of the square's."""
+Pixels = npt.NDArray[np.uint8]  # (3, stored_side(), stored_side())
 Thumb = npt.NDArray[np.float32]  # (height, width, 3)
 Window = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 Box = tuple[float, float, float, float]  # centre x, centre y, width, height as fractions
@@ -35,6 +40,21 @@ def trusted_pictures() -> Iterator[None]:
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextmanager
+def stored_at(side: int) -> Iterator[None]:
+    """Make pictures of another side."""
+    token = _STORED.set(side)
+    try:
+        yield
+    finally:
+        _STORED.reset(token)
+
+
+def stored_side() -> int:
+    """Side in pixels of the pictures that are made."""
+    return _STORED.get()
 
 
 def opened(data: bytes) -> Image.Image:
@@ -55,14 +75,17 @@ def photograph(data: bytes, short: int | None = None) -> Image.Image:
     return image
 
 
-def square(image: Image.Image, window: Window | None = None, side: int = SIDE) -> Image.Image:
-    """Resize a picture, or a window of it, to ``side`` × ``side``."""
+def square(
+    image: Image.Image, window: Window | None = None, side: int | None = None
+) -> Image.Image:
+    """Resize a picture, or a window of it, to ``side`` × ``side``; as it is stored by default."""
+    side = side or stored_side()
     gap = None if window is None else 3.0  # halves large windows first: much faster
     return image.resize((side, side), Image.Resampling.LANCZOS, box=window, reducing_gap=gap)
 
 
 def cropped(image: Image.Image, window: Window) -> Image.Image:
-    """Resize a window to SIDE × SIDE, looking at nothing beyond its edges."""
+    """Resize a window to a stored picture, looking at nothing beyond its edges."""
     return square(image.crop(window))
 
 
@@ -84,11 +107,14 @@ def visible(data: bytes) -> Image.Image | None:
     return image.crop(box)
 
 
-def on_plain(cut: Image.Image, background: Colour = WHITE, longest: float = FILLED) -> Image.Image:
+def on_plain(
+    cut: Image.Image, background: Colour = WHITE, longest: float | None = None
+) -> Image.Image:
     """Centre what is cut out on a plain square."""
-    cut = fit(cut, longest)
-    canvas = Image.new("RGBA", (SIDE, SIDE), (*background, 255))
-    canvas.alpha_composite(cut, ((SIDE - cut.width) // 2, (SIDE - cut.height) // 2))
+    side = stored_side()
+    cut = fit(cut, longest or FILLED * side)
+    canvas = Image.new("RGBA", (side, side), (*background, 255))
+    canvas.alpha_composite(cut, ((side - cut.width) // 2, (side - cut.height) // 2))
     return canvas.convert("RGB")
 
 

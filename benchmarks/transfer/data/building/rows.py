@@ -26,7 +26,7 @@ class Built:
     """A finished set.
 
     Args:
-        images: uint8 ``(N, 3, 64, 64)``.
+        images: uint8 ``(N, 3, S, S)``, ``S`` the side at which pictures are stored.
         labels: class of every row.
         classes: names of the classes.
         columns: what else is known of every row: split, fold, group, vendor, name, box, …

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from transfer.data import bundle, offline, settings
+from transfer.data.building import locate
 from transfer.data.errors import DataError
 from transfer.data.memory import InMemory
 from transfer.data.sets import Fold, Task
@@ -48,6 +49,34 @@ def test_a_bundle_holds_the_sets(built: Path, file: Path) -> None:
     for name in whole.tasks:
         check(whole.tasks[name], bundled.tasks[name])
     assert len(settings.load(bundle.NAME, file, None, 32).tasks) == len(whole.tasks)
+    decoded = sorted(file.with_name("offline.zip.decoded").iterdir())
+    assert len(decoded) == len(offline.NAMES)
+    again = settings.load(bundle.NAME, file, SIZE, 32)
+    for name, task in again.tasks.items():
+        first, second = (setting.tasks[name].pictures for setting in (bundled, again))
+        assert isinstance(first, InMemory)
+        assert isinstance(second, InMemory)
+        assert torch.equal(first.images, second.images)
+        assert torch.equal(task.labels, bundled.tasks[name].labels)
+
+
+@pytest.mark.slow
+def test_a_larger_bundle_is_cut_anew(
+    packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locate, "COUNTS", {0: 20, 1: 10})
+    offline.fetch_and_build(tmp_path, packages=packages, progress=False, stored=80)
+    assert not (tmp_path / "sets").exists()
+    sizes = [
+        bundle.write(tmp_path, 80, tmp_path / "80.zip", quality=quality) for quality in (90, None)
+    ]
+    assert sizes[1] < sizes[0]
+    loaded = settings.load(bundle.NAME, tmp_path / "80.zip", 80, 64)
+    pretrained = loaded.pretrain
+    assert isinstance(pretrained, InMemory)
+    assert pretrained.images.shape[1:] == (3, 80, 80)
+    with pytest.raises(ValueError, match="stored at 64 to 80 pixels, not at 96"):
+        offline.load(tmp_path, 96, stored=96)
 
 
 def test_what_is_no_bundle_is_refused(file: Path, tmp_path: Path) -> None:
