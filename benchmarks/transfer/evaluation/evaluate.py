@@ -180,7 +180,13 @@ class _Network:
         return equivariance(fit[kind], test[kind])
 
     def ridge(self, task: Task) -> dict[str, Any]:
-        return ridge(self.features(task), task.labels, task.folds, metric=task.metric)
+        return ridge(
+            self.features(task),
+            task.labels,
+            task.folds,
+            metric=task.metric,
+            solver=self.settings.solver,
+        )
 
     def nearest_neighbours(self, task: Task) -> float:
         return nearest_neighbours(

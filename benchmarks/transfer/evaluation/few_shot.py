@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from transfer.evaluation import at_once
 from transfer.evaluation.folds import Array, array
 from transfer.evaluation.logistic import fit, regression
 from transfer.evaluation.settings import EvaluationSettings
@@ -44,7 +46,8 @@ def few_shot(
     x, y = array(features), array(labels)
     results = {}
     for shots in possible_shots(labels, settings):
-        outcomes = [_outcome(x, y, e, settings) for e in episodes(labels, shots, settings)]
+        outcomes_of = _outcomes_at_once if settings.solver == "torch" else _outcomes
+        outcomes = outcomes_of(x, y, list(episodes(labels, shots, settings)), settings)
         accuracies = np.array([accuracy for accuracy, _ in outcomes])
         sizes = [len(rows) for rows in _rows_per_class(y, shots).values()]
         results[str(shots)] = {
@@ -96,15 +99,44 @@ def _rows_per_class(y: Array, shots: int) -> dict[int, Array]:
     return {c: r for c, r in rows.items() if len(r) > shots}
 
 
-def _outcome(
-    x: Array, y: Array, episode: Episode, settings: EvaluationSettings
-) -> tuple[float, int]:
-    """Accuracy on the queries, and whether the fit was cut short."""
+def _outcomes(
+    x: Array, y: Array, drawn: Sequence[Episode], settings: EvaluationSettings
+) -> list[tuple[float, int]]:
+    return [_outcome(x, y, episode, settings) for episode in drawn]
+
+
+def _outcomes_at_once(
+    x: Array, y: Array, drawn: Sequence[Episode], settings: EvaluationSettings
+) -> list[tuple[float, int]]:
+    """Do the same, all episodes at once; those cut short are counted with the first."""
+    parts = [_scaled(x, episode, settings) for episode in drawn]
+    named = [np.unique(y[episode.support], return_inverse=True) for episode in drawn]
+    supports = torch.from_numpy(np.stack([support for support, _ in parts]))
+    labels = torch.from_numpy(np.stack([places for _, places in named]))
+    weights, biases, cut_short = at_once.episodes(supports, labels, settings)
+    slopes, offsets = weights.cpu().numpy(), biases.cpu().numpy()
+    outcomes = []
+    for number, (episode, (_, queries)) in enumerate(zip(drawn, parts, strict=True)):
+        found = named[number][0][(queries @ slopes[number] + offsets[number]).argmax(axis=1)]
+        outcomes.append((float((found == y[episode.queries]).mean()), cut_short * (number == 0)))
+    return outcomes
+
+
+def _scaled(x: Array, episode: Episode, settings: EvaluationSettings) -> tuple[Array, Array]:
+    """Support and queries, on the support's scale."""
     support, queries = x[episode.support], x[episode.queries]
     if settings.standardize:
         centre = support.mean(axis=0)
         spread = np.sqrt(np.square(support - centre).mean()) or 1.0  # collapsed features have none
         support, queries = (support - centre) / spread, (queries - centre) / spread
+    return support, queries
+
+
+def _outcome(
+    x: Array, y: Array, episode: Episode, settings: EvaluationSettings
+) -> tuple[float, int]:
+    """Accuracy on the queries, and whether the fit was cut short."""
+    support, queries = _scaled(x, episode, settings)
     model = regression(settings, settings.ways, 1.0)
     cut_short = fit(model, support, y[episode.support])
     return float((model.predict(queries) == y[episode.queries]).mean()), cut_short

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -13,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from transfer.data.sets import Fold
-from transfer.evaluation.folds import array, score, weighted_mean
+from transfer.evaluation.folds import Array, array, score, weighted_mean
+from transfer.evaluation.ridge import classify
 from transfer.evaluation.settings import EvaluationSettings
 
 ALPHAS = np.logspace(-1, 5, 13)
@@ -21,7 +23,12 @@ ALPHAS = np.logspace(-1, 5, 13)
 
 
 def ridge(
-    features: Tensor, labels: Tensor, folds: Sequence[Fold], *, metric: str = "accuracy"
+    features: Tensor,
+    labels: Tensor,
+    folds: Sequence[Fold],
+    *,
+    metric: str = "accuracy",
+    solver: str = "scikit-learn",
 ) -> dict[str, Any]:
     """Classify by ridge regression: linear, and in closed form.
 
@@ -34,6 +41,7 @@ def ridge(
         folds: splits of the rows; regularization is chosen on ``train`` and ``val`` by
             leave-one-out.
         metric: ``accuracy`` or ``mean_per_class``.
+        solver: as :class:`~transfer.evaluation.settings.EvaluationSettings` has it.
 
     Returns:
         ``test``, a mean over the folds weighted by their test parts; ``folds``; ``alpha``, the
@@ -43,10 +51,10 @@ def ridge(
     scores, chosen = [], []
     for fold in folds:
         known, test = np.concatenate([fold.train.numpy(), fold.val.numpy()]), fold.test.numpy()
-        model = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=ALPHAS))
-        model.fit(x[known], y[known])
-        scores.append(score(metric, y[test], model.predict(x[test])))
-        chosen.append(float(model[-1].alpha_))
+        fit = _predicted_at_once if solver == "torch" else _predicted
+        predicted, alpha = fit(x[known], y[known], x[test])
+        scores.append(score(metric, y[test], predicted))
+        chosen.append(alpha)
     return {
         "test": weighted_mean(scores, folds),
         "folds": scores,
@@ -54,6 +62,18 @@ def ridge(
         "n_test": sum(len(fold.test) for fold in folds),
         "metric": metric,
     }
+
+
+def _predicted(x: Array, y: Array, other: Array) -> tuple[Array, float]:
+    model = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=ALPHAS)).fit(x, y)
+    return model.predict(other), float(model[-1].alpha_)
+
+
+def _predicted_at_once(x: Array, y: Array, other: Array) -> tuple[Array, float]:
+    scaler = StandardScaler().fit(x)
+    fitted, scored = (torch.from_numpy(scaler.transform(part)) for part in (x, other))
+    classes, alpha = classify(fitted, torch.from_numpy(y), scored, ALPHAS.tolist())
+    return classes.numpy(), alpha
 
 
 def nearest_neighbours(

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from transfer.data.sets import Fold
+from transfer.evaluation import at_once
 from transfer.evaluation.folds import Array, array, score, weighted_mean
 from transfer.evaluation.logistic import fit, regression
 from transfer.evaluation.settings import EvaluationSettings
@@ -53,7 +55,8 @@ def linear(
         ``n_test``; ``metric``; ``unconverged``, how many fits were cut short.
     """
     x, y = array(features), array(labels)
-    fits = [_fit_fold(x, y, fold, metric, settings) for fold in folds]
+    fit_fold = _fit_fold_at_once if settings.solver == "torch" else _fit_fold
+    fits = [fit_fold(x, y, fold, metric, settings) for fold in folds]
     ends = (settings.strengths[0], settings.strengths[-1])
     return {
         "test": weighted_mean([f.test for f in fits], folds),
@@ -90,6 +93,26 @@ def _fit_fold(x: Array, y: Array, fold: Fold, metric: str, settings: EvaluationS
         settings.strengths[best],
         unconverged,
     )
+
+
+def _fit_fold_at_once(
+    x: Array, y: Array, fold: Fold, metric: str, settings: EvaluationSettings
+) -> _Fit:
+    """Do the same as :func:`_fit_fold`, all strengths at once."""
+    train, val, test = (part.numpy() for part in fold)
+    fitted, chosen_on = map(torch.from_numpy, _scaled(x[train], x[val], settings))
+    labels, classes = torch.from_numpy(y), len(np.unique(y))
+    path = at_once.path(fitted, labels[train], settings.strengths, classes, settings)
+    scores = [score(metric, y[val], rows.numpy()) for rows in path.predicted(chosen_on)]
+    by_loss = settings.choose == "loss"
+    worths = [-loss for loss in path.losses(chosen_on, labels[val])] if by_loss else scores
+    best = int(np.argmax(worths))  # the first of equals: the strongest
+    strength = settings.strengths[best]
+    both = np.concatenate([train, val])
+    fitted, scored = map(torch.from_numpy, _scaled(x[both], x[test], settings))
+    final = at_once.path(fitted, labels[both], [strength], classes, settings)
+    found = score(metric, y[test], final.predicted(scored)[0].numpy())
+    return _Fit(found, scores[best], strength, path.unconverged + final.unconverged)
 
 
 def _loss(model: LogisticRegression, x: Array, y: Array) -> float:

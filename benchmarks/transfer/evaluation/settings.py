@@ -40,6 +40,11 @@ class EvaluationSettings:
         retrieval_queries: at most so many pictures of a task look for their neighbours.
         along: epochs after which the features' knowledge of the augmentations and their in-domain
             accuracy are measured while they train; the last epoch is measured anyway.
+        solver: who fits classifiers: ``scikit-learn``, one after the other, or ``torch``, all of a
+            fold or all episodes at once, on the GPU where there is one. The same minima, see
+            :mod:`transfer.evaluation.newton` and :mod:`transfer.evaluation.ridge`.
+        weighed: parts of the training, 0 to 1, in whose epochs the term's gradients are compared
+            with the base loss's; 0 is the first epoch after the warm-up.
         seed: of the episodes, the views and the pictures shown, not of the training: where it is
             the same, two runs are tested on the same.
 
@@ -65,6 +70,8 @@ class EvaluationSettings:
     candidates: int = 50
     retrieval_queries: int = 2000
     along: tuple[int, ...] = ()
+    solver: Literal["scikit-learn", "torch"] = "scikit-learn"
+    weighed: tuple[float, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -108,6 +115,11 @@ class EvaluationSettings:
             retrieval_queries=10,
             along=(1,),
         )
+
+    def on_a_card(self) -> EvaluationSettings:
+        """Choose the same tests, fitted at once, and what is measured along 100 epochs."""
+        weighed = (0.0, 0.5, 1.0)
+        return dataclasses.replace(self, solver="torch", weighed=weighed, along=(10, 30))
 
     @classmethod
     def small(cls) -> EvaluationSettings:
