@@ -22,6 +22,7 @@ from transfer.data import settings as data
 from transfer.data.building.pack import make
 from transfer.data.errors import DataError
 from transfer.data.sets import Setting
+from transfer.deadline import EXIT, Deadline, TimeUpError
 from transfer.errors import TransferError
 from transfer.evaluation.settings import EvaluationSettings
 from transfer.gradients import trained_ratios
@@ -39,6 +40,9 @@ def main() -> None:
     args = _arguments()
     try:
         args.do(args)
+    except TimeUpError as error:
+        print(error)
+        raise SystemExit(EXIT) from error
     except TransferError as error:
         raise SystemExit(str(error)) from error
 
@@ -46,21 +50,14 @@ def main() -> None:
 def one(args: argparse.Namespace) -> None:
     """Finish one run."""
     config = _config(args, args.method, args.arm, args.variant, args.seed)
-    _finish(args, Run(args.runs, config), functools.partial(_load, args))
+    deadline = Deadline() if args.until is None else Deadline(args.until)
+    _finish(args, Run(args.runs, config), functools.partial(_load, args), deadline)
 
 
 def grid(args: argparse.Namespace) -> None:
-    """Finish all runs that are asked for, then report."""
-    chosen = [
-        (method, arm, variant, seed)
-        for seed in args.seeds
-        for variant in args.variants
-        for method in args.methods
-        for arm in args.arms
-        if arm == "augself" or variant not in recipes.ONLY_AUGSELF
-    ]
-    if not chosen:
-        raise recipes.RecipeError("These variants have no plain runs: ask for --arms augself.")
+    """Finish all runs that are asked for, then report, if time is left."""
+    deadline = Deadline.after(args.minutes)
+    chosen = _chosen(args)
     known = {} if args.published is None else {r["name"]: r for r in lines(args.published)}
     chosen = [each for each in chosen if not _is_published(_config(args, *each), known)]
     if not chosen:
@@ -70,7 +67,7 @@ def grid(args: argparse.Namespace) -> None:
     load = functools.cache(functools.partial(_load, args))
     if args.jobs == 0:
         for run in runs:
-            _finish(args, run, load)
+            _finish(args, run, load, deadline)
     else:
         if not all(run.finished for run in runs):
             # Fetched and checked once, before any run needs it.
@@ -78,10 +75,16 @@ def grid(args: argparse.Namespace) -> None:
         failed = work(
             [(run, _command(args, *each)) for run, each in zip(runs, chosen, strict=True)],
             args.jobs,
-            minutes=args.minutes,
+            minutes=None if args.minutes is None else deadline.left / 60,
         )
         if failed:
             raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}")
+    unfinished = [run.config.name for run in runs if not run.finished]
+    if unfinished:
+        raise TimeUpError(
+            f"Time is up with {len(runs) - len(unfinished)} of {len(runs)} runs finished. The same "
+            "command goes on from here; report says what there is."
+        )
     make_report(args)
 
 
@@ -91,6 +94,21 @@ def again(args: argparse.Namespace) -> None:
     load = functools.cache(functools.partial(_load, args))
     for name, what in catch_up(args.runs, args.data, load, _evaluation(args), **how).items():
         print(f"{name}: {what}")
+
+
+def _chosen(args: argparse.Namespace) -> list[tuple[str, str, str, int]]:
+    """List the runs that are asked for: method, arm, variant, seed."""
+    chosen = [
+        (method, arm, variant, seed)
+        for seed in args.seeds
+        for variant in args.variants
+        for method in args.methods or recipes.ORDER[args.recipe]
+        for arm in args.arms
+        if arm != "plain" or variant not in recipes.ONLY_AUGSELF
+    ]
+    if not chosen:
+        raise recipes.RecipeError("These variants have no plain runs: ask for --arms augself.")
+    return chosen
 
 
 def gradients(args: argparse.Namespace) -> None:
@@ -121,7 +139,7 @@ def _is_published(config: Config, known: Mapping[str, Line]) -> bool:
 
 def to_publish(args: argparse.Namespace) -> None:
     """Add finished runs to a file of published ones."""
-    added = publish(args.runs / args.data, args.out)
+    added = publish(args.runs / recipes.place(args.data, args.recipe), args.out)
     print(f"{args.out}: {len(added)} runs added{': ' * bool(added)}{', '.join(added)}")
 
 
@@ -130,9 +148,10 @@ def write_bundle(args: argparse.Namespace) -> None:
     config = _config(args, "simsiam", "plain", "", 0)
     if args.path is None or args.data != "offline":
         raise DataError("--data offline and --path FOLDER", "neither", "Give both.")
-    _load(args, config.picture, config.view)
-    size = bundle.write(args.path, config.picture, args.out)
-    print(f"{args.out}: {size / 1e6:.1f} MB, pictures of {config.picture} pixels")
+    side = args.size or config.picture
+    _load(args, side, config.view)
+    size = bundle.write(args.path, side, args.out, quality=args.quality)
+    print(f"{args.out}: {size / 1e6:.1f} MB, pictures of {side} pixels")
 
 
 def make_pack(args: argparse.Namespace) -> None:
@@ -146,13 +165,17 @@ def make_report(args: argparse.Namespace) -> None:
     if args.path is not None or args.data == "pack":
         known = _load(args, None, 64).tasks
         tasks = {name: task for name, task in known.items() if name in (args.show or known)}
-    beside = args.runs.parent if args.runs.is_file() else args.runs / args.data
-    report(args.runs, args.data, args.out or beside / "report", tasks, args.notes)
+    name = recipes.place(args.data, args.recipe)
+    beside = args.runs.parent if args.runs.is_file() else args.runs / name
+    report(args.runs, name, args.out or beside / "report", tasks, args.notes)
 
 
-def _finish(args: argparse.Namespace, run: Run, load: Callable[[int, int], Setting]) -> None:
+def _finish(
+    args: argparse.Namespace, run: Run, load: Callable[[int, int], Setting], deadline: Deadline
+) -> None:
     load_its = functools.partial(load, run.config.picture, run.config.view)
-    finish(run, load_its, _evaluation(args), workers=args.workers, quiet=args.quiet)
+    how = _evaluation(args)
+    finish(run, load_its, how, workers=args.workers, quiet=args.quiet, deadline=deadline)
 
 
 def _load(args: argparse.Namespace, picture: int | None, view: int) -> Setting:
@@ -174,6 +197,7 @@ def _config(args: argparse.Namespace, method: str, arm: str, variant: str, seed:
         seed,
         augself=arm == "augself",
         variant=variant,
+        recipe=args.recipe,
         smoke=args.smoke,
         overrides=dict(args.set),
     )
@@ -183,7 +207,7 @@ def _command(args: argparse.Namespace, method: str, arm: str, variant: str, seed
     """Write the command line that does one run of a grid."""
     words: list[Any] = ["run", "--method", method, "--arm", arm, "--variant", variant]
     words += ["--seed", seed, "--data", args.data, "--runs", args.runs, "--workers", args.workers]
-    for name in ("path", "classes"):
+    for name in ("path", "classes", "recipe"):
         words += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
     for name in ("download", "smoke"):
         words += [f"--{name}"] if getattr(args, name) else []
@@ -194,9 +218,12 @@ def _command(args: argparse.Namespace, method: str, arm: str, variant: str, seed
 
 def _evaluation(args: argparse.Namespace) -> EvaluationSettings:
     if args.smoke:
-        return EvaluationSettings.smoke()
-    small = args.data in data.SMALL
-    return EvaluationSettings.small() if small else EvaluationSettings.paper()
+        settings = EvaluationSettings.smoke()
+    elif args.data in data.SMALL:
+        settings = EvaluationSettings.small()
+    else:
+        settings = EvaluationSettings.paper()
+    return settings.on_a_card() if args.recipe else settings
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -213,6 +240,9 @@ def _arguments() -> argparse.Namespace:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--data", choices=data.NAMES, default="offline")
     common.add_argument("--path", type=Path, help="folder of the pictures; the pack needs none")
+    common.add_argument(
+        "--recipe", choices=("", *recipes.RECIPES), default="", help="larger runs, for a GPU"
+    )
     common.add_argument("--classes", type=Path, help="file with the 100 classes of ImageNet")
     common.add_argument("--download", action="store_true", help="let torchvision download sets")
     common.add_argument(
@@ -240,10 +270,13 @@ def _arguments() -> argparse.Namespace:
     run.add_argument("--arm", choices=ARMS, default="augself")
     run.add_argument("--variant", choices=("", *recipes.VARIANTS), default="")
     run.add_argument("--seed", type=int, default=0)
+    run.add_argument(
+        "--until", type=float, metavar="SECONDS", help="stop by this time, in seconds since 1970"
+    )
     run.set_defaults(do=one)
 
     many = commands.add_parser("grid", parents=[common, reported], help="finish many, and report")
-    many.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    many.add_argument("--methods", nargs="+", choices=METHODS, help="all, in the recipe's order")
     many.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     many.add_argument("--variants", nargs="+", choices=("", *recipes.VARIANTS), default=[""])
     many.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -251,7 +284,7 @@ def _arguments() -> argparse.Namespace:
         "--jobs", type=int, default=1, help="runs at a time, each a process; 0: all in this one"
     )
     many.add_argument(
-        "--minutes", type=float, help="stop then, where it is, to go on with the same command later"
+        "--minutes", type=float, help="have stopped then, to go on with the same command later"
     )
     many.add_argument(
         "--published", type=Path, metavar="FILE", help="runs in this file are not run again"
@@ -264,16 +297,7 @@ def _arguments() -> argparse.Namespace:
     published.add_argument("--out", type=Path, required=True, help="the file, ….jsonl")
     published.set_defaults(do=to_publish)
 
-    one_file = commands.add_parser(
-        "bundle", parents=[common], help="write the offline set as one file, to be carried away"
-    )
-    one_file.add_argument("--out", type=Path, default=Path("offline.zip"), help="file to write")
-    one_file.set_defaults(do=write_bundle)
-
-    small = commands.add_parser("pack", help="make the pictures in examples/_shared/data anew")
-    small.add_argument("--path", type=Path, required=True, help="folder for packages/")
-    small.add_argument("--out", type=Path, default=pack.DATA, help="folder to write to")
-    small.set_defaults(do=make_pack)
+    _add_sets(commands, common)
 
     weigh = commands.add_parser("gradients", parents=[common], help="weigh the term, to choose λ")
     weigh.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
@@ -292,6 +316,22 @@ def _add_evaluate(commands: Any, common: argparse.ArgumentParser) -> None:
     tests = [name for name in SECTIONS if name != "pretraining"]
     later.add_argument("--sections", nargs="+", choices=tests, default=tests)
     later.set_defaults(do=again)
+
+
+def _add_sets(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add the commands that make sets of pictures."""
+    one_file = commands.add_parser(
+        "bundle", parents=[common], help="write the offline set as one file, to be carried away"
+    )
+    one_file.add_argument("--size", type=int, help="side of the pictures; default the recipe's")
+    one_file.add_argument("--quality", type=int, help="of WebP; by default the size's")
+    one_file.add_argument("--out", type=Path, default=Path("offline.zip"), help="file to write")
+    one_file.set_defaults(do=write_bundle)
+
+    small = commands.add_parser("pack", help="make the pictures in examples/_shared/data anew")
+    small.add_argument("--path", type=Path, required=True, help="folder for packages/")
+    small.add_argument("--out", type=Path, default=pack.DATA, help="folder to write to")
+    small.set_defaults(do=make_pack)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from typing_extensions import Self
 from transfer.augmentations import Augmentation
 from transfer.errors import TransferError
 
+FORMER = {"apply": "kornia", "resident": False, "share": None}
+"""Settings that runs did not always have, and what they were before."""
 METHODS = ("simsiam", "simclr", "moco", "byol", "swav", "supervised")
 
 
@@ -24,7 +26,8 @@ class Config:
     """One run.
 
     Args:
-        data: name of the data setting.
+        data: name of the data setting, and of the recipe where it has another than its own: what
+            bears the same name is compared.
         method: one of METHODS.
         seed: of the weights, the order of pictures, and the draws of the augmentation.
         types: λ per type of augmentation; empty for the plain method.
@@ -51,6 +54,9 @@ class Config:
         precision: as Lightning's Trainer takes it.
         augmentation: what happens to a picture.
         apply: who applies what Kornia drew: ``kornia``, or ``fused``, faster, the same to 1e-5.
+        resident: all pictures lie on the device, and batches are taken of them there.
+        share: keep every type's gradient at the features at this share of the base loss's, by its
+            λ; ``None`` leaves λ as ``types`` says.
     """
 
     data: str
@@ -79,6 +85,8 @@ class Config:
     precision: str = "bf16-mixed"
     augmentation: Augmentation = field(default_factory=Augmentation)
     apply: Literal["kornia", "fused"] = "kornia"
+    resident: bool = False
+    share: float | None = None
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:
@@ -109,9 +117,8 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Say everything in plain numbers and words, for JSON."""
         settings = {**dataclasses.asdict(self), "arm": self.arm}
-        if self.apply == "kornia":  # runs from before there was a choice do not name it
-            del settings["apply"]
-        return settings
+        # Runs from before there was a choice do not name it.
+        return {n: v for n, v in settings.items() if n not in FORMER or v != FORMER[n]}
 
 
 def _frozen(value: Any) -> Any:

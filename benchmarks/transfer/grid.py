@@ -6,19 +6,19 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from transfer.deadline import EXIT, NEVER, Deadline
 from transfer.runs import Run
 
 HERE = Path(__file__).parents[1]
 """Where this package is found."""
-STOPPED = -100
-"""In place of an exit status: time was up."""
+LEAST = 20.0
+"""Seconds: with less left no run is begun, since a process takes some of them to start."""
 
 
 def work(
@@ -31,14 +31,15 @@ def work(
     Args:
         runs: every run with the command line that finishes it.
         jobs: how many at a time.
-        minutes: stop after so many. Runs that are not finished go on later, from their last epoch.
+        minutes: have stopped after so many. Runs that are not finished go on later, from their
+            last checkpoint; one that does not stop in time itself is ended.
 
     Returns:
         Names of the runs that failed.
     """
     open_runs = [(run, command) for run, command in runs if not run.finished]
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    until = None if minutes is None else time.monotonic() + 60 * minutes
+    deadline = Deadline.after(minutes)
     failed: list[str] = []
     lock = threading.Lock()
     columns = (
@@ -51,10 +52,10 @@ def work(
         bar = progress.add_task("runs", total=len(runs), completed=len(runs) - len(open_runs))
 
         def finish(run: Run, command: list[str]) -> None:
-            code = _process(command, run.folder / "log.txt", threads, until)
+            code = _process(command, run.folder / "log.txt", threads, deadline)
             with lock:
                 progress.advance(bar, int(code == 0))
-                if code not in (0, STOPPED):
+                if code not in (0, EXIT):
                     failed.append(run.config.name)
                     progress.console.print(f"{run.config.name} failed: see {run.folder}/log.txt")
 
@@ -63,22 +64,23 @@ def work(
     return failed
 
 
-def _process(command: list[str], log: Path, threads: int, until: float | None) -> int:
-    left = None if until is None else until - time.monotonic()
-    if left is not None and left <= 0:
-        return STOPPED
+def _process(command: list[str], log: Path, threads: int, deadline: Deadline) -> int:
+    limited = deadline != NEVER
+    if deadline.left <= LEAST:
+        return EXIT
+    until = ["--until", str(deadline.until)] if limited else []
     path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
     env = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
     with log.open("a") as file:
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "transfer", *command],
+                [sys.executable, "-m", "transfer", *command, *until],
                 env=env,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 check=False,
-                timeout=left,
+                timeout=deadline.left if limited else None,
             )
         except subprocess.TimeoutExpired:
-            return STOPPED
+            return EXIT
     return done.returncode

@@ -12,10 +12,12 @@ from augself_loss.recording.kornia import KorniaRecorder
 from transfer.along import Along
 from transfer.augmentations import pipeline
 from transfer.data.sets import Setting
+from transfer.deadline import NEVER, Deadline
 from transfer.evaluation.checks import check_setting
 from transfer.evaluation.evaluate import evaluate
 from transfer.evaluation.features import Inputs
 from transfer.evaluation.settings import EvaluationSettings
+from transfer.gradients import GradientRatios
 from transfer.networks import backbone
 from transfer.pretraining import pretrain
 from transfer.runs import Run
@@ -28,6 +30,7 @@ def finish(
     *,
     workers: int = 0,
     quiet: bool = False,
+    deadline: Deadline = NEVER,
 ) -> None:
     """Do what a run still lacks; a finished one takes no time.
 
@@ -37,16 +40,21 @@ def finish(
         evaluation: how its features are tested.
         workers: of the DataLoader, for pictures that lie on a disk.
         quiet: no progress bars.
+        deadline: when to have stopped, with what is finished kept.
+
+    Raises:
+        TimeUpError: time is up.
     """
     if run.finished:
         return
     setting = load()
     check_setting(setting, evaluation)  # before any training time is spent
     along = Along(run, setting, _recorder(run), settings=evaluation, inputs=_inputs(run, workers))
-    pretrain(run, setting, workers=workers, quiet=quiet, callbacks=[along])
+    watching = [along, GradientRatios(run, evaluation.weighed)]
+    pretrain(run, setting, workers=workers, quiet=quiet, callbacks=watching, deadline=deadline)
     if int(os.environ.get("RANK", "0")) > 0:
         return  # one process is enough for what follows
-    measure(run, setting, evaluation, workers=workers, quiet=quiet)
+    measure(run, setting, evaluation, workers=workers, quiet=quiet, deadline=deadline)
 
 
 def measure(
@@ -57,6 +65,7 @@ def measure(
     workers: int = 0,
     quiet: bool = False,
     only: Collection[str] | None = None,
+    deadline: Deadline = NEVER,
 ) -> None:
     """Test the features of a run's trained backbone; what its metrics hold is left as it is.
 
@@ -67,12 +76,19 @@ def measure(
         workers: of the DataLoader, for pictures that lie on a disk.
         quiet: no progress bars.
         only: sections to measure; all by default.
+        deadline: when to stop.
     """
     config, inputs = run.config, _inputs(run, workers)
     net = backbone(config.network, config.width, config.feature_dim)
     net.load_state_dict(torch.load(run.backbone, weights_only=True))
     with Progress(disable=quiet) as progress:
         bar = progress.add_task(config.name, total=1.0)
+
+        def report(job: str, part: float) -> None:
+            progress.update(bar, completed=part, description=job)
+            if part < 1:
+                deadline.check()
+
         evaluate(
             net.to(inputs.device),
             setting,
@@ -83,7 +99,7 @@ def measure(
             only=only,
             done=run.metrics,
             save=run.save,
-            report=lambda job, part: progress.update(bar, completed=part, description=job),
+            report=report,
         )
 
 

@@ -10,17 +10,20 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
 from augself_loss import AugSelfLoss
-from augself_loss.adapters.lightning import add_augself
+from augself_loss.adapters.lightning import KeepGradientShare, add_augself
 from transfer import methods
+from transfer.checkpoints import Checkpoints
 from transfer.config import Config
+from transfer.data.resident import Resident
 from transfer.data.sets import Setting
+from transfer.deadline import NEVER, Deadline, TimeUpError
 from transfer.methods.base import Method
 from transfer.runs import Run
 
@@ -28,6 +31,10 @@ READS = {"crop": ("early", "late")}
 """At two depths: what a type reads besides the last stage's features, which all read."""
 POOLS: dict[str, Any] = {"early": 2, "late": "mean"}
 """How the maps of either become vectors: the third stage's keep 2 × 2 places."""
+MEASURED_EVERY = 20
+"""Steps between two measurements of gradients, where λ follow them."""
+SAVED_EVERY = 20.0
+"""Least seconds between two checkpoints of a network on a GPU."""
 
 
 def build(config: Config, classes: int) -> Method:
@@ -61,12 +68,15 @@ def _read(config: Config, method: Method) -> tuple[dict[str, Any], Any]:
 
 
 def loader(
-    config: Config, pictures: Dataset[tuple[Tensor, int]], rank: int, world: int, workers: int
-) -> DataLoader[Any]:
+    config: Config, pictures: Dataset[tuple[Tensor, int]], trainer: pl.Trainer, workers: int
+) -> DataLoader[Any] | Resident:
     """Batches in an order that depends on the seed and the epoch alone."""
+    rank, world = trainer.global_rank, trainer.world_size
     sampler: DistributedSampler[Any] = DistributedSampler(
         pictures, world, rank, shuffle=True, seed=config.seed, drop_last=True
     )
+    if config.resident:
+        return Resident(pictures, config.batch // world, sampler, trainer.strategy.root_device)
     return DataLoader(
         pictures,
         batch_size=config.batch // world,
@@ -94,7 +104,8 @@ class Means(Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Add what the step logged."""
         for name, value in trainer.callback_metrics.items():
-            self.sums[name] = self.sums.get(name, torch.zeros(())) + value.detach().cpu()
+            # On the device: to read it would wait for every step.
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach()
         self.steps += 1
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
@@ -122,6 +133,28 @@ class Means(Callback):
         return {"seconds": round(self.seconds, 1), "steps": steps, "base": base, "terms": terms}
 
 
+def _trainer(run: Run, callbacks: Sequence[Callback], *, quiet: bool) -> pl.Trainer:
+    config = run.config
+    bar = [] if quiet else [RichProgressBar()]
+    warnings.filterwarnings("ignore", r".*(isinstance\(treespec|does not have many workers)")
+    warnings.filterwarnings("ignore", r".*(Checkpoint directory|number of training batches)")
+    return pl.Trainer(
+        max_epochs=config.epochs,
+        accelerator="auto",
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        precision=config.precision,  # type: ignore[arg-type]
+        logger=TensorBoardLogger(run.folder, name="", version=""),
+        callbacks=[*callbacks, *bar],
+        # What is logged is read, and the host then waits for the device.
+        log_every_n_steps=50 if config.resident else 10,
+        enable_model_summary=False,
+        enable_progress_bar=not quiet,
+        use_distributed_sampler=False,
+        sync_batchnorm=torch.cuda.is_available(),
+        benchmark=config.resident or None,
+    )
+
+
 def pretrain(
     run: Run,
     setting: Setting,
@@ -129,6 +162,7 @@ def pretrain(
     workers: int = 0,
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
+    deadline: Deadline = NEVER,
 ) -> None:
     """Train the run's backbone and keep it, unless it is there already.
 
@@ -138,9 +172,11 @@ def pretrain(
         workers: of the DataLoader, for pictures that lie on a disk.
         quiet: no progress bar.
         callbacks: more for Lightning's Trainer.
+        deadline: training stops in time for it, to go on from its last epoch later.
 
     Raises:
         ValueError: fewer pictures than a batch takes.
+        TimeUpError: the training stopped before its last epoch.
     """
     if run.backbone.exists():
         return
@@ -148,30 +184,18 @@ def pretrain(
     method = build(config, setting.classes)
     run.note_versions()
     means = Means()
-    keep = ModelCheckpoint(run.folder, filename="last", save_top_k=1, enable_version_counter=False)
-    bar = [] if quiet else [RichProgressBar()]
-    warnings.filterwarnings("ignore", r".*(isinstance\(treespec|does not have many workers)")
-    warnings.filterwarnings("ignore", r".*(Checkpoint directory|number of training batches)")
-    trainer = pl.Trainer(
-        max_epochs=config.epochs,
-        accelerator="auto",
-        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
-        precision=config.precision,  # type: ignore[arg-type]
-        logger=TensorBoardLogger(run.folder, name="", version=""),
-        callbacks=[means, *callbacks, *bar, keep],
-        log_every_n_steps=10,
-        enable_model_summary=False,
-        enable_progress_bar=not quiet,
-        use_distributed_sampler=False,
-        sync_batchnorm=torch.cuda.is_available(),
-    )
-    batches = loader(config, setting.pretrain, trainer.global_rank, trainer.world_size, workers)
+    keep = Checkpoints(run, every=SAVED_EVERY if config.resident else 0.0, deadline=deadline)
+    shares = [KeepGradientShare(config.share, every=MEASURED_EVERY)] if config.share else []
+    trainer = _trainer(run, [means, *callbacks, *shares, keep], quiet=quiet)
+    batches = loader(config, setting.pretrain, trainer, workers)
     if len(batches) == 0:
         raise ValueError(
             f"Pretraining expected at least a batch of {config.batch} pictures, found "
             f"{len(setting.pretrain)}. Use fewer (batch=...)."  # type: ignore[arg-type]
         )
     trainer.fit(method, batches, ckpt_path=str(run.checkpoint) if run.checkpoint.exists() else None)
+    if keep.stopped:
+        raise TimeUpError(f"{config.name} goes on later from epoch {trainer.current_epoch}.")
     if trainer.is_global_zero:
         metrics = {**run.metrics, "pretraining": means.summary(trainer.global_step)}
         run.save(metrics)

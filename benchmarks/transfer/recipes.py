@@ -51,6 +51,27 @@ PAPER_WEIGHTS = {"stl10": 1.0, "stl10-train": 1.0, "imagenet100": 0.5, "imagefol
 COMMON: dict[str, Any] = {"precision": "16-mixed", "warmup": 0, "queue": 65536, "prototypes": 3000}
 """What the paper's settings need on GPUs."""
 
+RESNET18: dict[str, Any] = {
+    "network": "resnet18",
+    "picture": 80,
+    "view": 64,
+    "epochs": 100,
+    "projector": 2048,
+    "apply": "fused",
+    "resident": True,
+}
+RECIPES: dict[str, dict[str, Any]] = {"resnet18": RESNET18}
+"""Larger runs of the small settings, for one GPU; CHOICES.md says why. All else is Config's."""
+
+ORDER: dict[str, tuple[str, ...]] = {
+    "": METHODS,
+    "resnet18": ("simclr", "moco", "simsiam", "byol", "swav", "supervised"),
+}
+"""In which order a recipe's methods are run, seed by seed."""
+
+SMOKE_OF: dict[str, dict[str, Any]] = {"": {}, "resnet18": {"picture": 40, "view": 32}}
+"""By recipe, what a run of seconds needs besides."""
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "crop-only": {"keep": ("crop",)},
     "color-only": {"keep": ("color",)},
@@ -63,15 +84,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "layer3": {"tap": "layer3"},
     "depths": {"tap": "depths"},
+    "gradient-share": {"share": 0.5},
 }
 """Ablations: what differs from the main comparison."""
 
-ONLY_AUGSELF = ("crop-only", "color-only", "all-types", "layer3", "depths")
+ONLY_AUGSELF = ("crop-only", "color-only", "all-types", "layer3", "depths", "gradient-share")
 """Variants of the term alone, whose plain runs are the main comparison's."""
 
 
 class RecipeError(TransferError, ValueError):
     """Settings that make no run."""
+
+
+def place(data: str, recipe: str = "") -> str:
+    """Name what runs of a recipe on a data setting are kept and compared under."""
+    return "-".join(filter(None, [data, recipe]))
 
 
 def configure(
@@ -81,6 +108,7 @@ def configure(
     *,
     augself: bool,
     variant: str = "",
+    recipe: str = "",
     smoke: bool = False,
     overrides: dict[str, Any] | None = None,
 ) -> Config:
@@ -92,6 +120,8 @@ def configure(
         seed: of everything.
         augself: with the term, or plain.
         variant: one of ``VARIANTS``, or empty.
+        recipe: one of ``RECIPES``, or empty for the setting's own. Its runs bear a name of their
+            own, e.g. ``offline-resnet18``.
         smoke: a tiny run.
         overrides: fields of :class:`Config` that shall differ from the recipe.
 
@@ -99,7 +129,10 @@ def configure(
         RecipeError: an unknown method, variant or field, or a variant of the term without it.
     """
     _check(method, augself, variant, overrides or {})
-    if data in PAPER:
+    _check_recipe(data, recipe)
+    if recipe:
+        fields, types = dict(RECIPES[recipe]), dict(WEIGHTS[method])
+    elif data in PAPER:
         fields = {**COMMON, **PAPER[data]}
         types = dict.fromkeys(("crop", "color"), PAPER_WEIGHTS[data])
     else:
@@ -110,10 +143,18 @@ def configure(
     kept = changes.pop("keep", tuple(types))
     added = changes.pop("add", ())
     types = {**{n: v for n, v in types.items() if n in kept}, **dict.fromkeys(added, 1.0)}
-    fields = {"types": types, **fields, **changes, **(SMOKE if smoke else {}), **(overrides or {})}
+    small = {**SMOKE, **SMOKE_OF[recipe]} if smoke else {}
+    fields = {"types": types, **fields, **changes, **small, **(overrides or {})}
     if not augself:
-        fields["types"] = {}
-    return Config(data, method, seed, **fields, variant=variant)
+        fields.update(types={}, share=None)
+    return Config(place(data, recipe), method, seed, **fields, variant=variant)
+
+
+def _check_recipe(data: str, recipe: str) -> None:
+    if recipe and recipe not in RECIPES:
+        raise RecipeError(f"recipe expected one of {', '.join(RECIPES)}, found {recipe!r}.")
+    if recipe and data in PAPER:
+        raise RecipeError(f"{data} has the paper's recipe; leave --recipe away, or --set FIELD.")
 
 
 def _check(method: str, augself: bool, variant: str, overrides: dict[str, Any]) -> None:

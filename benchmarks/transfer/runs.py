@@ -12,6 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
+import augself_loss
 from transfer.config import Config
 from transfer.errors import TransferError
 from transfer.files import replace
@@ -23,7 +26,6 @@ PACKAGES = (
     "lightly",
     "lightning",
     "scikit-learn",
-    "augself-loss",
 )
 SECTIONS = (
     "pretraining",
@@ -109,17 +111,27 @@ def lacking(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def versions() -> dict[str, str]:
-    """Say date, machine, versions and commit."""
-    here = Path(__file__).parent
-    git = ["git", "-C", str(here), "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    """Say date, machine, card, versions and commit."""
+    card = {"card": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
     return {
         "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
+        **card,
         **{name: version(name) for name in PACKAGES},
-        "commit": commit or "unknown",
+        # A checkout is enough: the library need not be installed.
+        "augself-loss": augself_loss.__version__,
+        "commit": _commit() or "unknown",
     }
+
+
+def _commit() -> str:
+    """Commit of the checkout; empty where there is no git, or no repository."""
+    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -53,7 +53,9 @@ class Method(pl.LightningModule):
         """Compute the method's loss."""
         views, labels = batch
         loss = self.loss(views, labels)
-        self.log("base", loss.detach(), prog_bar=True, batch_size=len(labels))
+        # What a progress bar shows is read in every step, and the host waits for the device.
+        shown = not self.config.resident
+        self.log("base", loss.detach(), prog_bar=shown, batch_size=len(labels))
         return loss
 
     def configure_optimizers(self) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from transfer.reporting.collect import Collection, Run
 from transfer.reporting.scores import LATER, SECTIONS, Item, items
 
-OF_AUGSELF = {"arm", "types", "head_dim", "tap", "date"}
+OF_AUGSELF = {"arm", "types", "head_dim", "tap", "share", "date"}
 """In what the two runs of a pair may differ: what concerns AugSelf alone, names, and dates."""
 
 

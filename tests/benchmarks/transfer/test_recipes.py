@@ -26,6 +26,25 @@ def test_arms_differ_in_the_term_alone(data: str, method: str) -> None:
     assert set(augself["types"]) == {"crop", "color"}
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_recipes_runs_bear_a_name_of_their_own(method: str) -> None:
+    plain, augself, share = (
+        recipes.configure(
+            "offline-webp", method, 1, augself=arm, variant=variant, recipe="resnet18"
+        )
+        for arm, variant in ((False, ""), (True, ""), (True, "gradient-share"))
+    )
+    assert plain.data == recipes.place("offline-webp", "resnet18") == "offline-webp-resnet18"
+    one, two, three = (config.as_dict() for config in (plain, augself, share))
+    assert {key for key in one if one[key] != two[key]} == {"types", "arm"}
+    assert {key for key in three if two.get(key) != three[key]} == {"share", "variant"}
+    assert (plain.network, plain.picture, plain.view, plain.epochs) == ("resnet18", 80, 64, 100)
+    assert (plain.apply, plain.resident, share.share) == ("fused", True, 0.5)
+    small = recipes.configure("offline", method, 1, augself=False).as_dict()
+    assert {"resident", "share", "apply"}.isdisjoint(small), "runs from before go on"
+    assert recipes.ORDER["resnet18"][0] == "simclr"
+
+
 def test_the_papers_recipe() -> None:
     stl10 = recipes.configure("stl10", "simsiam", 0, augself=True)
     assert (stl10.network, stl10.view, stl10.epochs, stl10.batch) == ("resnet18", 96, 200, 256)
@@ -79,9 +98,11 @@ def test_who_applies_the_augmentation_is_told_where_it_is_not_kornia() -> None:
         ({"variant": "blurry"}, "variant expected one of crop-only"),
         ({"augself": False, "variant": "layer3"}, "its plain run is the main one"),
         ({"overrides": {"epoch": 3}}, "found epoch"),
+        ({"recipe": "resnet50"}, "recipe expected one of resnet18"),
+        ({"data": "stl10", "recipe": "resnet18"}, "stl10 has the paper's recipe"),
     ],
 )
 def test_what_makes_no_run_is_refused(arguments: dict[str, Any], said: str) -> None:
-    given = {"method": "simsiam", "augself": True, **arguments}
+    given = {"data": "offline", "method": "simsiam", "augself": True, **arguments}
     with pytest.raises(recipes.RecipeError, match=said):
-        recipes.configure("offline", given.pop("method"), 0, **given)
+        recipes.configure(given.pop("data"), given.pop("method"), 0, **given)

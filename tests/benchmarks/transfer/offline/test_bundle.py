@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from transfer.data.memory import InMemory
 from transfer.data.sets import Fold, Task
 
 SIZE = 40
+SCRIPT = Path(bundle.__file__).parents[1] / "gpu.sh"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +82,28 @@ def test_a_larger_bundle_is_cut_anew(
     assert pretrained.images.shape[1:] == (3, 80, 80)
     with pytest.raises(ValueError, match="stored at 64 to 80 pixels, not at 96"):
         offline.load(tmp_path, 96, stored=96)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("sh") is None, reason="a shell script")
+def test_the_script_for_a_gpu_stops_in_time_and_says_what_it_is_for(
+    file: Path, tmp_path: Path
+) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+    def script(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", str(SCRIPT), *words], cwd=tmp_path, env={**os.environ, "PATH": path},
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+    asked = script()
+    assert asked.returncode == 2
+    assert "gpu.sh offline-80.zip results 8 12" in asked.stdout
+    done = script(str(file), "out", "0.1", "1", "--smoke", "--methods", "simclr", "--seeds", "0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 of 2 runs finished" in done.stdout
+    assert (tmp_path / "out" / "runs.jsonl").read_text() == ""
 
 
 def test_what_is_no_bundle_is_refused(file: Path, tmp_path: Path) -> None:
