@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transfer.config import FORMER
 from transfer.errors import TransferError
 from transfer.published import lines
 
@@ -81,8 +82,8 @@ def collect(source: Path, data: str) -> Collection:
         data: the setting, ``offline``.
 
     Raises:
-        RunsError: no folder, no run in it, a file that is no JSON or lacks a setting, or two runs
-            of the same method, arm, variant and seed.
+        RunsError: no folder, no run in it, a file that is no JSON or lacks a setting, two runs
+            of the same method, arm, variant and seed, or seeds of one arm with other settings.
     """
     if source.is_file():
         found = [
@@ -114,6 +115,7 @@ def collect(source: Path, data: str) -> Collection:
 
 def _collection(data: str, runs: list[Run], unfinished: Mapping[str, str]) -> Collection:
     _refuse_twins(runs)
+    _refuse_mixed(runs)
     return Collection(data, tuple(sorted(runs, key=_order)), unfinished)
 
 
@@ -174,3 +176,18 @@ def _refuse_twins(runs: Sequence[Run]) -> None:
                 f"{run.seed}, found two: {seen[key]} and {run.name}; move one of them away."
             )
         seen[key] = run.name
+
+
+def _refuse_mixed(runs: Sequence[Run]) -> None:
+    """Seeds of one cell of the grid make one interval: they must differ in the seed alone."""
+    seen: dict[tuple[str, str, str], Run] = {}
+    for run in runs:
+        first = seen.setdefault((run.method, run.arm, run.variant), run)
+        one, two = ({**FORMER, **each.config, "seed": None} for each in (first, run))
+        differ = sorted(key for key in {*one, *two} if one.get(key) != two.get(key))
+        if differ:
+            raise RunsError(
+                f"Expected {first.name} and {run.name} to differ in the seed alone, found other "
+                f"{', '.join(differ)}. Keep runs of other settings in another folder (--runs) or "
+                "file."
+            )

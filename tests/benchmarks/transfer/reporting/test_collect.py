@@ -91,6 +91,24 @@ def test_refuses_twins(runs: Any) -> None:
         collect(runs.root, "offline")
 
 
+def test_refuses_seeds_of_other_settings_in_one_interval(runs: Any) -> None:
+    runs.add("simsiam", "plain", 0, {"skintone": 0.5}, config={"network": "small"})
+    former = {"network": "small", "apply": "kornia"}  # the same, said
+    runs.add("simsiam", "plain", 1, {"skintone": 0.5}, config=former)
+    assert len(collect(runs.root, "offline").runs) == 2
+    larger = {"network": "resnet18", "apply": "fused"}
+    runs.add("simsiam", "plain", 2, {"skintone": 0.5}, config=larger)
+    with pytest.raises(RunsError, match=r"simsiam-s0 and simsiam-s2 .* other apply, network\."):
+        collect(runs.root, "offline")
+
+
+def test_refuses_runs_of_a_recipe_among_others(runs: Any) -> None:
+    runs.add("simsiam", "plain", 0, {"skintone": 0.5})
+    runs.add("simsiam", "plain", 1, {"skintone": 0.5}, config={"data": "offline-resnet18"})
+    with pytest.raises(RunsError, match=r"Expected data 'offline' .* found 'offline-resnet18'"):
+        collect(runs.root, "offline")
+
+
 @pytest.mark.parametrize("name", ["config.json", "metrics.json", "versions.json"])
 @pytest.mark.parametrize("content", [b'{"linear": ', b"[]", b"\xff\xfe\x00"])
 def test_refuses_broken_json_by_name(runs: Any, name: str, content: bytes) -> None:
