@@ -14,7 +14,7 @@ from _shared import pack
 from rich.console import Console
 from rich.table import Table
 
-from transfer import recipes
+from transfer import BEGAN, recipes
 from transfer.catching_up import catch_up
 from transfer.config import METHODS, Config
 from transfer.data import bundle
@@ -56,7 +56,7 @@ def one(args: argparse.Namespace) -> None:
 
 def grid(args: argparse.Namespace) -> None:
     """Finish all runs that are asked for, then report, if time is left."""
-    deadline = Deadline.after(args.minutes)
+    deadline = Deadline.after(args.minutes, since=BEGAN)
     chosen = _chosen(args)
     known = {} if args.published is None else {r["name"]: r for r in lines(args.published)}
     chosen = [each for each in chosen if not _is_published(_config(args, *each), known)]

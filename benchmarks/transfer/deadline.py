@@ -27,9 +27,11 @@ class Deadline:
     until: float = math.inf
 
     @classmethod
-    def after(cls, minutes: float | None) -> Deadline:
-        """Set a time so many minutes from now; ``None`` for all the time there is."""
-        return cls() if minutes is None else cls(time.time() + 60 * minutes)
+    def after(cls, minutes: float | None, since: float | None = None) -> Deadline:
+        """Set a time so many minutes from now, or since another; ``None`` sets none."""
+        if minutes is None:
+            return cls()
+        return cls((time.time() if since is None else since) + 60 * minutes)
 
     @property
     def left(self) -> float:

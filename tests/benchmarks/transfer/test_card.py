@@ -130,6 +130,15 @@ def test_a_share_is_kept_whatever_lambda_was(setting: Setting, tmp_path: Path) -
     assert seen[0]["crop"] == pytest.approx(seen[1]["crop"], rel=0.2)
 
 
+def test_a_deadline_counts_from_when_it_is_told_to() -> None:
+    assert Deadline.after(None).left == float("inf")
+    assert 50 < Deadline.after(1).left <= 60
+    late = Deadline.after(1, since=time.time() - 120)
+    assert late.left <= -60
+    with pytest.raises(TimeUpError, match="goes on from here"):
+        late.check()
+
+
 def test_a_checkout_without_git_says_its_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     found = versions()
