@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from torch import Tensor
 from transfer.data.sets import Fold
-from transfer.evaluation import newton
+from transfer.evaluation import at_once, newton
 from transfer.evaluation.few_shot import few_shot
 from transfer.evaluation.in_domain import ridge
 from transfer.evaluation.linear import linear
@@ -82,6 +83,23 @@ def test_a_class_that_was_not_fitted_is_left_out_of_the_loss() -> None:
         for each in (AT_ONCE, SKLEARN)
     )
     assert (found["C"], found["val"]) == (expected["C"], expected["val"])
+
+
+def test_a_row_that_is_far_off_does_not_choose_alone() -> None:
+    features, labels = made(7)
+    fold = split()
+    features[fold.val[:2]] *= 300
+    found, expected = (
+        linear(features, labels, [fold], settings=replace(each, tolerance=1e-6))
+        for each in (AT_ONCE, SKLEARN)
+    )
+    assert found == expected
+    x = torch.full((4, 1), 1e4, dtype=torch.float64)
+    apart = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
+    path = at_once.path(apart, torch.tensor([0, 1]), [1.0], 2, AT_ONCE)
+    wrong = torch.zeros(4, dtype=torch.int64)
+    probabilities = path.fitted.logits(x)[0].softmax(1)
+    assert path.losses(x, wrong)[0] == pytest.approx(log_loss(wrong, probabilities, labels=[0, 1]))
 
 
 @pytest.mark.parametrize("standardize", [True, False])
