@@ -14,7 +14,7 @@ from augself_loss.balance import gradient_norm
 from augself_loss.checks import check_types, check_whole
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.loss import AugSelfLoss, Output
-from augself_loss.views import as_views
+from augself_loss.views import as_views, tensors_in
 
 CHOICES = ("pairs", "types")
 """What the loss takes beside views."""
@@ -125,7 +125,9 @@ class RatioMeter:
                     f"{self.every}. Call it before backward, or close() it."
                 )
             own = {name: value for name, value in named.items() if name not in CHOICES}
-            self._seen, self._asked = Seen(_trained(as_views(given, own)[0]), out), False
+            features = tensors_in(as_views(given, own)[0])
+            trained = [one for one in features if one.requires_grad]
+            self._seen, self._asked = Seen(trained, out), False
         self.steps += 1
 
     def __getstate__(self) -> dict[str, Any]:
@@ -244,16 +246,6 @@ def _ratios(base: Tensor, seen: Seen) -> dict[str, float]:
         all_reduce(squares)
     own, *others = squares.sqrt().tolist()  # one wait for all
     return {n: o / own if own > 0 else math.nan for n, o in zip(losses, others, strict=True)}
-
-
-def _trained(features: Any) -> list[Tensor]:
-    """List the tensors with a gradient in features of any form."""
-    if isinstance(features, Tensor):
-        return [features] if features.requires_grad else []
-    inner: Sequence[Any] = (
-        list(features.values()) if isinstance(features, Mapping) else list(features)
-    )
-    return [tensor for each in inner for tensor in _trained(each)]
 
 
 def _shares(share: float | Mapping[str, float], types: Sequence[str]) -> dict[str, float]:
