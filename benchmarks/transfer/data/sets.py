@@ -31,6 +31,7 @@ class Task:
     Args:
         name: as in tables.
         pictures: row → uint8 ``(3, S, S)``, the whole of the picture that the network shall see.
+            Of pairs (``views=2``) the two pictures of every row in turn, ``2 N`` of them.
         labels: class of every row, int64 ``(N,)``.
         classes: names of the classes.
         folds: one split, or k of cross-validation.
@@ -38,8 +39,11 @@ class Task:
         lives_on: what one must know of a picture to solve it: color, position, category, …
         boxes: of what there is to localize, ``(N, 4)``: centre x, centre y, width, height as
             fractions of the picture; ``None`` where nothing is.
+        groups: number of every row's group, int64 ``(N,)``: pictures of one thing, which stand or
+            fall together, so that standard errors count groups; ``None`` where each is its own.
+        views: pictures of a row, whose features stand side by side.
         few_shot: run episodes on it.
-        linear: evaluate a linear classifier and retrieval on it.
+        linear: evaluate a linear classifier on it and, unless its rows are pairs, retrieval.
         credit: whose pictures these are and under which licence, for where some are shown.
     """
 
@@ -51,6 +55,8 @@ class Task:
     metric: Literal["accuracy", "mean_per_class"] = "accuracy"
     lives_on: str = "category"
     boxes: Tensor | None = None
+    groups: Tensor | None = None
+    views: int = 1
     few_shot: bool = False
     linear: bool = True
     credit: str = ""
@@ -61,7 +67,7 @@ class Setting:
     """All the pictures of one comparison.
 
     Args:
-        name: ``offline``, ``stl10``, ``imagenet100``, ``imagefolder``.
+        name: ``offline``, ``offline-2``, ``stl10``, ``imagenet100``, ``imagefolder``.
         pretrain: row → (uint8 ``(3, S, S)``, class); the class is for the supervised method only.
         classes: how many classes ``pretrain`` has.
         held_out: pictures of the same kind that no method trains on, as a labelled task: in-domain

@@ -36,7 +36,9 @@ def check_setting(setting: Setting, settings: EvaluationSettings) -> None:
 
 
 def _check_task(task: Task) -> None:
-    rows = count(task.pictures)
+    rows, left_over = divmod(count(task.pictures), task.views)
+    if left_over:
+        raise ValueError(f"expected {task.views} pictures a row, found {left_over} left over.")
     if task.labels.shape != (rows,) or task.labels.dtype != torch.int64:
         raise ValueError(
             f"expected int64 labels ({rows},), one per picture, found {task.labels.dtype} "
@@ -44,6 +46,8 @@ def _check_task(task: Task) -> None:
         )
     if task.boxes is not None and len(task.boxes) != rows:
         raise ValueError(f"expected {rows} boxes, one per picture, found {len(task.boxes)}.")
+    if task.groups is not None and len(task.groups) != rows:
+        raise ValueError(f"expected {rows} groups, one per picture, found {len(task.groups)}.")
     if not task.folds:
         raise ValueError("expected at least one fold, found none.")
     for number, fold in enumerate(task.folds):

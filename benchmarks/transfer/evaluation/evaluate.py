@@ -136,17 +136,23 @@ class _Network:
                 "linear": partial(self.ridge, held_out),
                 "knn": partial(self.nearest_neighbours, held_out),
             },
-            "retrieval": {name: partial(self.retrieval, task) for name, task in whole.items()},
+            "retrieval": {n: partial(self.retrieval, t) for n, t in whole.items() if t.views == 1},
         }
 
     def features(self, task: Task) -> Tensor:
-        if id(task) not in self._features:
-            self._features[id(task)] = extract(self.backbone, task.pictures, self.inputs)
-        return self._features[id(task)]
+        key = id(task.pictures)  # two tasks may ask two things of the same pictures
+        if key not in self._features:
+            self._features[key] = extract(self.backbone, task.pictures, self.inputs)
+        return self._features[key].view(len(task.labels), -1)
 
     def linear(self, task: Task) -> dict[str, Any]:
         found = linear(
-            self.features(task), task.labels, task.folds, metric=task.metric, settings=self.settings
+            self.features(task),
+            task.labels,
+            task.folds,
+            metric=task.metric,
+            groups=task.groups,
+            settings=self.settings,
         )
         return {**found, "lives_on": task.lives_on}
 
@@ -154,7 +160,7 @@ class _Network:
         return few_shot(self.features(task), task.labels, settings=self.settings)
 
     def localization(self, task: Task, boxes: Tensor) -> dict[str, Any]:
-        return localization(self.features(task), boxes, task.folds)
+        return localization(self.features(task), boxes, task.folds, groups=task.groups)
 
     def readability(self, encoder: Encoder, probe: Probe = "ridge") -> dict[str, Any]:
         if self._pairs is None:

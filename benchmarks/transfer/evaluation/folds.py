@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from _shared.bootstrap import uncertainty
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, recall_score
 from torch import Tensor
@@ -25,6 +26,30 @@ def array(tensor: Tensor) -> Array:
 def weighted_mean(values: Sequence[float], folds: Sequence[Fold]) -> float:
     """Mean over folds, each as heavy as its test part."""
     return float(np.average(values, weights=[len(fold.test) for fold in folds]))
+
+
+def standard_error(
+    values: Sequence[Array],
+    folds: Sequence[Fold],
+    labels: Array | None = None,
+    groups: Tensor | None = None,
+    metric: str = "accuracy",
+) -> float:
+    """How far a mean over the folds' test rows may lie off by the chance of which rows they are.
+
+    Args:
+        values: score of every test row, fold by fold.
+        folds: splits of the rows.
+        labels: classes, ``(N,)``; for ``mean_per_class``, where a class's rows share one weight.
+        groups: see :class:`transfer.data.sets.Task`; every row its own by default.
+        metric: ``accuracy`` or ``mean_per_class``.
+    """
+    rows = np.concatenate([fold.test.numpy() for fold in folds])
+    weights = None
+    if metric == "mean_per_class" and labels is not None:
+        weights = 1 / np.bincount(labels[rows])[labels[rows]]
+    of_row = rows if groups is None else array(groups)[rows]
+    return uncertainty(np.concatenate(list(values)), of_row, weights).standard_error
 
 
 def all_tested(folds: Sequence[Fold]) -> Array:

@@ -14,18 +14,27 @@ from torch import Tensor
 
 from transfer.data.sets import Fold
 from transfer.evaluation import at_once
-from transfer.evaluation.folds import Array, array, score, weighted_mean
+from transfer.evaluation.folds import Array, array, score, standard_error, weighted_mean
 from transfer.evaluation.logistic import fit, regression
 from transfer.evaluation.settings import EvaluationSettings
 
 
-class _Fit(NamedTuple):
-    """What came of one fold."""
+class Fit(NamedTuple):
+    """What came of one fold.
+
+    Args:
+        test: score of the test part.
+        val: score of the validation part with what was chosen.
+        C: the choice.
+        unconverged: how many fits were cut short.
+        right: 1 for every test row whose class was found, else 0.
+    """
 
     test: float
     val: float
     C: float
     unconverged: int
+    right: Array
 
 
 def linear(
@@ -34,6 +43,7 @@ def linear(
     folds: Sequence[Fold],
     *,
     metric: str = "accuracy",
+    groups: Tensor | None = None,
     settings: EvaluationSettings,
 ) -> dict[str, Any]:
     """Evaluate features by the best linear classifier on them.
@@ -47,21 +57,23 @@ def linear(
         labels: classes, int64 ``(N,)``.
         folds: splits of the rows.
         metric: ``accuracy`` or ``mean_per_class``.
+        groups: see :class:`transfer.data.sets.Task`.
         settings: the path, how to choose on it, and whether to standardize.
 
     Returns:
         ``test`` and ``val``, means over the folds weighted by their test parts; ``folds``, the
-        test scores; ``C``, the choices; ``at_edge``, how many of them are an end of the path;
-        ``n_test``; ``metric``; ``unconverged``, how many fits were cut short.
+        test scores; ``standard_error`` of ``test`` by the chance of which pictures are tested;
+        ``C``, the choices; ``at_edge``, how many of them are an end of the path; ``n_test``;
+        ``metric``; ``unconverged``, how many fits were cut short.
     """
     x, y = array(features), array(labels)
-    fit_fold = _fit_fold_at_once if settings.solver == "torch" else _fit_fold
-    fits = [fit_fold(x, y, fold, metric, settings) for fold in folds]
+    fits = fit_folds(x, y, folds, metric, settings)
     ends = (settings.strengths[0], settings.strengths[-1])
     return {
         "test": weighted_mean([f.test for f in fits], folds),
         "val": weighted_mean([f.val for f in fits], folds),
         "folds": [f.test for f in fits],
+        "standard_error": standard_error([f.right for f in fits], folds, y, groups, metric),
         "C": [f.C for f in fits],
         "at_edge": sum(f.C in ends for f in fits),
         "n_test": sum(len(fold.test) for fold in folds),
@@ -70,7 +82,15 @@ def linear(
     }
 
 
-def _fit_fold(x: Array, y: Array, fold: Fold, metric: str, settings: EvaluationSettings) -> _Fit:
+def fit_folds(
+    x: Array, y: Array, folds: Sequence[Fold], metric: str, settings: EvaluationSettings
+) -> list[Fit]:
+    """Fit and score every fold, as :func:`linear` says."""
+    fit_fold = _fit_fold_at_once if settings.solver == "torch" else _fit_fold
+    return [fit_fold(x, y, fold, metric, settings) for fold in folds]
+
+
+def _fit_fold(x: Array, y: Array, fold: Fold, metric: str, settings: EvaluationSettings) -> Fit:
     train, val, test = (part.numpy() for part in fold)
     fitted, chosen_on = _scaled(x[train], x[val], settings)
     classes = len(np.unique(y))
@@ -87,17 +107,19 @@ def _fit_fold(x: Array, y: Array, fold: Fold, metric: str, settings: EvaluationS
     fitted, scored = _scaled(x[both], x[test], settings)
     final = regression(settings, classes, settings.strengths[best])
     unconverged += fit(final, fitted, y[both])
-    return _Fit(
-        score(metric, y[test], final.predict(scored)),
+    predicted = final.predict(scored)
+    return Fit(
+        score(metric, y[test], predicted),
         scores[best],
         settings.strengths[best],
         unconverged,
+        (predicted == y[test]).astype(float),
     )
 
 
 def _fit_fold_at_once(
     x: Array, y: Array, fold: Fold, metric: str, settings: EvaluationSettings
-) -> _Fit:
+) -> Fit:
     """Do the same as :func:`_fit_fold`, all strengths at once."""
     train, val, test = (part.numpy() for part in fold)
     fitted, chosen_on = map(torch.from_numpy, _scaled(x[train], x[val], settings))
@@ -111,8 +133,14 @@ def _fit_fold_at_once(
     both = np.concatenate([train, val])
     fitted, scored = map(torch.from_numpy, _scaled(x[both], x[test], settings))
     final = at_once.path(fitted, labels[both], [strength], classes, settings)
-    found = score(metric, y[test], final.predicted(scored)[0].numpy())
-    return _Fit(found, scores[best], strength, path.unconverged + final.unconverged)
+    predicted = final.predicted(scored)[0].numpy()
+    return Fit(
+        score(metric, y[test], predicted),
+        scores[best],
+        strength,
+        path.unconverged + final.unconverged,
+        (predicted == y[test]).astype(float),
+    )
 
 
 def _loss(model: LogisticRegression, x: Array, y: Array) -> float:

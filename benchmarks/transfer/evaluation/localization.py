@@ -15,24 +15,36 @@ from torch import Tensor
 from torchvision.ops import box_convert, box_iou
 
 from transfer.data.sets import Fold
-from transfer.evaluation.folds import Array, array, weighted_mean
+from transfer.evaluation.folds import Array, array, standard_error, weighted_mean
 
 ALPHAS = tuple(10.0**k for k in range(6, -3, -1))
 """What is tried, from strong regularization to weak."""
 COLUMNS = ("cx", "cy", "w", "h")
 
 
-class _Fit(NamedTuple):
-    """What came of one fold."""
+class Fit(NamedTuple):
+    """What came of one fold.
+
+    Args:
+        test: mean IoU of the test part.
+        val: mean IoU of the validation part with what was chosen.
+        alpha: the choice.
+        baseline: mean IoU of the mean box.
+        columns: R² of cx, cy, w, h.
+        ious: of every test row.
+    """
 
     test: float
     val: float
     alpha: float
     baseline: float
     columns: list[float]
+    ious: Array
 
 
-def localization(features: Tensor, boxes: Tensor, folds: Sequence[Fold]) -> dict[str, Any]:
+def localization(
+    features: Tensor, boxes: Tensor, folds: Sequence[Fold], *, groups: Tensor | None = None
+) -> dict[str, Any]:
     """Evaluate features by the best ridge regression from them to a box.
 
     What is regressed is ``(cx, cy, log w, log h)``, kept within what the fitted rows have. The
@@ -43,9 +55,11 @@ def localization(features: Tensor, boxes: Tensor, folds: Sequence[Fold]) -> dict
         features: frozen, ``(N, D)``.
         boxes: ``(N, 4)``: centre x, centre y, width, height as fractions of the picture.
         folds: splits of the rows.
+        groups: see :class:`transfer.data.sets.Task`.
 
     Returns:
-        ``test`` and ``val``, mean IoU over the rows; ``baseline``, that of always answering the
+        ``test`` and ``val``, mean IoU over the rows; ``standard_error`` of ``test`` by the chance
+        of which pictures are tested; ``baseline``, that of always answering the
         mean box; ``R2``, mean of ``columns`` (cx, cy, w, h); ``alpha`` and ``folds``, per fold;
         ``n_test``.
 
@@ -54,11 +68,12 @@ def localization(features: Tensor, boxes: Tensor, folds: Sequence[Fold]) -> dict
     """
     check_boxes(boxes)
     x, y = array(features), array(boxes)
-    fits = [_fit_fold(x, y, fold) for fold in folds]
+    fits = fit_boxes(x, y, folds)
     columns = [weighted_mean([f.columns[k] for f in fits], folds) for k in range(4)]
     return {
         "test": weighted_mean([f.test for f in fits], folds),
         "val": weighted_mean([f.val for f in fits], folds),
+        "standard_error": standard_error([f.ious for f in fits], folds, groups=groups),
         "baseline": weighted_mean([f.baseline for f in fits], folds),
         "R2": float(np.mean(columns)),
         "columns": dict(zip(COLUMNS, columns, strict=True)),
@@ -66,6 +81,11 @@ def localization(features: Tensor, boxes: Tensor, folds: Sequence[Fold]) -> dict
         "folds": [f.test for f in fits],
         "n_test": sum(len(fold.test) for fold in folds),
     }
+
+
+def fit_boxes(x: Array, y: Array, folds: Sequence[Fold]) -> list[Fit]:
+    """Fit and score every fold, as :func:`localization` says."""
+    return [_fit_fold(x, y, fold) for fold in folds]
 
 
 def check_boxes(boxes: Tensor) -> None:
@@ -79,12 +99,17 @@ def check_boxes(boxes: Tensor) -> None:
 
 def mean_iou(boxes1: Array, boxes2: Array) -> float:
     """Mean intersection over union of paired boxes ``(N, 4)`` (cx, cy, w, h)."""
+    return float(_ious(boxes1, boxes2).mean())
+
+
+def _ious(boxes1: Array, boxes2: Array) -> Array:
     corners = (box_convert(torch.from_numpy(b), "cxcywh", "xyxy") for b in (boxes1, boxes2))
     pairs = zip(*(c.split(256) for c in corners), strict=True)  # all with all, a few at a time
-    return float(torch.cat([box_iou(a, b).diagonal() for a, b in pairs]).mean())
+    found: Array = torch.cat([box_iou(a, b).diagonal() for a, b in pairs]).numpy()
+    return found
 
 
-def _fit_fold(x: Array, y: Array, fold: Fold) -> _Fit:
+def _fit_fold(x: Array, y: Array, fold: Fold) -> Fit:
     train, val, test = (part.numpy() for part in fold)
     scores = [mean_iou(_predicted(x, y, train, val, alpha), y[val]) for alpha in ALPHAS]
     best = int(np.argmax(scores))  # the first of equals: the strongest
@@ -92,12 +117,14 @@ def _fit_fold(x: Array, y: Array, fold: Fold) -> _Fit:
     predicted = _predicted(x, y, both, test, ALPHAS[best])
     typical = np.broadcast_to(_boxes(_targets(y[both]).mean(axis=0)), predicted.shape)
     columns = r2_score(y[test], predicted, multioutput="raw_values")
-    return _Fit(
-        mean_iou(predicted, y[test]),
+    ious = _ious(predicted, y[test])
+    return Fit(
+        float(ious.mean()),
         scores[best],
         ALPHAS[best],
         mean_iou(typical.copy(), y[test]),
         [float(value) for value in columns],
+        ious,
     )
 
 

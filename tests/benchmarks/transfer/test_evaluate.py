@@ -202,3 +202,48 @@ def test_refuses_before_the_network_is_run(
     }
     with pytest.raises(ValueError, match=f"Task 'colors' of 'made'.*{message}"):
         evaluate(Unusable(), replace(setting, tasks=tasks), recorder, settings=SETTINGS)
+
+
+def test_pairs_are_told_apart_by_both_pictures_and_computed_once(
+    setting: Setting, recorder: KorniaRecorder
+) -> None:
+    random = torch.Generator().manual_seed(2)
+    pictures = Pictures(torch.randint(CLASSES, (2 * COUNT,), generator=random))
+    rows = torch.arange(COUNT)
+    folds = (Fold(rows[:60], rows[60:84], rows[84:]),)
+    brightness = pictures.pictures.float().mean((1, 2, 3)).view(COUNT, 2)
+    answers = {
+        "brighter": (brightness[:, 1] > brightness[:, 0]).long(),
+        "same": (brightness.int().sum(1) % 2).long(),
+    }
+    pairs = {
+        name: Task(name, pictures, labels, ("no", "yes"), folds, views=2, groups=rows // 2)
+        for name, labels in answers.items()
+    }
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    found = evaluate(
+        net,
+        replace(setting, tasks=pairs),
+        recorder,
+        settings=SETTINGS,
+        only=("linear", "retrieval"),
+    )
+    assert found["linear"]["brighter"]["test"] > 0.8
+    assert found["linear"]["brighter"]["n_test"] == 36
+    assert found["retrieval"] == {}
+    assert pictures.read == 2 * COUNT
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"views": 7}, r"7 pictures a row, found 1 left over"),
+        ({"groups": torch.zeros(5)}, r"120 groups, one per picture, found 5"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(
+    changes: dict[str, Any], message: str, setting: Setting, recorder: KorniaRecorder
+) -> None:
+    wrong = replace(setting, tasks={"colors": replace(setting.tasks["colors"], **changes)})
+    with pytest.raises(ValueError, match=message):
+        evaluate(nn.Flatten(), wrong, recorder, settings=SETTINGS)

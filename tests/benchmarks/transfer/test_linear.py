@@ -157,3 +157,23 @@ def test_weight_decay_is_that_of_the_summed_objective() -> None:
     model = regression(one, 3, one.strengths[0])
     assert fit(model, x.numpy(), labels.numpy()) == 0
     np.testing.assert_allclose(model.coef_, weight.detach().numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mean_per_class"])
+def test_the_standard_error_is_that_of_other_test_pictures(metric: str) -> None:
+    features, labels = made(noise=2.0, count=2400)
+    fold = split(2400)
+    found = linear(features, labels, [fold], metric=metric, settings=SETTINGS)
+    p = found["test"]
+    assert 0.4 < p < 0.95
+    assert found["standard_error"] == pytest.approx((p * (1 - p) / 600) ** 0.5, rel=0.15)
+
+
+def test_what_is_tested_twice_or_in_groups_counts_once() -> None:
+    features, labels = made(noise=2.0, count=2400)
+    fold = split(2400)
+    once = linear(features, labels, [fold], settings=SETTINGS)["standard_error"]
+    twice = linear(features, labels, [fold, fold], settings=SETTINGS)
+    assert twice["standard_error"] == pytest.approx(once)
+    few = linear(features, labels, [fold], groups=torch.arange(2400) // 800, settings=SETTINGS)
+    assert few["standard_error"] != pytest.approx(once, rel=0.05)

@@ -75,3 +75,12 @@ def test_refuses_what_is_no_box(boxes: Tensor) -> None:
     boxes[3, 2] = 0
     with pytest.raises(ValueError, match="width or height 0"):
         localization(boxes, boxes, [FOLD])
+
+
+def test_the_standard_error_is_that_of_other_boxes(boxes: Tensor) -> None:
+    features = torch.randn(400, 8, generator=torch.Generator().manual_seed(2))
+    found = localization(features, boxes, [FOLD])
+    assert 0.005 < found["standard_error"] < 0.03
+    assert found["standard_error"] == localization(features, boxes, [FOLD, FOLD])["standard_error"]
+    one_group = localization(features, boxes, [FOLD], groups=torch.zeros(400, dtype=torch.int64))
+    assert one_group["standard_error"] == pytest.approx(0, abs=1e-9)
