@@ -21,6 +21,7 @@ from transfer.data import bundle
 from transfer.data import settings as data
 from transfer.data.building.pack import make
 from transfer.data.errors import DataError
+from transfer.data.offline_tasks import SETTINGS
 from transfer.data.sets import Setting
 from transfer.deadline import EXIT, Deadline, TimeUpError
 from transfer.errors import TransferError
@@ -146,11 +147,12 @@ def to_publish(args: argparse.Namespace) -> None:
 def write_bundle(args: argparse.Namespace) -> None:
     """Write the offline set as one file."""
     config = _config(args, "simsiam", "plain", "", 0)
-    if args.path is None or args.data != "offline":
-        raise DataError("--data offline and --path FOLDER", "neither", "Give both.")
+    if args.path is None or args.data not in SETTINGS:
+        names = " or ".join(SETTINGS)
+        raise DataError(f"--data {names} and --path FOLDER", "neither", "Give both.")
     side = args.size or config.picture
     _load(args, side, config.view)
-    size = bundle.write(args.path, side, args.out, quality=args.quality)
+    size = bundle.write(args.path, side, args.out, args.data, quality=args.quality)
     print(f"{args.out}: {size / 1e6:.1f} MB, pictures of {side} pixels")
 
 

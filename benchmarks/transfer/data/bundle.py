@@ -35,6 +35,8 @@ from transfer.data.sets import Setting
 from transfer.files import replace
 
 NAME = "offline-webp"
+NAMES = {NAME: "offline", "offline-2-webp": "offline-2"}
+"""Names of the settings, and whose sets they are."""
 QUALITY = 90
 """Of WebP, for pictures of at most 64 pixels."""
 QUALITY_OF_LARGE = 70
@@ -44,27 +46,30 @@ SET = "{name}.webp", "{name}.npy", "{name}.json"
 """Of every set: its pictures one after another, where each begins and the last ends, the rest."""
 
 
-def write(folder: Path, size: int, file: Path, *, quality: int | None = None) -> int:
-    """Write all sets at one size.
+def write(
+    folder: Path, size: int, file: Path, name: str = NAMES[NAME], *, quality: int | None = None
+) -> int:
+    """Write a setting's sets at one size.
 
     Args:
         folder: what ``offline.fetch_and_build`` was given.
         size: side of the pictures, at most 80.
         file: to write to.
+        name: of the offline setting whose sets these are.
         quality: of WebP, 1 to 100. The bundle's file says it.
 
     Returns:
         Its length in bytes.
     """
-    sets, images = offline.read(folder, size, stored=offline.stored_for(size))
+    sets, images = offline.read(folder, size, name, stored=offline.stored_for(size))
     quality = quality or (QUALITY if size <= SIDE else QUALITY_OF_LARGE)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(
             "bundle.json", json.dumps({"version": VERSION, "size": size, "quality": quality})
         )
-        for name, built in sets.items():
-            rows = images[name].permute(0, 2, 3, 1).numpy()
+        for each, built in sets.items():
+            rows = images[each].permute(0, 2, 3, 1).numpy()
             coded = [_coded(picture, quality) for picture in rows]
             ends = np.cumsum([0, *map(len, coded)])
             offsets = io.BytesIO()
@@ -72,7 +77,7 @@ def write(folder: Path, size: int, file: Path, *, quality: int | None = None) ->
             rest = dataclasses.asdict(dataclasses.replace(built, images=np.empty(0, np.uint8)))
             del rest["images"]
             packed = zipfile.ZIP_DEFLATED
-            pictures, places, content = (part.format(name=name) for part in SET)
+            pictures, places, content = (part.format(name=each) for part in SET)
             archive.writestr(pictures, b"".join(coded))
             archive.writestr(places, offsets.getvalue(), packed)
             archive.writestr(content, json.dumps(rest), packed)
@@ -80,7 +85,7 @@ def write(folder: Path, size: int, file: Path, *, quality: int | None = None) ->
     return file.stat().st_size
 
 
-def load(file: Path, size: int | None = None) -> Setting:
+def load(file: Path, size: int | None = None, name: str = NAME) -> Setting:
     """Read all sets into memory, as :func:`transfer.data.offline.load` does.
 
     Pictures are decoded once, and kept in a folder beside the bundle where that can be written:
@@ -89,6 +94,7 @@ def load(file: Path, size: int | None = None) -> Setting:
     Args:
         file: what :func:`write` wrote.
         size: the side that the pictures shall have, in pixels; ``None`` for whatever they have.
+        name: one of :data:`NAMES`.
 
     Raises:
         DataError: no bundle, or one of another size or version.
@@ -104,15 +110,16 @@ def load(file: Path, size: int | None = None) -> Setting:
                     f"Write one: python -m transfer bundle --path OFFLINE --size {size}",
                 )
             kept = file.with_name(f"{file.name}.decoded")
-            read = {name: _read(archive, name, kept) for name in offline.NAMES}
+            read = {each: _read(archive, each, kept) for each in offline.sets_of(NAMES[name])}
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(
             f"the offline set as one file in {file}",
             f"{type(error).__name__}: {error}",
-            "Write it where the set is: python -m transfer bundle --path OFFLINE --out FILE.",
+            "Write it where the set is: python -m transfer bundle --data "
+            f"{NAMES[name]} --path OFFLINE --out FILE.",
         ) from error
-    images = {name: torch.from_numpy(built.images) for name, built in read.items()}
-    return offline.setting(NAME, read, images)
+    images = {each: torch.from_numpy(built.images) for each, built in read.items()}
+    return offline.setting(name, read, images, NAMES[name])
 
 
 def _coded(picture: npt.NDArray[np.uint8], quality: int) -> bytes:

@@ -28,7 +28,13 @@ from transfer.data.building.pictures import FINEST, SIDE, stored_at, trusted_pic
 from transfer.data.building.registry import RECIPES
 from transfer.data.building.rows import Built
 from transfer.data.memory import InMemory
-from transfer.data.offline_tasks import TASKS, held_out_task, task, trained_and_held_out
+from transfer.data.offline_tasks import (
+    SETTINGS,
+    held_out_task,
+    set_of,
+    task,
+    trained_and_held_out,
+)
 from transfer.data.sets import Setting
 
 NAMES = tuple(RECIPES)
@@ -80,39 +86,48 @@ def fetch_and_build(
     return wanted
 
 
-def load(folder: Path, size: int = SIDE, *, stored: int = SIDE) -> Setting:
+def sets_of(name: str) -> tuple[str, ...]:
+    """Names of the sets that a setting is made of."""
+    asked = (set_of(each, kind) for each, kind in SETTINGS[name].items())
+    return tuple(dict.fromkeys(["pretrain", *asked]))
+
+
+def load(
+    folder: Path, size: int = SIDE, name: str = "offline", *, stored: int = SIDE
+) -> Setting:
     """Read all sets into memory.
 
     Args:
         folder: what ``fetch_and_build`` was given.
         size: side of the pictures, at most ``stored``. Resized ones are kept in
             ``folder/resized``.
+        name: ``offline``, or ``offline-2``: the same to pretrain on, more to test on.
         stored: side at which they were built.
 
     Returns:
         The setting: pretraining pictures with classes for the supervised method, one in ten of
-        them held out, and seven tasks.
+        them held out, and seven or ten tasks.
 
     Raises:
         ValueError: if ``size`` is not 1 … ``stored``.
         BrokenSetError: if a set is missing, damaged or of another version.
     """
-    return setting("offline", *read(folder, size, stored=stored))
+    return setting(name, *read(folder, size, name, stored=stored))
 
 
 def read(
-    folder: Path, size: int = SIDE, *, stored: int = SIDE
+    folder: Path, size: int = SIDE, name: str = "offline", *, stored: int = SIDE
 ) -> tuple[dict[str, Built], dict[str, Tensor]]:
-    """Read all sets, and their pictures at a size, see :func:`load`."""
+    """Read a setting's sets, and their pictures at a size, see :func:`load`."""
     if not 1 <= size <= stored:
         raise ValueError(
             f"The pictures are stored at {stored} pixels; expected 1 to {stored}: {size}."
         )
     place = _sets(folder, stored)
-    sets = {name: store.read(place, name) for name in NAMES}
+    sets = {each: store.read(place, each) for each in sets_of(name)}
     if size == stored:
-        return sets, {name: torch.from_numpy(built.images) for name, built in sets.items()}
-    return sets, {name: _resized(place, name, built, size) for name, built in sets.items()}
+        return sets, {each: torch.from_numpy(built.images) for each, built in sets.items()}
+    return sets, {each: _resized(place, each, built, size) for each, built in sets.items()}
 
 
 def stored_for(size: int) -> int:
@@ -120,17 +135,25 @@ def stored_for(size: int) -> int:
     return max(SIDE, size)
 
 
-def setting(name: str, sets: Mapping[str, Built], images: Mapping[str, Tensor]) -> Setting:
-    """Make the setting of all sets and their pictures."""
+def setting(
+    name: str,
+    sets: Mapping[str, Built],
+    images: Mapping[str, Tensor],
+    tasks: str = "",
+) -> Setting:
+    """Make a setting of its sets and their pictures; ``tasks`` says whose, if not the name."""
+    kinds = SETTINGS[tasks or name]
     pretrain = sets["pretrain"]
     trained, _ = trained_and_held_out(pretrain)
+    pictures: dict[str, InMemory[Tensor]] = {each: InMemory(images[each]) for each in sets}
     return Setting(
         name=name,
         pretrain=InMemory(images["pretrain"][trained], torch.tensor(pretrain.labels)[trained]),
         classes=len(pretrain.classes),
         held_out=held_out_task(pretrain, images["pretrain"]),
         tasks={
-            task_name: task(task_name, sets[task_name], images[task_name]) for task_name in TASKS
+            each: task(each, kind, sets[set_of(each, kind)], pictures[set_of(each, kind)])
+            for each, kind in kinds.items()
         },
     )
 

@@ -11,26 +11,45 @@ from torch import Tensor
 
 from transfer.data.building.folds import group_folds
 from transfer.data.building.rows import Built
+from transfer.data.building.vendors import LEARNT
 from transfer.data.memory import InMemory
 from transfer.data.sets import Fold, Task
 
+REPEATS = 3  # of cross-validation
 VAL_OF = 5  # one training picture in so many chooses the regularization
 MOST_IN_DOMAIN = 5000  # training pictures that in-domain accuracy is fitted on
 ALWAYS_IN_DOMAIN = 5  # of each class, whatever its size
 
 
 def crossvalidated(built: Built) -> tuple[Fold, ...]:
-    """Each fold once to score; the next one chooses the regularization."""
-    of_row = torch.tensor(built.columns["fold"])
-    count = int(of_row.max()) + 1
+    """Cross-validation by the set's own folds."""
+    return _around(torch.tensor(built.columns["fold"]))
+
+
+def repeated(built: Built) -> tuple[Fold, ...]:
+    """Cross-validation several times, the folds dealt anew each time: the first is the set's."""
+    groups = built.columns["group"]
     return tuple(
-        Fold(
-            train=_where((of_row != test) & (of_row != (test + 1) % count)),
-            val=_where(of_row == (test + 1) % count),
-            test=_where(of_row == test),
-        )
-        for test in range(count)
+        fold
+        for seed in range(REPEATS)
+        for fold in _around(torch.tensor(group_folds(groups, built.labels, seed=seed)))
     )
+
+
+def vendors_crossvalidated(built: Built) -> tuple[Fold, ...]:
+    """Skin tones: fitted and chosen on one vendor's drawings, scored on other glyphs of all."""
+    learnt = torch.tensor([vendor == LEARNT for vendor in built.columns["vendor"]])
+    return tuple(
+        Fold(fold.train[learnt[fold.train]], fold.val[learnt[fold.val]], fold.test)
+        for fold in crossvalidated(built)
+    )
+
+
+def halves(built: Built) -> tuple[Fold, ...]:
+    """Each half once to score; a fifth of the other's groups chooses the regularization."""
+    of_row = built.columns["fold"]
+    parts = [[row for row, fold in enumerate(of_row) if fold == half] for half in (0, 1)]
+    return tuple(_with_val(built, parts[1 - half], parts[half]) for half in (0, 1))
 
 
 def held_apart(built: Built) -> tuple[Fold, ...]:
@@ -45,14 +64,26 @@ def held_apart(built: Built) -> tuple[Fold, ...]:
     return (_with_val(built, fitted, test),)
 
 
+def by_vendors(built: Built) -> tuple[Fold, ...]:
+    """Flags: two pairs of vendors, to fit and to choose on, each scored on all the others."""
+    # EmojiOne's are round and read so badly that a choice on them, or for them, would be chance.
+    parts = [("iso", "twemoji"), ("noto", "iso")]
+    vendors = sorted(set(built.columns["vendor"]))
+    return tuple(
+        Fold(_of(built, fit), _of(built, choose), _of(built, *sorted({*vendors} - {fit, choose})))
+        for fit, choose in parts
+    )
+
+
 def by_vendor(built: Built) -> tuple[Fold, ...]:
     """Flags: one vendor to fit, one to choose the regularization, two to score."""
-    vendor = built.columns["vendor"]
+    return (Fold(_of(built, "iso"), _of(built, "twemoji"), _of(built, "noto", "emojione")),)
 
-    def drawn_by(*names: str) -> Tensor:
-        return _rows(row for row, name in enumerate(vendor) if name in names)
 
-    return (Fold(drawn_by("iso"), drawn_by("twemoji"), drawn_by("noto", "emojione")),)
+def _of(built: Built, *names: str) -> Tensor:
+    """Rows that one of the vendors drew."""
+    vendors = built.columns["vendor"]
+    return _rows(row for row, name in enumerate(vendors) if name in names)
 
 
 @dataclass(frozen=True)
@@ -61,6 +92,9 @@ class Kind:
 
     lives_on: str
     folds: Callable[[Built], tuple[Fold, ...]]
+    set: str = ""  # whose pictures; those of the same name if not said
+    asked: str = ""  # which column is the label; the set's labels if not said
+    views: int = 1
     few_shot: bool = False
     credit: str = "see the transfer example's data/SOURCES.md"
 
@@ -69,6 +103,7 @@ EMOJI = (
     "Twemoji, Twitter and others, CC BY 4.0; EmojiOne 2, Ranks.com, CC BY-SA 4.0; Noto Emoji, "
     "Google, Apache 2.0"
 )
+FLUENT = f"{EMOJI}; Fluent Emoji, Microsoft, MIT"
 TASKS = {
     "skintone": Kind("color", held_apart, credit=EMOJI),
     "flags": Kind("color", by_vendor, few_shot=True, credit=EMOJI),
@@ -78,23 +113,61 @@ TASKS = {
     "emojicat": Kind("category", held_apart, few_shot=True, credit=EMOJI),
     "fashion": Kind("grey control", held_apart, credit="Fashion-MNIST, Zalando SE, MIT"),
 }
+"""Of the setting ``offline``: what the first runs were tested on."""
+LARGER = {
+    "skintone": Kind("color", vendors_crossvalidated, set="skintone-2", credit=FLUENT),
+    "flags": Kind("color", by_vendors, set="flags-2", few_shot=True, credit=EMOJI),
+    "materials": Kind("texture", repeated, few_shot=True),
+    "locate": Kind("position", halves, set="locate-2"),
+    "patch": Kind("position", halves),
+    "above": Kind("position", halves, set="views", views=2, credit=FLUENT),
+    "left": Kind("position", halves, set="views", asked="left", views=2, credit=FLUENT),
+    "tuxphoto": Kind("category", repeated, few_shot=True),
+    "emojicat": Kind("category", held_apart, set="emojicat-2", few_shot=True, credit=FLUENT),
+    "fashion": TASKS["fashion"],
+}
+"""Of the setting ``offline-2``: larger test sets, and three more tasks that live on position."""
+SETTINGS = {"offline": TASKS, "offline-2": LARGER}
 
 
-def task(name: str, built: Built, images: Tensor) -> Task:
-    """A downstream task over pictures, uint8 ``(N, 3, S, S)``."""
-    kind = TASKS[name]
-    boxes = built.columns.get("box")
+def set_of(name: str, kind: Kind) -> str:
+    """Whose pictures a task shows."""
+    return kind.set or name
+
+
+def task(name: str, kind: Kind, built: Built, pictures: InMemory[Tensor]) -> Task:
+    """A downstream task over a set's pictures, uint8 ``(N, 3, S, S)``."""
+    rows = _every(built, kind.views)  # a pair is known by its first view
+    boxes = rows.columns.get("box")
     return Task(
         name=name,
-        pictures=InMemory(images),
-        labels=torch.tensor(built.labels),
-        classes=tuple(built.classes),
-        folds=kind.folds(built),
+        pictures=pictures,
+        labels=torch.tensor(rows.columns[kind.asked] if kind.asked else rows.labels),
+        classes=("right", "left") if kind.asked else tuple(built.classes),
+        folds=kind.folds(rows),
         lives_on=kind.lives_on,
         boxes=None if boxes is None else torch.tensor(boxes, dtype=torch.float32),
+        groups=_groups(name, rows),
+        views=kind.views,
         few_shot=kind.few_shot,
         credit=kind.credit,
     )
+
+
+def _every(built: Built, step: int) -> Built:
+    """Every so many rows of a set, without its pictures."""
+    columns = {name: values[::step] for name, values in built.columns.items()}
+    return Built(built.images[:0], built.labels[::step], built.classes, columns)
+
+
+def _groups(name: str, built: Built) -> Tensor | None:
+    """Rows that stand or fall together: of one group or, of flags, of one country."""
+    if name == "flags":
+        return torch.tensor(built.labels)
+    if "group" not in built.columns:
+        return None
+    number = {group: place for place, group in enumerate(sorted(set(built.columns["group"])))}
+    return torch.tensor([number[group] for group in built.columns["group"]])
 
 
 def trained_and_held_out(built: Built) -> tuple[Tensor, Tensor]:
@@ -139,6 +212,19 @@ def _stratified(labelled: list[tuple[int, int]]) -> list[int]:
         for rank, row in enumerate(rows)
     ]
     return sorted(row for _, row in sorted(ranked)[:MOST_IN_DOMAIN])
+
+
+def _around(of_row: Tensor) -> tuple[Fold, ...]:
+    """Each fold once to score; the next one chooses the regularization."""
+    count = int(of_row.max()) + 1
+    return tuple(
+        Fold(
+            train=_where((of_row != test) & (of_row != (test + 1) % count)),
+            val=_where(of_row == (test + 1) % count),
+            test=_where(of_row == test),
+        )
+        for test in range(count)
+    )
 
 
 def _with_val(built: Built, fitted: list[int], test: list[int]) -> Fold:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from transfer.data import bundle, downstream, offline, pack_setting
+from transfer.data import bundle, downstream, offline, offline_tasks, pack_setting
 from transfer.data.errors import DataError
 from transfer.data.sets import Setting
 
-NAMES = ("offline", bundle.NAME, "pack", *downstream.NAMES)
-SMALL = ("offline", bundle.NAME, "pack")
+SMALL = (*offline_tasks.SETTINGS, *bundle.NAMES, "pack")
 """Settings for small machines: small pictures, networks and evaluations."""
+NAMES = (*SMALL, *downstream.NAMES)
 LARGEST = 64
 """Side of the pictures as the pack and the offline set have them."""
 SMOKE = 200
@@ -46,13 +46,13 @@ def load(
         return pack_setting.load(picture or LARGEST, SMOKE if smoke else None)
     if path is None:
         raise DataError(f"the folder of the pictures of --data {name}", "none", "Give --path.")
-    if name == "offline":
+    if name in offline_tasks.SETTINGS:
         size = picture or LARGEST
         stored = offline.stored_for(size)
-        offline.fetch_and_build(path, stored=stored)
-        return offline.load(path, size, stored=stored)
-    if name == bundle.NAME:
-        return bundle.load(path, picture)
+        offline.fetch_and_build(path, offline.sets_of(name), stored=stored)
+        return offline.load(path, size, name, stored=stored)
+    if name in bundle.NAMES:
+        return bundle.load(path, picture, name)
     first = os.environ.get("RANK", "0") == "0"
     return downstream.load(
         name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
 
 from PIL import Image, ImageOps
 
@@ -11,11 +12,12 @@ from transfer.data.building.folds import bucket
 from transfer.data.building.material import Material
 from transfer.data.building.packages import ENDLESS_SKY, STAMPS
 from transfer.data.building.photographs import landscapes
-from transfer.data.building.rows import Built, built
+from transfer.data.building.rows import Built, Columns, built
 from transfer.data.building.stamps import Stamp
 
 PACKAGES = (ENDLESS_SKY, STAMPS)
 COUNTS = {0: 4000, 1: 1500}  # by split: to train, to test
+HALF = 4000  # pictures of each half
 CANVAS = 128
 
 
@@ -24,25 +26,44 @@ def build(material: Material) -> Built:
 
     ``box`` is centre x, centre y, width, height as fractions; ``group`` names the landscape.
     """
-    rng = random.Random(9)
+    return _built(material, random.Random(9), "split", COUNTS, lambda text: int(_is_test(text)))
+
+
+def build_halves(material: Material) -> Built:
+    """The same, to test on all landscapes and stamps: none is in both halves.
+
+    ``fold`` is the half, everything else as in :func:`build`.
+    """
+    return _built(
+        material, random.Random(10), "fold", {0: HALF, 1: HALF}, lambda text: bucket(text, 2)
+    )
+
+
+def _built(
+    material: Material,
+    rng: random.Random,
+    column: str,
+    counts: Mapping[int, int],
+    part_of: Callable[[str], int],
+) -> Built:
     grounds = [(name, pictures.photograph(data)) for name, data in landscapes(material.archives)]
-    found, kinds, boxes, split, objects, groups = [], [], [], [], [], []
-    for part, count in COUNTS.items():
-        ours = [ground for ground in grounds if _is_test("bg:" + ground[0]) == bool(part)]
-        stamps = [stamp for stamp in material.stamps if _is_test("fg:" + stamp.name) == bool(part)]
+    found, kinds = [], []
+    columns = Columns({column: [], "box": [], "object": [], "group": []})
+    for part, count in counts.items():
+        ours = [ground for ground in grounds if part_of("bg:" + ground[0]) == part]
+        stamps = [stamp for stamp in material.stamps if part_of("fg:" + stamp.name) == part]
         for _ in range(count):
             name, ground = rng.choice(ours)
             canvas = _canvas(ground, rng)
             stamp = rng.choice(stamps)
             image, box = _pasted(stamp, canvas, rng)
             found.append(pictures.pixels(pictures.square(image)))
-            boxes.append([round(value, 4) for value in box])
             kinds.append(f"cell{_third(box[1])}{_third(box[0])}")
-            split.append(part)
-            objects.append(stamp.kind)
-            groups.append(name)
+            row = (part, [round(value, 4) for value in box], stamp.kind, name)
+            for values, value in zip(columns.values(), row, strict=True):
+                values.append(value)
     classes = [f"cell{row}{column}" for row in range(3) for column in range(3)]
-    return built(found, kinds, classes, split=split, box=boxes, object=objects, group=groups)
+    return built(found, kinds, classes, **columns)
 
 
 def _is_test(text: str) -> bool:

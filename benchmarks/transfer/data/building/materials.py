@@ -23,7 +23,7 @@ def build(material: Material) -> Built:
     for texture in material.textures:
         if texture.material:
             for crop in random_crops(texture.image(), 2, rng, scale=(0.5, 1.0), smallest=64):
-                rows.append((crop, texture.material, _family(texture.stem), texture.name))
+                rows.append((crop, texture.material, family(texture.stem), texture.name))
     size = Counter(kind for _, kind, _, _ in rows)
     rows = [row for row in rows if size[row[1]] >= SMALLEST_CLASS]
     pictures, kinds, families, names = (list(column) for column in zip(*rows, strict=True))
@@ -33,7 +33,7 @@ def build(material: Material) -> Built:
     return built(pictures, kinds, sorted(set(kinds)), fold=folds, group=groups, name=names)
 
 
-def _family(stem: str) -> str:
+def family(stem: str) -> str:
     """What textures of one series share: ``brick_old2`` of ``brick_old2b``."""
     numbered = re.match(r"^[a-z_]*?\d+", stem)
     return numbered.group() if numbered else re.sub(r"[\d_]+.*$", "", stem) or stem

@@ -11,9 +11,11 @@ from transfer.data.building import (
     flags,
     locate,
     materials,
+    patch,
     pretrain,
     skintone,
     tuxphoto,
+    views,
 )
 from transfer.data.building.material import Material
 from transfer.data.building.packages import Package
@@ -36,4 +38,10 @@ RECIPES = {
     "emojicat": Recipe(emojicat.PACKAGES, emojicat.build),
     "locate": Recipe(locate.PACKAGES, locate.build),
     "fashion": Recipe(fashion.PACKAGES, fashion.build),
+    "flags-2": Recipe(flags.MORE, flags.build_more),
+    "skintone-2": Recipe(skintone.MORE, skintone.build_folds),
+    "emojicat-2": Recipe(emojicat.MORE, emojicat.build_more),
+    "locate-2": Recipe(locate.PACKAGES, locate.build_halves),
+    "patch": Recipe(patch.PACKAGES, patch.build),
+    "views": Recipe(views.PACKAGES, views.build),
 }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from transfer.data.building.pictures import Pixels
+
+Columns: TypeAlias = dict[str, list[Any]]
+"""What is known of every row, by name."""
 
 
 class Row(NamedTuple):
@@ -35,7 +38,7 @@ class Built:
     images: npt.NDArray[np.uint8]
     labels: list[int]
     classes: list[str]
-    columns: dict[str, list[Any]] = field(default_factory=dict)
+    columns: Columns = field(default_factory=dict)
 
 
 def built(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from transfer.data.building.emoji import Vendor
 from transfer.data.building.material import Material
 from transfer.data.building.pictures import cutout, pixels
 from transfer.data.building.rows import Built, built
+
+LEARNT: Vendor = "twemoji"
+"""Whose drawings are learnt from; no method is pretrained on their style, nor on EmojiOne's."""
+ALL_OTHERS: tuple[Vendor, ...] = ("emojione", "noto", "fluent3d")
 
 
 class Shown(NamedTuple):
@@ -18,28 +23,33 @@ class Shown(NamedTuple):
     is_unseen: bool
 
 
-def build(material: Material, shown: Callable[[str], Shown | None]) -> Built:
-    """Glyphs of two vendors that no method is pretrained on the style of.
+def build(
+    material: Material,
+    shown: Callable[[str], Shown | None],
+    others: Sequence[Vendor] = ("emojione",),
+) -> Built:
+    """Glyphs of several vendors.
 
-    ``split`` is 0 to train, 1 to test, and 2 to test on the other vendor's drawings.
+    ``split`` is 0 to train, 1 to test, and 2 to test on the other vendors' drawings.
 
     Args:
         material: where the glyphs are.
         shown: what a glyph shows by its code points; None leaves it out.
+        others: vendors to test on beside Twemoji.
     """
     pictures, kinds, split, groups, vendors = [], [], [], [], []
-    for vendor in ("twemoji", "emojione"):
+    for vendor in (LEARNT, *others):
         drawn = material.glyphs(vendor)
         for code in sorted(drawn):
             what = shown(code)
-            if what is None or (vendor == "emojione" and not what.is_unseen):
+            if what is None or (vendor != LEARNT and not what.is_unseen):
                 continue
             image = cutout(drawn[code])
             if image is None:
                 continue
             pictures.append(pixels(image))
             kinds.append(what.kind)
-            split.append(2 if vendor == "emojione" else int(what.is_unseen))
+            split.append(int(what.is_unseen) if vendor == LEARNT else 2)
             groups.append(what.group)
             vendors.append(vendor)
     classes = sorted(set(kinds))

@@ -20,7 +20,8 @@ import pytest
 if all(find_spec(name) for name in ("PIL", "rich", "torchvision")):
     from PIL import Image, ImageDraw
     from transfer.data import offline
-    from transfer.data.building import locate
+    from transfer.data.building import locate, views
+    from transfer.data.building import patch as patches
 else:
     collect_ignore_glob = ["test_*.py"]
 
@@ -200,6 +201,8 @@ def debian_packages() -> dict[str, Files]:
             f"{clips}/animals/grey.png": grey,
             f"{clips}/animals/broken.png": b"no picture",
             f"{clips}/signs_and_symbols/flags/no.png": transparent(602),
+            f"{clips}/signs_and_symbols/flags/europe/andorra.png": flag("ad", 5),
+            f"{clips}/signs_and_symbols/flags/the_emirates.png": flag("bv", 5),
         },
         "sweethome3d-furniture": furniture(),
         "tuxpaint-stamps-default": {
@@ -275,5 +278,8 @@ def built(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("offline")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(locate, "COUNTS", {0: 200, 1: 60})  # of thousands
+        patch.setattr(locate, "HALF", 90)
+        patch.setattr(patches, "COUNT", 90)
+        patch.setattr(views, "COUNT", 60)
         assert offline.fetch_and_build(folder, packages=packages, progress=False)
         yield folder

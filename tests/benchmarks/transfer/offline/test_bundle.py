@@ -106,6 +106,22 @@ def test_the_script_for_a_gpu_stops_in_time_and_says_what_it_is_for(
     assert (tmp_path / "out" / "runs.jsonl").read_text() == ""
 
 
+@pytest.mark.slow
+def test_the_larger_tests_have_a_bundle_of_their_own(built: Path, tmp_path: Path) -> None:
+    path = tmp_path / "larger.zip"
+    bundle.write(built, SIZE, path, "offline-2")
+    whole = offline.load(built, SIZE, "offline-2")
+    bundled = settings.load("offline-2-webp", path, SIZE, 32)
+    assert bundled.name == "offline-2-webp"
+    assert list(whole.tasks) == list(bundled.tasks)
+    check(whole.tasks["above"], bundled.tasks["above"])
+
+
+def test_a_bundle_of_other_tasks_is_refused(file: Path) -> None:
+    with pytest.raises(DataError, match=r"KeyError.*bundle --data offline-2 --path"):
+        settings.load("offline-2-webp", file, SIZE, 32)
+
+
 def test_what_is_no_bundle_is_refused(file: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"pictures of 32 pixels.*found version 1 with 40"):
         bundle.load(file, 32)

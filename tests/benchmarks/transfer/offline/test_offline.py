@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from transfer.data.building.rows import Built
 from transfer.data.memory import InMemory
 from transfer.data.offline_tasks import held_out_task
 from transfer.data.sets import Setting, Task
+from transfer.evaluation.checks import check_setting
+from transfer.evaluation.settings import EvaluationSettings
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +125,82 @@ def test_in_domain_accuracy_is_fitted_on_a_like_share_of_every_class() -> None:
     assert task.labels[fitted].bincount()[2:].min() >= 5
     assert len(fold.val) == 1000
     assert set(task.labels[fold.train].tolist()) == {0, 1, 2, 3}
+
+
+@pytest.fixture(scope="module")
+def larger(built: Path) -> Setting:
+    return offline.load(built, name="offline-2")
+
+
+def test_the_larger_setting_asks_more_of_the_same_network(
+    setting: Setting, larger: Setting
+) -> None:
+    assert torch.equal(images(larger.pretrain), images(setting.pretrain))
+    assert torch.equal(images(larger.held_out.pictures), images(setting.held_out.pictures))
+    assert {n: (t.lives_on, t.few_shot) for n, t in larger.tasks.items()} == {
+        **{n: (t.lives_on, t.few_shot) for n, t in setting.tasks.items()},
+        **dict.fromkeys(("patch", "above", "left"), ("position", False)),
+    }
+    assert {n: len(t.folds) for n, t in larger.tasks.items()} == {
+        "skintone": 5,
+        "flags": 2,
+        "materials": 15,
+        "locate": 2,
+        "patch": 2,
+        "above": 2,
+        "left": 2,
+        "tuxphoto": 15,
+        "emojicat": 1,
+        "fashion": 1,
+    }
+    assert [larger.tasks[n].views for n in ("patch", "above", "left")] == [1, 2, 2]
+    assert larger.tasks["above"].pictures is larger.tasks["left"].pictures
+    assert len(images(larger.tasks["above"].pictures)) == 2 * len(larger.tasks["above"].labels)
+    assert not torch.equal(larger.tasks["above"].labels, larger.tasks["left"].labels)
+    check_setting(larger, replace(EvaluationSettings.small(), ways=2))
+    with pytest.raises(KeyError):
+        offline.sets_of("offline-3")
+
+
+def test_larger_tests_have_no_group_on_two_sides(larger: Setting) -> None:
+    for name, task in larger.tasks.items():
+        for fold in task.folds:
+            groups = [set(part.tolist()) for part in fold]
+            if task.groups is not None and name != "flags":  # which are known again, all of them
+                groups = [set(task.groups[part].tolist()) for part in fold]
+            train, val, test = groups
+            assert not train & val | train & test | val & test, name
+
+
+def test_every_row_is_scored_equally_often(larger: Setting) -> None:
+    times = {"skintone": 1, "materials": 3, "locate": 1, "patch": 1, "above": 1, "tuxphoto": 3}
+    for name, count in times.items():
+        task = larger.tasks[name]
+        tested = torch.cat([fold.test for fold in task.folds]).bincount()
+        assert tested.tolist() == [count] * len(task.labels), name
+
+
+def test_repeated_folds_begin_with_the_sets_own(setting: Setting, larger: Setting) -> None:
+    for name in ("materials", "tuxphoto"):
+        first, all_of_them = setting.tasks[name].folds, larger.tasks[name].folds
+        for one, other in zip(first, all_of_them, strict=False):
+            assert all(map(torch.equal, one, other))
+        assert not torch.equal(all_of_them[0].test, all_of_them[5].test)
+
+
+def test_vendors_take_turns(built: Path, larger: Setting) -> None:
+    vendor = store.read(built / "sets", "flags-2").columns["vendor"]
+    used = [
+        [{vendor[row] for row in part.tolist()} for part in f] for f in larger.tasks["flags"].folds
+    ]
+    assert used == [
+        [{"iso"}, {"twemoji"}, {"emojione", "noto"}],
+        [{"noto"}, {"iso"}, {"emojione", "twemoji"}],
+    ]
+    vendor = store.read(built / "sets", "skintone-2").columns["vendor"]
+    for fold in larger.tasks["skintone"].folds:
+        train, val, test = ({vendor[row] for row in part.tolist()} for part in fold)
+        assert train == val == {"twemoji"} < test
 
 
 def test_pretraining_rows_are_pictures_with_their_class(setting: Setting) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from transfer.data import offline
-from transfer.data.building import emoji, store
+from transfer.data.building import emoji, flags, store
+from transfer.data.building.material import Material
+from transfer.data.building.packages import Archives
 from transfer.data.building.rows import Built
 
 TONES = [(250, 222, 188), (227, 194, 150), (200, 150, 105), (160, 105, 68), (92, 65, 51)]
@@ -135,6 +137,80 @@ def test_folds_divide_no_group(name: str, sets: dict[str, Built]) -> None:
     assert set(columns["fold"]) == set(range(5))
     pairs = set(zip(columns["group"], columns["fold"], strict=True))
     assert len(pairs) == len({group for group, _ in pairs})
+
+
+def half(part: Built, column: str, number: int) -> set[str]:
+    """Values of a column in one half."""
+    values = zip(part.columns[column], part.columns["fold"], strict=True)
+    return {value for value, fold in values if fold == number}
+
+
+@pytest.mark.parametrize("name", ["locate-2", "patch", "views"])
+def test_halves_share_no_group(name: str, sets: dict[str, Built]) -> None:
+    part = sets[name]
+    assert half(part, "group", 0)
+    assert half(part, "group", 1)
+    assert not half(part, "group", 0) & half(part, "group", 1)
+    assert part.columns["fold"].count(0) == part.columns["fold"].count(1)
+
+
+def test_boxes_of_both_halves_say_where_the_stamp_is(sets: dict[str, Built]) -> None:
+    part = sets["locate-2"]
+    bright = part.images[:, :2].min(1) > 150  # the stamps are yellow, the landscapes dark
+    for mask, box in zip(bright, part.columns["box"], strict=True):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        centre = ((columns[0] + columns[-1] + 1) / 128, (rows[0] + rows[-1] + 1) / 128)
+        assert centre == pytest.approx(box[:2], abs=0.03)
+
+
+def test_patches_are_in_every_cell_and_of_unseen_pictures(sets: dict[str, Built]) -> None:
+    part = sets["patch"]
+    assert np.bincount(part.labels).tolist() == [20] * 9
+    kinds = {group.split(":")[0].rstrip("0123456789.jpg") for group in part.columns["group"]}
+    assert kinds == {"texture grass", "texture wood", "landscape sea", "landscape valley"}
+    for label, box in zip(part.labels, part.columns["box"], strict=True):
+        assert divmod(label, 3) == tuple(int(3 * value) for value in box[1::-1])
+
+
+def test_pairs_of_views_are_of_unseen_glyphs(sets: dict[str, Built]) -> None:
+    part = sets["views"]
+    assert all(map(emoji.is_unseen, part.columns["group"]))
+    for column in (part.labels, *part.columns.values()):
+        assert column[::2] == column[1::2]
+    assert set(part.columns["left"]) == {0, 1}
+
+
+def test_more_vendors_draw_the_same_things(sets: dict[str, Built]) -> None:
+    for name in ("skintone", "emojicat"):
+        few, more = sets[name].columns, sets[f"{name}-2"].columns
+        assert (
+            set(few["vendor"])
+            < set(more["vendor"])
+            == {
+                *("twemoji", "emojione", "noto"),
+                *(["fluent3d"] if name == "emojicat" else []),  # whose tiny package has no hands
+            }
+        )
+        assert set(few["group"]) == set(more["group"])
+    columns = sets["skintone-2"].columns
+    folds = set(zip(columns["group"], columns["fold"], strict=True))
+    assert len(folds) == len(set(columns["group"]))
+    for picture, label in zip(sets["skintone-2"].images, sets["skintone-2"].labels, strict=True):
+        assert np.abs(picture[:, 32, 32].astype(int) - TONES[label]).max() <= 2
+
+
+def test_clip_art_is_a_flag_where_its_name_and_its_colours_are(packages: Path) -> None:
+    material = Material(Archives(packages))
+    names = {"ad": "Andorra", "ae": "The Emirates", "no": "Norway", "bv": "Bouvet Island"}
+    material.meanings = {
+        emoji.flag_of(country): emoji.Meaning("Flags", "country-flag", f"{name} Flag")
+        for country, name in names.items()
+    }
+    part = flags.build_more(material)
+    # The Emirates' is Norway's by mistake, of the others there is none.
+    assert part.columns["name"][12:] == [f"openclipart:{emoji.flag_of('ad')}"]
+    assert part.labels[12:] == [part.classes.index("Andorra Flag")]
+    assert flags._plain("São Tomé & Príncipe") == "sao_tome_and_principe"
 
 
 def test_the_manifest_tells_the_packages(built: Path) -> None:
