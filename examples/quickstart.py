@@ -18,13 +18,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import numpy as np
 import torch
 import torch.multiprocessing
 from _shared import figure, images
+from _shared.bootstrap import Uncertainty, uncertainty
 from _shared.models import SimCLR, SimSiam, SmallResNet
 from rich.console import Console
 from rich.progress import Progress
@@ -48,6 +49,14 @@ TYPES = {"crop": 10.0, "color": 2.0, "flip": 1.0}
 run is a few minutes short."""
 
 
+class Score(NamedTuple):
+    """Accuracy on a labelled task, with its 95 % interval over the choice of test pictures."""
+
+    chance: float
+    value: float
+    interval: Uncertainty
+
+
 @dataclass
 class Run:
     """One training run and what its features know."""
@@ -59,7 +68,7 @@ class Run:
     terms: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     read: dict[str, Readout] = field(default_factory=dict)
-    tasks: dict[str, tuple[float, float]] = field(default_factory=dict)
+    tasks: dict[str, Score] = field(default_factory=dict)
 
 
 def augmentation(view: int = VIEW) -> K.AugmentationSequential:
@@ -150,14 +159,21 @@ def evaluate(
         test_fraction=len(held_out) / len(floats),
     )
     for task in tasks:
-        known = extract(run.backbone, images.resized(task.images, VIEW).float() / 255).numpy()
-        labels, train_rows = task.labels.numpy(), (task.split == 0).numpy()
-        probe = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=ALPHAS))
-        probe.fit(known[train_rows], labels[train_rows])
-        frequent = np.bincount(labels[train_rows]).argmax()
-        chance = float((labels[~train_rows] == frequent).mean())
-        score = float(probe.score(known[~train_rows], labels[~train_rows]))
-        run.tasks[task.name] = (chance, score)
+        run.tasks[task.name] = score(run.backbone, task)
+
+
+def score(backbone: nn.Module, task: images.Labelled) -> Score:
+    """Fit a linear classifier on frozen features, and test it."""
+    seen = images.resized(task.images.reshape(-1, *task.images.shape[-3:]), VIEW)
+    known = extract(backbone, seen.float() / 255).view(len(task.labels), -1).numpy()
+    labels, fitted = task.labels.numpy(), (task.split == 0).numpy()
+    probe = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=ALPHAS))
+    probe.fit(known[fitted], labels[fitted])
+    right = probe.predict(known[~fitted]) == labels[~fitted]
+    groups = None if task.groups is None else task.groups.numpy()[~fitted]
+    frequent = np.bincount(labels[fitted]).argmax()
+    chance = float((labels[~fitted] == frequent).mean())
+    return Score(chance, float(right.mean()), uncertainty(right.astype(float), groups))
 
 
 def split(pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,6 +189,7 @@ def train_and_evaluate(name: str, args: argparse.Namespace, reports: Any) -> Run
     if args.smoke:
         pictures, tasks = pictures[:160], [task.first(200) for task in tasks]
     held_out, pictures = split(pictures)
+    tasks += images.placed(pictures, held_out)
     run = train(name, pictures, args, lambda *report: reports.put(report))
     evaluate(run, pictures, held_out, tasks, args)
     return run
@@ -223,14 +240,18 @@ def table(plain: Run, augself: Run) -> Table:
         rows.add_row(f"AugSelf term: {name}", "", "-", f"{value:.3f}")
     rows.add_row("training time", "", f"{plain.seconds:.0f} s", f"{augself.seconds:.0f} s")
     rows.add_section()
-    for name, ours in augself.read.items():
-        metric = {"R2": "R²", "accuracy": "accuracy"}[ours.metric]
-        values = (ours.baseline, plain.read[name].value, ours.value)
+    for name, read in augself.read.items():
+        metric = {"R2": "R²", "accuracy": "accuracy"}[read.metric]
+        values = (read.baseline, plain.read[name].value, read.value)
         rows.add_row(f"{name} read from two views: {metric}", *(f"{v:.3f}" for v in values))
     rows.add_section()
-    for name, (chance, value) in augself.tasks.items():
-        values = (chance, plain.tasks[name][1], value)
-        rows.add_row(f"{name}: linear accuracy", *(f"{v:.1%}" for v in values))
+    for name, ours in augself.tasks.items():
+        cells = (
+            f"{s.value:.1%} ({s.interval.low:.0%}–{s.interval.high:.0%})"
+            for s in (plain.tasks[name], ours)
+        )
+        rows.add_row(f"{name}: linear accuracy", f"{ours.chance:.1%}", *cells)
+    rows.caption = "in brackets: 95 % bootstrap intervals over the test pictures"
     return rows
 
 
@@ -244,8 +265,8 @@ def draw(plain: Run, augself: Run, args: argparse.Namespace) -> None:
             plots.scores(augself.read),
         ),
         "labelled tasks, linear accuracy": (
-            {name: score for name, (_, score) in plain.tasks.items()},
-            {name: score for name, (_, score) in augself.tasks.items()},
+            {name: found.value for name, found in plain.tasks.items()},
+            {name: found.value for name, found in augself.tasks.items()},
         ),
     }
     held_out, _ = split(images.load(args.data, args.path, figure.PICTURE, limit=600)[0])

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import datasets
 from torchvision.transforms.v2 import functional
 
-from _shared import pack
+from _shared import pack, positions
 
 SOURCES = ("pack", "cifar10", "stl10", "imagefolder")
+TIMES = 3
+"""How often a test picture is shown in a task of :func:`placed`."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Pictures to test features on: uint8 N x 3 x S x S, labels, and 0 train / 1 test."""
+    """Pictures to test features on, with labels (N,).
+
+    ``images`` is uint8 N x views x 3 x S x S, or without ``views`` where a row is one picture; the
+    features of a row's pictures stand side by side. ``split`` is 0 to train and 1 to test. Rows of
+    one of the ``groups`` show one thing: they stand or fall together.
+    """
 
     name: str
     images: Tensor
     labels: Tensor
     split: Tensor
+    groups: Tensor | None = None
 
     def first(self, count: int) -> Labelled:
-        """Every k-th picture, ``count`` of them, for a quick test."""
+        """Every k-th row, ``count`` of them, for a quick test."""
         rows = torch.linspace(0, len(self.labels) - 1, min(count, len(self.labels))).long()
-        return Labelled(self.name, self.images[rows], self.labels[rows], self.split[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        return Labelled(self.name, self.images[rows], self.labels[rows], self.split[rows], groups)
 
 
 class Pictures(datasets.VisionDataset):  # type: ignore[misc]
@@ -87,6 +100,35 @@ def load(
     return pictures[split == 0], [Labelled(path.name, pictures, labels, split)]
 
 
+def placed(train: Tensor, test: Tensor) -> list[Labelled]:
+    """Make tasks that live on position alone out of pictures without labels.
+
+    Args:
+        train: uint8 (N, 3, S, S), to fit on.
+        test: uint8 (M, 3, S, S), to test on; each is shown several times.
+
+    Returns:
+        In which of nine cells a patch is pasted (``patch``), and which of two views lies further up
+        (``above``).
+    """
+    parts = [train, test.repeat(TIMES, 1, 1, 1)]
+    split = torch.cat([torch.full((len(part),), number) for number, part in enumerate(parts)])
+    shown = torch.arange(len(test)).repeat(TIMES)
+    groups = torch.cat([torch.arange(len(train)), shown + len(train)])
+    arrays = [part.numpy() for part in parts]
+    patches = [
+        positions.patched(each, each[np.random.RandomState(seed).permutation(len(each))], seed)
+        for seed, each in enumerate(arrays)
+    ]
+    views = [positions.ordered_views(each, seed) for seed, each in enumerate(arrays)]
+    pasted, cells = _cat(each.images for each in patches), _cat(each.cells for each in patches)
+    pairs, above = _cat(each.images for each in views), _cat(each.above for each in views)
+    return [
+        Labelled("patch", pasted, cells, split, groups),
+        Labelled("above", pairs.view(-1, 2, *pairs.shape[1:]), above, split, groups),
+    ]
+
+
 def resized(pictures: Tensor, size: int) -> Tensor:
     """Resize uint8 pictures (N, 3, S, S)."""
     if pictures.shape[-1] == size:
@@ -103,7 +145,14 @@ def _task(name: str, size: int) -> Labelled:
     task = pack.load(name)
     if task.labels is None or task.split is None:
         raise ValueError(f"The pack's '{name}' has no labels.")
-    return Labelled(name, resized(task.images, size), task.labels, task.split)
+    # A person in five tones is one thing, and so is a landscape with whatever is pasted on it.
+    things = [re.sub("-1f3f[b-f]", "", origin.split("+")[0]) for origin in task.origins]
+    groups = torch.from_numpy(np.unique(things, return_inverse=True)[1])
+    return Labelled(name, resized(task.images, size), task.labels, task.split, groups)
+
+
+def _cat(parts: Iterable[NDArray[Any]]) -> Tensor:
+    return torch.from_numpy(np.concatenate(list(parts)))
 
 
 def _joined(name: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Labelled:
