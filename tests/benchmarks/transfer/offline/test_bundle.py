@@ -55,7 +55,7 @@ def test_a_bundle_holds_the_sets(built: Path, file: Path) -> None:
         check(whole.tasks[name], bundled.tasks[name])
     assert len(settings.load(bundle.NAME, file, None, 32).tasks) == len(whole.tasks)
     decoded = sorted(file.with_name("offline.zip.decoded").iterdir())
-    assert len(decoded) == len(offline.NAMES)
+    assert len(decoded) == len(offline.sets_of("offline"))
     again = settings.load(bundle.NAME, file, SIZE, 32)
     for name, task in again.tasks.items():
         first, second = (setting.tasks[name].pictures for setting in (bundled, again))
