@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import functools
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from _shared import pack
 from rich.console import Console
 from rich.table import Table
 
 from transfer import BEGAN, recipes
+from transfer.arguments import parser
 from transfer.catching_up import catch_up
-from transfer.config import METHODS, Config
+from transfer.config import Config
 from transfer.data import bundle
 from transfer.data import settings as data
 from transfer.data.building.pack import make
@@ -31,16 +29,14 @@ from transfer.grid import work
 from transfer.one import finish
 from transfer.published import Line, lines, publish
 from transfer.reporting.report import report
-from transfer.runs import SECTIONS, Run
-
-ARMS = ("plain", "augself")
+from transfer.runs import Run
 
 
 def main() -> None:
     """Read the command line and do what it says."""
-    args = _arguments()
+    args = parser().parse_args()
     try:
-        args.do(args)
+        COMMANDS[args.command](args)
     except TimeUpError as error:
         print(error)
         raise SystemExit(EXIT) from error
@@ -228,113 +224,17 @@ def _evaluation(args: argparse.Namespace) -> EvaluationSettings:
     return settings.on_a_card() if args.recipe else settings
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m transfer", description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--data", choices=data.NAMES, default="offline")
-    common.add_argument("--path", type=Path, help="folder of the pictures; the pack needs none")
-    common.add_argument(
-        "--recipe", choices=("", *recipes.RECIPES), default="", help="larger runs, for a GPU"
-    )
-    common.add_argument("--classes", type=Path, help="file with the 100 classes of ImageNet")
-    common.add_argument("--download", action="store_true", help="let torchvision download sets")
-    common.add_argument(
-        "--runs",
-        type=Path,
-        default=Path("runs"),
-        help="folder of all runs; to report on, also a file of published ones",
-    )
-    common.add_argument("--workers", type=int, default=0, help="of every DataLoader")
-    common.add_argument("--quiet", action="store_true", help="no progress bars")
-    common.add_argument("--smoke", action="store_true", help="tiny runs, to test the chain")
-    common.add_argument(
-        "--set", type=_setting, action="append", default=[], metavar="FIELD=VALUE",
-        help="a setting that shall differ from the recipe; may be repeated",
-    )  # fmt: skip
-    reported = argparse.ArgumentParser(add_help=False)
-    reported.add_argument("--out", type=Path, help="folder of the report")
-    reported.add_argument(
-        "--show", nargs="+", metavar="TASK", help="sets of which pictures may be shown; default all"
-    )
-    reported.add_argument("--notes", type=Path, help="Markdown that the report shall hold")
-
-    run = commands.add_parser("run", parents=[common], help="finish one run")
-    run.add_argument("--method", choices=METHODS, required=True)
-    run.add_argument("--arm", choices=ARMS, default="augself")
-    run.add_argument("--variant", choices=("", *recipes.VARIANTS), default="")
-    run.add_argument("--seed", type=int, default=0)
-    run.add_argument(
-        "--until", type=float, metavar="SECONDS", help="stop by this time, in seconds since 1970"
-    )
-    run.set_defaults(do=one)
-
-    many = commands.add_parser("grid", parents=[common, reported], help="finish many, and report")
-    many.add_argument("--methods", nargs="+", choices=METHODS, help="all, in the recipe's order")
-    many.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
-    many.add_argument("--variants", nargs="+", choices=("", *recipes.VARIANTS), default=[""])
-    many.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    many.add_argument(
-        "--jobs", type=int, default=1, help="runs at a time, each a process; 0: all in this one"
-    )
-    many.add_argument(
-        "--minutes", type=float, help="have stopped then, to go on with the same command later"
-    )
-    many.add_argument(
-        "--published", type=Path, metavar="FILE", help="runs in this file are not run again"
-    )
-    many.set_defaults(do=grid)
-
-    published = commands.add_parser(
-        "publish", parents=[common], help="add finished runs to a file, a line each"
-    )
-    published.add_argument("--out", type=Path, required=True, help="the file, ….jsonl")
-    published.set_defaults(do=to_publish)
-
-    _add_sets(commands, common)
-
-    weigh = commands.add_parser("gradients", parents=[common], help="weigh the term, to choose λ")
-    weigh.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    weigh.add_argument("--seed", type=int, default=0)
-    weigh.set_defaults(do=gradients)
-
-    _add_evaluate(commands, common)
-    last = commands.add_parser("report", parents=[common, reported], help="report what there is")
-    last.set_defaults(do=make_report)
-    return parser.parse_args()
-
-
-def _add_evaluate(commands: Any, common: argparse.ArgumentParser) -> None:
-    said = "measure what trained runs lack; train nothing"
-    later = commands.add_parser("evaluate", parents=[common], help=said)
-    tests = [name for name in SECTIONS if name != "pretraining"]
-    later.add_argument("--sections", nargs="+", choices=tests, default=tests)
-    later.set_defaults(do=again)
-
-
-def _add_sets(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add the commands that make sets of pictures."""
-    one_file = commands.add_parser(
-        "bundle", parents=[common], help="write the offline set as one file, to be carried away"
-    )
-    one_file.add_argument("--size", type=int, help="side of the pictures; default the recipe's")
-    one_file.add_argument("--quality", type=int, help="of WebP; by default the size's")
-    one_file.add_argument("--out", type=Path, default=Path("offline.zip"), help="file to write")
-    one_file.set_defaults(do=write_bundle)
-
-    small = commands.add_parser("pack", help="make the pictures in examples/_shared/data anew")
-    small.add_argument("--path", type=Path, required=True, help="folder for packages/")
-    small.add_argument("--out", type=Path, default=pack.DATA, help="folder to write to")
-    small.set_defaults(do=make_pack)
-
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "run": one,
+    "grid": grid,
+    "publish": to_publish,
+    "bundle": write_bundle,
+    "pack": make_pack,
+    "gradients": gradients,
+    "evaluate": again,
+    "report": make_report,
+}
+"""What each command does."""
 
 if __name__ == "__main__":
     main()

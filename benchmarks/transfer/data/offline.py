@@ -92,9 +92,7 @@ def sets_of(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["pretrain", *asked]))
 
 
-def load(
-    folder: Path, size: int = SIDE, name: str = "offline", *, stored: int = SIDE
-) -> Setting:
+def load(folder: Path, size: int = SIDE, name: str = "offline", *, stored: int = SIDE) -> Setting:
     """Read all sets into memory.
 
     Args:
