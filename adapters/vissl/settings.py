@@ -103,8 +103,9 @@ class Settings(TermSettings):
                 f"AUGSELF.FEATURE_DIM expected the width of what {self.taps!r} returns, found "
                 f"none. Only for TAP: {HEADS_INPUT} is it read off VISSL's own heads."
             )
-        several, dims = isinstance(self.taps, Mapping), self.options.get("feature_dim")
-        if several != isinstance(dims, Mapping) or (several and set(self.taps) != set(dims)):
+        dims = self.options.get("feature_dim")
+        depths = [set(each) if isinstance(each, Mapping) else None for each in (self.taps, dims)]
+        if depths[0] != depths[1]:
             raise LossError(
                 "AUGSELF.FEATURE_DIM and AUGSELF.TAP expected the same depths, as in FEATURE_DIM: "
                 "{layer3: 1024, trunk: 2048}, TAP: {layer3: trunk…, trunk: trunk}, found "
