@@ -61,7 +61,7 @@ def _step(way: str, batch: int, early: int, late: int, at: torch.device) -> Call
     def run() -> Tensor:
         for tensor in trained:
             tensor.grad = None
-        total = term(features, records).total
+        total: Tensor = term(features, records).total
         total.backward()
         return total
 
