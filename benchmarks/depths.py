@@ -62,7 +62,7 @@ def _step(way: str, batch: int, early: int, late: int, at: torch.device) -> Call
         for tensor in trained:
             tensor.grad = None
         total: Tensor = term(features, records).total
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         return total
 
     return run
