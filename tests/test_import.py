@@ -42,6 +42,9 @@ LAYERS: list[tuple[str, ...]] = [
     ("keywords", "heads_watch"),
     ("wrapper", "balance"),
     ("share",),
+    ("objectives.parts", "objectives.condition"),
+    ("objectives.cassle", "objectives.equimod", "objectives.essl", "objectives.stl"),
+    ("objectives",),
 ]
 """A module imports from its own row and those above it."""
 

@@ -1,0 +1,21 @@
+"""Neighbours of AugSelf on the same record: one method, one file.
+
+:class:`~augself_loss.objectives.cassle.ConditionedProjector` (CASSLE) gives a projector the
+augmentation of its own view, :class:`~augself_loss.objectives.equimod.EquiMod` predicts a view's
+embedding from the plain image's, :class:`~augself_loss.objectives.stl.STL` reads the transformation
+from pairs of features, :class:`~augself_loss.objectives.essl.ESSL` tells how a view is turned.
+"""
+
+from __future__ import annotations
+
+from augself_loss.objectives.cassle import ConditionedProjector
+from augself_loss.objectives.condition import Condition
+from augself_loss.objectives.equimod import EquiMod
+from augself_loss.objectives.essl import ESSL, four_rotations
+from augself_loss.objectives.parts import mlp, nt_xent
+from augself_loss.objectives.stl import STL
+
+__all__ = [
+    "ESSL", "STL", "Condition", "ConditionedProjector", "EquiMod", "four_rotations", "mlp",
+    "nt_xent",
+]  # fmt: skip

@@ -1,0 +1,111 @@
+"""CASSLE: the projector sees the augmentation of its own view, so the features need not forget it.
+
+    z = g(f ⊕ m(c)),   c the view's condition, m a small MLP, g the method's projector
+
+Reference: Przewięźlikowski et al., *Augmentation-aware Self-supervised Learning with Conditioned
+Projector*, arXiv 2306.06082.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from augself_loss.checks import check_choice, check_whole
+from augself_loss.errors import FeatureError
+from augself_loss.objectives.condition import Condition
+from augself_loss.objectives.parts import mlp
+from augself_loss.parameters import Record
+
+Variant: TypeAlias = Literal["concatenate", "add", "multiply"]
+
+
+class ConditionedProjector(nn.Module):
+    """A projector in the place of the method's own, called with the view's record besides.
+
+    The base loss stays as it is, and there is no λ. A momentum encoder's projector is a copy of
+    this one, and gets the record of the view that it sees. Predictors are not conditioned.
+
+    Args:
+        projector: g; with ``concatenate`` it takes ``feature_dim + condition_dim`` inputs, see
+            :meth:`input_dim`, else ``feature_dim``.
+        condition: makes the vector c of a record.
+        feature_dim: width D of the features.
+        variant: how both are joined: ``concatenate``, ``add`` or ``multiply``.
+        hidden_dim: width w of m; with ``concatenate`` of what it gives, too.
+        depth: Linears of m; 0 hands c over as it is (``concatenate`` only).
+
+    Raises:
+        LossError: wrong widths or an unknown variant.
+
+    Example:
+        >>> from augself_loss import FlipEncoder
+        >>> condition = Condition([FlipEncoder()])
+        >>> projector = nn.Linear(ConditionedProjector.input_dim(16, condition), 8)
+        >>> project = ConditionedProjector(projector, condition, feature_dim=16)
+        >>> project(torch.randn(4, 16), {"flip": torch.zeros(4, 1)}).shape
+        torch.Size([4, 8])
+    """
+
+    def __init__(
+        self,
+        projector: nn.Module,
+        condition: Condition,
+        feature_dim: int,
+        *,
+        variant: Variant = "concatenate",
+        hidden_dim: int = 64,
+        depth: int = 6,
+    ) -> None:
+        super().__init__()
+        check_choice("variant", variant, ("concatenate", "add", "multiply"))
+        joined = variant == "concatenate"
+        depth = check_whole("depth", depth, least=0 if joined else 1)
+        self.feature_dim = check_whole("feature_dim", feature_dim)
+        hidden_dim = check_whole("hidden_dim", hidden_dim)
+        self.projector, self.condition, self.variant = projector, condition, variant
+        widths = [condition.width, *[hidden_dim] * (depth - 1)]
+        widths.append(hidden_dim if joined else self.feature_dim)
+        self.condition_mlp: nn.Module = mlp(widths, last="norm") if depth else nn.Identity()
+
+    @staticmethod
+    def input_dim(
+        feature_dim: int, condition: Condition, *, hidden_dim: int = 64, depth: int = 6
+    ) -> int:
+        """Say how many inputs a projector needs whose features are concatenated with c."""
+        return feature_dim + (hidden_dim if depth else condition.width)
+
+    def forward(self, features: Tensor, record: Record) -> Tensor:
+        """Project one view.
+
+        Args:
+            features: ``(B, D)`` of one view.
+            record: that view's.
+
+        Returns:
+            What the projector returns.
+
+        Raises:
+            FeatureError: features of another shape.
+            RecordError: a record without an entry that the condition needs, or of another batch.
+        """
+        if features.ndim != 2 or features.shape[1] != self.feature_dim:
+            raise FeatureError(
+                f"ConditionedProjector expected features (B, {self.feature_dim}), found "
+                f"{tuple(features.shape)}."
+            )
+        projected: Tensor = self.projector(self._joined(features, self.condition(record)))
+        return projected
+
+    def _joined(self, features: Tensor, condition: Tensor) -> Tensor:
+        if len(condition) != len(features):
+            raise FeatureError(
+                f"ConditionedProjector expected features and a record of one batch, found "
+                f"{len(features)} and {len(condition)} samples."
+            )
+        made: Tensor = self.condition_mlp(condition.to(features.dtype))
+        if self.variant == "add":
+            return features + made
+        return features * made if self.variant == "multiply" else torch.cat([features, made], dim=1)

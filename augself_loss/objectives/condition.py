@@ -1,0 +1,138 @@
+"""A record as one vector per view: what projectors and predictors are conditioned on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from augself_loss.encoders import Encoder
+from augself_loss.errors import LossError, RecordError
+from augself_loss.parameters import Record
+
+ORDER = "color_order"
+"""The entry that holds in which order a jitter's four steps ran."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Makes ``(B, P)`` of a record, type by type: applied flags, the jitter's order, the values.
+
+    Args:
+        encoders: of the pipeline, ``recorder.encoders``.
+        types: which of them, in this order; default all.
+        frame: ``view``: a crop's place as the flipped view shows it; ``source``: in the image.
+        scale: ``range``: in the encoder's units, classes as one-hot vectors; ``none``: as recorded.
+        applied: types that get a flag in front, 1 where the entry is not the identity.
+        flags_only: types of which the flag alone is taken.
+        order: put the jitter's order, four numbers 0 to 3, in front of its factors.
+
+    Raises:
+        LossError: a type that no encoder is of.
+
+    Example:
+        >>> from augself_loss import CropEncoder, FlipEncoder
+        >>> condition = Condition([CropEncoder(), FlipEncoder()])
+        >>> record = {"crop": torch.tensor([[0.0, 0.0, 1.0, 0.5]]), "flip": torch.ones(1, 1)}
+        >>> condition(record)
+        tensor([[0.5000, 0.7500, 1.0000, 0.5000, 1.0000]])
+        >>> condition.width
+        5
+    """
+
+    encoders: Sequence[Encoder]
+    types: Sequence[str] = ()
+    frame: Literal["view", "source"] = "view"
+    scale: Literal["range", "none"] = "range"
+    applied: Collection[str] = ()
+    flags_only: Collection[str] = ()
+    order: bool = False
+    _known: Mapping[str, Encoder] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {encoder.name: encoder for encoder in self.encoders}
+        types = tuple(self.types) or tuple(known)
+        unknown = [n for n in (*types, *self.applied, *self.flags_only) if n not in known]
+        if unknown or not types:
+            raise LossError(
+                f"Condition expected types out of {list(known)}, found {unknown or 'none'}. Pass "
+                "the recorder's encoders: Condition(recorder.encoders)."
+            )
+        object.__setattr__(self, "types", types)
+        object.__setattr__(self, "_known", {name: known[name] for name in types})
+
+    @property
+    def width(self) -> int:
+        """Columns P."""
+        identities = {
+            entry: torch.tensor([spec.identity])
+            for encoder in self.encoders
+            for entry, spec in encoder.fields.items()
+        }
+        for encoder in self.encoders:
+            for name in encoder.frame:
+                identities.setdefault(name, torch.zeros(1, 1))
+        return self(identities).shape[1]
+
+    def __call__(self, record: Record) -> Tensor:
+        """Describe one view.
+
+        Args:
+            record: entries ``(B, columns)``.
+
+        Returns:
+            ``(B, P)`` float.
+
+        Raises:
+            RecordError: an entry is missing.
+        """
+        wanted = [*self.types, *([ORDER] if self.order and "color" in self.types else [])]
+        missing = [name for name in wanted if name not in record]
+        if missing:
+            raise RecordError(
+                f"Condition expected the entry '{missing[0]}', found {list(record)}. Take the "
+                "condition's encoders and the record from one recorder."
+            )
+        seen = in_view_frame(record) if self.frame == "view" else record
+        return torch.cat([part for name in self.types for part in self._parts(name, seen)], dim=-1)
+
+    def _parts(self, name: str, record: Record) -> Iterable[Tensor]:
+        encoder, entry = self._known[name], record[name]
+        if name in self.applied or name in self.flags_only:
+            identity = torch.stack([entry.new_full((), value) for value in encoder.identity])
+            yield (entry != identity).any(dim=-1, keepdim=True).to(entry.dtype)
+        if name in self.flags_only:
+            return
+        if self.order and name == "color":
+            yield record[ORDER]
+        if self.scale == "none":
+            yield entry
+        elif encoder.kind == "classes":
+            yield functional.one_hot(encoder.absolute(record), encoder.width).to(entry.dtype)
+        else:
+            yield encoder.absolute(record)
+
+
+def in_view_frame(record: Record) -> dict[str, Tensor]:
+    """Say where a view's crop lies as the view shows it: mirrored where the view is flipped.
+
+    Args:
+        record: entries ``(B, columns)``.
+
+    Returns:
+        The record, its ``crop`` (top, left, height, width) in the view's frame.
+    """
+    found = dict(record)
+    if "crop" not in record:
+        return found
+    top, left, height, width = record["crop"].unbind(-1)
+    if "flip" in record:
+        left = torch.lerp(left, 1 - left - width, record["flip"].squeeze(-1))
+    if "vertical_flip" in record:
+        top = torch.lerp(top, 1 - top - height, record["vertical_flip"].squeeze(-1))
+    found["crop"] = torch.stack([top, left, height, width], dim=-1)
+    return found

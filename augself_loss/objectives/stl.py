@@ -1,0 +1,137 @@
+"""STL: the transformation is read from a pair of features, and carried over to another picture.
+
+Images come in partners (2k, 2k + 1), whose views were made by the same draws. With t(f1 ⊕ f2) the
+transformation 1→2 and W(·) a matrix made of it:
+
+    f̂2 = W(t of the partner's pair) f1,  and the other way round
+    L = λe · NT-Xent(g_e(f), g_e(f̂)) + λt · NT-Xent(g_t(t of even), g_t(t of odd))
+
+Reference: Yu et al., *Self-supervised Transformation Learning for Equivariant Representations*,
+NeurIPS 2024.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from augself_loss.checks import check_whole
+from augself_loss.errors import FeatureError
+from augself_loss.objectives.parts import mlp, nt_xent
+
+
+class Predicted(NamedTuple):
+    """What STL computes on the way, ``(B, …)`` each.
+
+    Args:
+        forth: transformation 1→2.
+        back: transformation 2→1.
+        first: view 1's features, predicted from view 2's.
+        second: view 2's features, predicted from view 1's.
+    """
+
+    forth: Tensor
+    back: Tensor
+    first: Tensor
+    second: Tensor
+
+
+class STL(nn.Module):
+    """The equivariance and the transformation term; the base loss is yours.
+
+    Args:
+        feature_dim: width D of the features.
+        hidden_dim: hidden width of the projectors.
+        embedding_dim: width of what NT-Xent compares.
+        transformation_dim: width r of a transformation.
+        rank: ``None``: W is a full D × D matrix, whose weights, D² · r, outgrow a backbone. Else a
+            sum of so many outer products added to the identity, 2 · D · rank · r weights.
+        temperature: τ.
+        equivariance: λe.
+        transformation: λt.
+
+    Example:
+        >>> term = STL(16, hidden_dim=32, embedding_dim=8, transformation_dim=8)
+        >>> one, two = torch.randn(2, 4, 16)
+        >>> term(one, two).shape
+        torch.Size([])
+    """
+
+    def __init__(
+        self,
+        feature_dim: int,
+        *,
+        hidden_dim: int = 512,
+        embedding_dim: int = 128,
+        transformation_dim: int = 128,
+        rank: int | None = None,
+        temperature: float = 0.2,
+        equivariance: float = 1.0,
+        transformation: float = 0.1,
+    ) -> None:
+        super().__init__()
+        dim, width = check_whole("feature_dim", feature_dim), transformation_dim
+        self.rank = None if rank is None else check_whole("rank", rank)
+        self.temperature = temperature
+        self.weights = {"equivariance": equivariance, "transformation": transformation}
+        self.encode = mlp([2 * dim, width, width])
+        self.make = nn.Linear(width, dim * (dim if rank is None else 2 * rank), bias=False)
+        self.equivariance_mlp = mlp([dim, hidden_dim, embedding_dim])
+        self.transformation_mlp = mlp([width, width, width])
+
+    def forward(self, features1: Tensor, features2: Tensor) -> Tensor:
+        """Compute both terms, weighted.
+
+        Args:
+            features1: ``(B, D)`` of view 1, partners behind each other, B even.
+            features2: likewise of view 2.
+
+        Returns:
+            Scalar.
+
+        Raises:
+            FeatureError: an odd batch, or two shapes.
+        """
+        terms = self.terms(features1, features2)
+        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+
+    def terms(self, features1: Tensor, features2: Tensor) -> dict[str, Tensor]:
+        """Compute both terms, unweighted, by name."""
+        made = self.predict(features1, features2)
+        embed, change = self.equivariance_mlp, self.transformation_mlp
+        both = [embed(f) for f in (features1, features2)]
+        predicted = [embed(f) for f in (made.first, made.second)]
+        even, odd = (change(torch.cat([made.forth[i::2], made.back[i::2]])) for i in (0, 1))
+        return {
+            "equivariance": nt_xent(torch.cat(both), torch.cat(predicted), self.temperature),
+            "transformation": nt_xent(even, odd, self.temperature),
+        }
+
+    def predict(self, features1: Tensor, features2: Tensor) -> Predicted:
+        """Read both transformations, and apply each partner's to the other's features."""
+        if features1.shape != features2.shape or features1.ndim != 2 or len(features1) % 2:
+            raise FeatureError(
+                "STL expected two tensors (B, D) of partners behind each other, B even, found "
+                f"{tuple(features1.shape)} and {tuple(features2.shape)}. Leave a last odd image "
+                "out."
+            )
+        forth = self.encode(torch.cat([features1, features2], dim=1))
+        back = self.encode(torch.cat([features2, features1], dim=1))
+        first = self._carry(_swapped(back), features2)
+        return Predicted(forth, back, first, self._carry(_swapped(forth), features1))
+
+    def _carry(self, transformation: Tensor, features: Tensor) -> Tensor:
+        """Apply the matrix of every row's transformation to its features."""
+        made, dim = self.make(transformation), features.shape[1]
+        if self.rank is None:
+            return torch.einsum("bij,bj->bi", made.view(-1, dim, dim), features)
+        out, into = made.view(-1, 2, dim, self.rank).unbind(1)
+        inner = torch.einsum("bjr,bj->br", into, features)
+        return features + torch.einsum("bir,br->bi", out, inner)
+
+
+def _swapped(rows: Tensor) -> Tensor:
+    """Exchange partners: rows 2k and 2k + 1."""
+    return rows.view(-1, 2, rows.shape[1]).flip(1).flatten(0, 1)

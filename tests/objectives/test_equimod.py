@@ -1,0 +1,79 @@
+"""EquiMod's term, against its released code's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from augself_loss import (
+    BlurEncoder,
+    ColorEncoder,
+    CropEncoder,
+    Encoder,
+    FeatureError,
+    FlipEncoder,
+    GrayscaleEncoder,
+    SolarizeEncoder,
+)
+from augself_loss.objectives import Condition, EquiMod, mlp
+
+Cases = Callable[[str], Any]
+TYPES = ("crop", "flip", "color", "grayscale", "blur", "solarize")
+
+
+def condition(*types: str) -> Condition:
+    known: list[Encoder] = [
+        CropEncoder(), FlipEncoder(), ColorEncoder(0.8, 0.8, 0.8, 0.2), GrayscaleEncoder(),
+        BlurEncoder(), SolarizeEncoder(),
+    ]  # fmt: skip
+    return Condition(
+        known, types, frame="source", scale="none", order=True, applied=("color", "blur"),
+        flags_only=("solarize",),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "count"), [("equimod_case0", 5), ("equimod_case2", 6)])
+@pytest.mark.parametrize("view", [1, 2])
+def test_the_vector_is_the_released_codes(case: Cases, name: str, count: int, view: int) -> None:
+    golden = case(name)
+    record = dict(golden.record(view))
+    height, width = golden["image_size"].unbind(-1)
+    record["crop"] = record["crop"] * torch.stack([height, width, height, width], dim=-1)
+    made = condition(*TYPES[:count])(record)
+    torch.testing.assert_close(made, golden[f"view{view}.raw"], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "count"), [("equimod_case0", 5), ("equimod_case2", 6)])
+def test_the_term(case: Cases, name: str, count: int) -> None:
+    golden = case(name)
+    term = EquiMod(
+        16, condition(*TYPES[:count]), hidden_dim=20, embedding_dim=10,
+        mean=golden["normalise.mean"].tolist(), std=golden["normalise.std"].tolist(),
+    )  # fmt: skip
+    between = len(golden["parameter_projector.linear0.weight"])
+    term.parameters_mlp = mlp([term.condition.width, between], last="norm")
+    term.predict = mlp([10 + between, 10], last="norm without weights")
+    golden.load("equivariant_projector", term.embed)
+    golden.load("parameter_projector", term.parameters_mlp)
+    golden.load("equivariant_predictor", term.predict)
+    features = [golden.features(f"features{i}") for i in range(3)]
+    raw = torch.cat([golden["view1.raw"], golden["view2.raw"]])
+    term.mean, term.std = golden["normalise.mean"], golden["normalise.std"]
+    loss = term.compare(features[0], features[1:], raw)
+    loss.backward()
+    torch.testing.assert_close(loss.detach(), golden["f64.loss.equivariance"], atol=1e-9, rtol=0)
+    for i, feature in enumerate(features):
+        expected = golden[f"f64.equivariance_grad{i}"]
+        torch.testing.assert_close(feature.grad, expected, atol=1e-9, rtol=0)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    term = EquiMod(8, Condition([FlipEncoder()]), hidden_dim=8, embedding_dim=4)
+    plain, record = torch.zeros(3, 8), {"flip": torch.zeros(3, 1)}
+    with pytest.raises(FeatureError, match="found 1 and 2"):
+        term(plain, [plain], [record, record])
+    with pytest.raises(FeatureError, match=r"as the plain images', \(3, 8\)"):
+        term(plain, [plain[:2], plain], [record, record])

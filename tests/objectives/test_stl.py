@@ -1,0 +1,58 @@
+"""STL's terms, against its released code's numbers; and what a low rank spares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from augself_loss import FeatureError
+from augself_loss.objectives import STL, mlp
+
+Cases = Callable[[str], Any]
+
+
+@pytest.mark.parametrize("name", ["stl_case0", "stl_case2"])
+def test_terms_and_gradients(case: Cases, name: str) -> None:
+    golden = case(name)
+    term = STL(16, hidden_dim=14, embedding_dim=10, transformation_dim=6)
+    term.encode, term.transformation_mlp = mlp([32, 12, 6]), mlp([6, 7, 5])
+    for role, network in (
+        ("transformation_encoder", term.encode),
+        ("hypernetwork", term.make),
+        ("equivariance_projector", term.equivariance_mlp),
+        ("transformation_projector", term.transformation_mlp),
+    ):
+        golden.load(role, network)
+    for which in ("equivariance", "transformation"):
+        one, two = (golden.features(f"features{i}") for i in (1, 2))
+        terms = term.terms(one, two)
+        torch.testing.assert_close(
+            terms[which].detach(), golden[f"f64.loss.{which}"], atol=1e-9, rtol=0
+        )
+        terms[which].backward()
+        for i, feature in ((1, one), (2, two)):
+            expected = golden[f"f64.{which}_grad{i}"]
+            torch.testing.assert_close(feature.grad, expected, atol=1e-9, rtol=0)
+    made = term.predict(golden["features1"], golden["features2"])
+    for key, found in (("transformation12", made.forth), ("transformation21", made.back),
+                       ("predicted1", made.first), ("predicted2", made.second)):  # fmt: skip
+        torch.testing.assert_close(found.detach(), golden[f"f64.{key}"], atol=1e-9, rtol=0)
+
+
+def test_a_low_rank_has_few_weights_and_begins_at_the_identity() -> None:
+    full, low = STL(64, transformation_dim=16), STL(64, transformation_dim=16, rank=4)
+    assert full.make.weight.numel() == 64 * 64 * 16
+    assert low.make.weight.numel() == 2 * 64 * 4 * 16
+    one, two = torch.randn(2, 6, 64)
+    torch.nn.init.zeros_(low.make.weight)
+    assert torch.equal(low.predict(one, two).second, one)
+    low(one, two).backward()
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (4, 8, 2)])
+def test_what_has_no_partners_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(FeatureError, match="partners behind each other, B even"):
+        STL(8)(torch.zeros(shape), torch.zeros(shape))
