@@ -114,6 +114,10 @@ class Depths:
         if not more and self.dims[depth] is None:
             self.dims[depth] = width // places_of(self.pools[depth])
 
+    def __repr__(self) -> str:
+        """Show widths, pools and readers."""
+        return f"Depths({self.dims}, pools={self.pools}, reads={self.reads})"
+
     def _sum(self, depths: Sequence[str]) -> int | None:
         widths = [self.width(depth) for depth in depths]
         return None if None in widths else sum(w for w in widths if w is not None)
