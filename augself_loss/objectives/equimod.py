@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import check_whole
-from augself_loss.errors import FeatureError
+from augself_loss.errors import FeatureError, LossError
 from augself_loss.objectives.condition import Condition
 from augself_loss.objectives.parts import mlp, nt_xent
 from augself_loss.parameters import Record
@@ -32,6 +32,9 @@ class EquiMod(nn.Module):
         temperature: τ of NT-Xent.
         mean: per column of t, to standardise it; default a batch norm without weights does.
         std: likewise.
+
+    Raises:
+        LossError: one of mean and std without the other, or not one number per column.
 
     Example:
         >>> from augself_loss import FlipEncoder
@@ -60,6 +63,13 @@ class EquiMod(nn.Module):
         feature_dim = check_whole("feature_dim", feature_dim)
         self.condition, self.temperature = condition, temperature
         width = condition.width
+        if any(len(given) != width for given in (mean, std) if given is not None) or (
+            (mean is None) != (std is None)
+        ):
+            raise LossError(
+                f"EquiMod expected mean and std of {width} columns, or neither of them, found "
+                f"{mean!r} and {std!r}."
+            )
         self.embed = mlp(
             [feature_dim, hidden_dim, hidden_dim, embedding_dim], last="norm without weights"
         )

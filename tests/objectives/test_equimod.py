@@ -16,6 +16,7 @@ from augself_loss import (
     FeatureError,
     FlipEncoder,
     GrayscaleEncoder,
+    LossError,
     SolarizeEncoder,
 )
 from augself_loss.objectives import Condition, EquiMod, mlp
@@ -68,6 +69,12 @@ def test_the_term(case: Cases, name: str, count: int) -> None:
     for i, feature in enumerate(features):
         expected = golden[f"f64.equivariance_grad{i}"]
         torch.testing.assert_close(feature.grad, expected, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [{"mean": [0.5]}, {"std": [1.0]}, {"mean": [0, 1], "std": [1]}])
+def test_a_scale_is_whole_or_none(scale: Any) -> None:
+    with pytest.raises(LossError, match="mean and std of 1 columns, or neither"):
+        EquiMod(8, Condition([FlipEncoder()]), **scale)
 
 
 def test_what_does_not_fit_is_refused() -> None:
