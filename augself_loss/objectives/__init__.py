@@ -8,6 +8,7 @@ from pairs of features, :class:`~augself_loss.objectives.essl.ESSL` tells how a 
 
 from __future__ import annotations
 
+from augself_loss.objectives.base import Objective
 from augself_loss.objectives.cassle import ConditionedProjector
 from augself_loss.objectives.condition import Condition
 from augself_loss.objectives.equimod import EquiMod
@@ -16,6 +17,6 @@ from augself_loss.objectives.parts import mlp, nt_xent
 from augself_loss.objectives.stl import STL
 
 __all__ = [
-    "ESSL", "STL", "Condition", "ConditionedProjector", "EquiMod", "four_rotations", "mlp",
-    "nt_xent",
+    "ESSL", "STL", "Condition", "ConditionedProjector", "EquiMod", "Objective", "four_rotations",
+    "mlp", "nt_xent",
 ]  # fmt: skip

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from augself_loss.encoders import Encoder
+from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError, RecordError
-from augself_loss.parameters import Record
+from augself_loss.parameters import Record, identity_record
 
 ORDER = "color_order"
 """The entry that holds in which order a jitter's four steps ran."""
@@ -99,6 +100,14 @@ class Condition:
             )
         seen = in_view_frame(record) if self.frame == "view" else record
         return torch.cat([part for name in self.types for part in self._parts(name, seen)], dim=-1)
+
+    def check_recorder(self, recorder: Recorded) -> None:
+        """Refuse a recorder that does not record what is described.
+
+        Raises:
+            RecordError: an entry is missing.
+        """
+        self(identity_record(recorder.layout, 1))
 
     def _parts(self, name: str, record: Record) -> Iterable[Tensor]:
         encoder, entry = self._known[name], record[name]

@@ -8,43 +8,54 @@ Learning*, ICLR 2023.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import check_whole
+from augself_loss.encoders import Encoder
+from augself_loss.encoders.base import Recorded
 from augself_loss.errors import FeatureError, LossError
+from augself_loss.objectives.base import Objective, check_pairs
 from augself_loss.objectives.condition import Condition
 from augself_loss.objectives.parts import mlp, nt_xent
 from augself_loss.parameters import Record
+from augself_loss.pooling import Pool
+
+TYPES = ("crop", "flip", "color", "grayscale", "blur", "solarize")
+"""What the paper's vector describes, in its order."""
 
 
-class EquiMod(nn.Module):
-    """The equivariance term; add λ times it (the paper: 1) to any base loss.
+class EquiMod(Objective):
+    """The equivariance term beside any base loss.
+
+    It needs a third view per image, without augmentation: its features are ``third``.
 
     Args:
         feature_dim: width D of the features.
-        condition: makes the parameters t of a record; the paper takes them raw, in the source's
-            frame, with applied flags and the jitter's order.
+        condition: makes the parameters t of a record, e.g. :meth:`describe`.
+        weight: λ; the paper's is 1.
         hidden_dim: hidden width of the embedding's MLP.
         embedding_dim: width of the embeddings.
         temperature: τ of NT-Xent.
         mean: per column of t, to standardise it; default a batch norm without weights does.
         std: likewise.
+        pool: brings maps and tokens to ``(B, D)``.
 
     Raises:
         LossError: one of mean and std without the other, or not one number per column.
 
     Example:
         >>> from augself_loss import FlipEncoder
-        >>> term = EquiMod(16, Condition([FlipEncoder()]), hidden_dim=32, embedding_dim=8)
+        >>> equimod = EquiMod(16, EquiMod.describe([FlipEncoder()]), embedding_dim=8)
         >>> plain, one, two = torch.randn(3, 4, 16)
         >>> record = {"flip": torch.tensor([[0.0], [1.0], [0.0], [1.0]])}
-        >>> term(plain, [one, two], [record, record]).shape
+        >>> equimod([one, two], [record, record], third=plain).total.shape
         torch.Size([])
     """
 
+    third_view = "the images without augmentation"
     mean: Tensor
     std: Tensor
 
@@ -53,13 +64,15 @@ class EquiMod(nn.Module):
         feature_dim: int,
         condition: Condition,
         *,
+        weight: float = 1.0,
         hidden_dim: int = 2048,
         embedding_dim: int = 128,
         temperature: float = 0.2,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        pool: Pool | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__({"equimod": weight}, pool)
         feature_dim = check_whole("feature_dim", feature_dim)
         self.condition, self.temperature = condition, temperature
         width = condition.width
@@ -81,36 +94,55 @@ class EquiMod(nn.Module):
         self.register_buffer("mean", torch.zeros(width) if mean is None else torch.tensor(mean))
         self.register_buffer("std", torch.ones(width) if std is None else torch.tensor(std))
 
-    def forward(
-        self, plain: Tensor, features: Sequence[Tensor], records: Sequence[Record]
-    ) -> Tensor:
-        """Predict every view's embedding from the plain image's, and find it among all.
+    @staticmethod
+    def describe(encoders: Iterable[Encoder]) -> Condition:
+        """Describe a view as the paper does: raw, in the source's frame, with flags and order.
+
+        Args:
+            encoders: of the pipeline, ``recorder.encoders``.
+        """
+        known = list(encoders)
+        names = [encoder.name for encoder in known]
+        types = [name for name in TYPES if name in names]
+
+        def there(*wanted: str) -> tuple[str, ...]:
+            return tuple(name for name in wanted if name in types)
+
+        return Condition(
+            known, types, frame="source", scale="none", order=True,
+            applied=there("color", "blur"), flags_only=there("solarize"),
+        )  # fmt: skip
+
+    def check_recorder(self, recorder: Recorded) -> None:
+        """Refuse a recorder that does not record what t is made of.
+
+        Raises:
+            RecordError: an entry is missing.
+        """
+        self.condition.check_recorder(recorder)
+
+    def terms(
+        self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Predict every view's embedding from the plain image's, and find it among all."""
+        check_pairs("EquiMod", features, records)
+        assert third is not None
+        if any(one.shape != third.shape for one in features):
+            raise FeatureError(
+                f"EquiMod expected all features as the plain images', {tuple(third.shape)}, found "
+                f"{[tuple(one.shape) for one in features]}."
+            )
+        condition = torch.cat([self.condition(record) for record in records])
+        return {"equimod": self.compare(third, features, condition)}
+
+    def compare(self, plain: Tensor, features: Sequence[Tensor], condition: Tensor) -> Tensor:
+        """Compute the term from parameters ``(views · B, P)`` that are made already.
 
         Args:
             plain: features ``(B, D)`` of the images without augmentation.
             features: of the views, ``(B, D)`` each.
-            records: of the views.
-
-        Returns:
-            Scalar.
-
-        Raises:
-            FeatureError: not one record per view, or views of another batch.
+            condition: t of the views, one behind the other.
         """
-        if not features or len(features) != len(records):
-            raise FeatureError(
-                f"EquiMod expected features and records of the same views, found {len(features)} "
-                f"and {len(records)}."
-            )
-        if any(one.shape != plain.shape for one in features):
-            raise FeatureError(
-                f"EquiMod expected all features as the plain images', {tuple(plain.shape)}, found "
-                f"{[tuple(one.shape) for one in features]}."
-            )
-        return self.compare(plain, features, torch.cat([self.condition(r) for r in records]))
-
-    def compare(self, plain: Tensor, features: Sequence[Tensor], condition: Tensor) -> Tensor:
-        """Compute the term from parameters ``(views · B, P)`` that are made already."""
         views = len(features)
         first, rest = self.embed(torch.cat([plain, *features])).split(
             [len(plain), views * len(plain)]

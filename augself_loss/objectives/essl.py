@@ -16,6 +16,9 @@ from torch.nn import functional
 
 from augself_loss.checks import check_whole
 from augself_loss.errors import FeatureError, ImageError
+from augself_loss.objectives.base import Objective
+from augself_loss.parameters import Record
+from augself_loss.pooling import Pool
 
 TURNS = 4
 
@@ -43,27 +46,40 @@ def four_rotations(images: Tensor) -> Tensor:
     return torch.cat([torch.rot90(images, turns, (-2, -1)) for turns in range(TURNS)])
 
 
-class ESSL(nn.Module):
-    """The rotation term; add λ times it (the paper: 0.4 beside SimCLR) to any base loss.
+class ESSL(Objective):
+    """The rotation term beside any base loss.
+
+    It needs a third view per image, a small one; the backbone sees it turned four ways, as
+    :func:`four_rotations` makes it. It reads neither the other views nor records.
 
     Args:
         feature_dim: width D of the features.
+        weight: λ; the paper's is 0.4 beside SimCLR.
         hidden_dims: widths of the head's hidden layers, Linear–LayerNorm–ReLU each. The paper's for
             ImageNet: (2048, 2048, 128).
         last_relu: whether the last of them has its ReLU; the paper's for ImageNet has none.
+        pool: brings maps and tokens to ``(B, D)``.
 
     Example:
         >>> backbone = nn.Sequential(nn.Flatten(), nn.Linear(192, 16))
-        >>> term = ESSL(16, hidden_dims=[32])
+        >>> essl = ESSL(16, hidden_dims=[32])
         >>> small = torch.rand(4, 3, 8, 8)  # a third, small view
-        >>> term(backbone(four_rotations(small))).shape
+        >>> essl(third=backbone(essl.prepare(small))).total.shape
         torch.Size([])
     """
 
+    third_view = "a small view, turned four ways"
+
     def __init__(
-        self, feature_dim: int, *, hidden_dims: Sequence[int] = (2048, 2048), last_relu: bool = True
+        self,
+        feature_dim: int,
+        *,
+        weight: float = 0.4,
+        hidden_dims: Sequence[int] = (2048, 2048),
+        last_relu: bool = True,
+        pool: Pool | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__({"essl": weight}, pool)
         widths = [check_whole("feature_dim", feature_dim), *hidden_dims]
         layers: list[nn.Module] = []
         for inner, outer in pairwise(widths):
@@ -71,22 +87,22 @@ class ESSL(nn.Module):
         layers = layers if last_relu else layers[:-1]
         self.head = nn.Sequential(*layers, nn.Linear(widths[-1], TURNS))
 
-    def forward(self, rotated: Tensor) -> Tensor:
-        """Tell the turns.
+    def prepare(self, images: Tensor) -> Tensor:
+        """Turn the small views four ways, see :func:`four_rotations`."""
+        return four_rotations(images)
 
-        Args:
-            rotated: features ``(4B, D)`` of :func:`four_rotations`.
-
-        Returns:
-            Scalar, the mean cross-entropy over 4B rows.
-
-        Raises:
-            FeatureError: no multiple of four rows.
-        """
-        if rotated.ndim != 2 or len(rotated) % TURNS or len(rotated) == 0:
+    def terms(
+        self,
+        features: Sequence[Tensor],  # noqa: ARG002
+        records: Sequence[Record],  # noqa: ARG002
+        third: Tensor | None,
+    ) -> dict[str, Tensor]:
+        """Tell the turns: the mean cross-entropy over 4B rows."""
+        assert third is not None
+        if third.ndim != 2 or len(third) % TURNS or len(third) == 0:
             raise FeatureError(
-                f"ESSL expected features (4B, D) of four_rotations, found {tuple(rotated.shape)}."
+                f"ESSL expected features (4B, D) of four_rotations, found {tuple(third.shape)}."
             )
-        turns = torch.arange(TURNS, device=rotated.device)
-        labels = turns.repeat_interleave(len(rotated) // TURNS)
-        return functional.cross_entropy(self.head(rotated), labels)
+        turns = torch.arange(TURNS, device=third.device)
+        labels = turns.repeat_interleave(len(third) // TURNS)
+        return {"essl": functional.cross_entropy(self.head(third), labels)}

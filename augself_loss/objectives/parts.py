@@ -45,11 +45,13 @@ def nt_xent(one: Tensor, other: Tensor, temperature: float) -> Tensor:
             f"nt_xent expected two tensors (N, D), found {tuple(one.shape)} and "
             f"{tuple(other.shape)}."
         )
-    rows = functional.normalize(torch.cat([one, other]), dim=1)
-    similar = rows @ rows.mT / temperature
-    itself = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-    partners = torch.arange(len(rows), device=rows.device).roll(len(one))
-    return functional.cross_entropy(similar.masked_fill(itself, -torch.inf), partners)
+    with torch.autocast(one.device.type, enabled=False):  # half precision is too coarse for 1/τ
+        rows = torch.cat([one, other])
+        rows = functional.normalize(rows.float() if rows.element_size() < 4 else rows, dim=1)
+        similar = rows @ rows.mT / temperature
+        itself = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+        partners = torch.arange(len(rows), device=rows.device).roll(len(one))
+        return functional.cross_entropy(similar.masked_fill(itself, -torch.inf), partners)
 
 
 def mlp(widths: Sequence[int], *, last: Last = "linear") -> nn.Sequential:

@@ -12,14 +12,18 @@ NeurIPS 2024.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import check_whole
-from augself_loss.errors import FeatureError
+from augself_loss.errors import FeatureError, RecordError
+from augself_loss.objectives.base import Objective
 from augself_loss.objectives.parts import mlp, nt_xent
+from augself_loss.parameters import Record
+from augself_loss.pooling import Pool
 
 
 class Predicted(NamedTuple):
@@ -38,7 +42,7 @@ class Predicted(NamedTuple):
     second: Tensor
 
 
-class STL(nn.Module):
+class STL(Objective):
     """The equivariance and the transformation term; the base loss is yours.
 
     Args:
@@ -51,12 +55,15 @@ class STL(nn.Module):
         temperature: τ.
         equivariance: λe.
         transformation: λt.
+        shared: the records' entries that partners have in common; the first batch's are looked at.
+        pool: brings maps and tokens to ``(B, D)``.
 
     Example:
-        >>> term = STL(16, hidden_dim=32, embedding_dim=8, transformation_dim=8)
+        >>> stl = STL(16, hidden_dim=32, embedding_dim=8, transformation_dim=8)
         >>> one, two = torch.randn(2, 4, 16)
-        >>> term(one, two).shape
-        torch.Size([])
+        >>> record = {"crop": torch.rand(2, 4).repeat_interleave(2, dim=0)}  # of two partners each
+        >>> sorted(stl([one, two], [record, record]).terms)
+        ['equivariance', 'transformation']
     """
 
     def __init__(
@@ -70,39 +77,33 @@ class STL(nn.Module):
         temperature: float = 0.2,
         equivariance: float = 1.0,
         transformation: float = 0.1,
+        shared: Sequence[str] = ("crop", "color", "grayscale"),
+        pool: Pool | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__({"equivariance": equivariance, "transformation": transformation}, pool)
         dim, width = check_whole("feature_dim", feature_dim), transformation_dim
         self.rank = None if rank is None else check_whole("rank", rank)
-        self.temperature = temperature
-        self.weights = {"equivariance": equivariance, "transformation": transformation}
+        self.temperature, self.shared = temperature, tuple(shared)
         self.encode = mlp([2 * dim, width, width])
         self.make = nn.Linear(width, dim * (dim if rank is None else 2 * rank), bias=False)
         self.equivariance_mlp = mlp([dim, hidden_dim, embedding_dim])
         self.transformation_mlp = mlp([width, width, width])
+        self._partners_checked = False
 
-    def forward(self, features1: Tensor, features2: Tensor) -> Tensor:
-        """Compute both terms, weighted.
-
-        Args:
-            features1: ``(B, D)`` of view 1, partners behind each other, B even.
-            features2: likewise of view 2.
-
-        Returns:
-            Scalar.
-
-        Raises:
-            FeatureError: an odd batch, or two shapes.
-        """
-        terms = self.terms(features1, features2)
-        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
-
-    def terms(self, features1: Tensor, features2: Tensor) -> dict[str, Tensor]:
+    def terms(
+        self,
+        features: Sequence[Tensor],
+        records: Sequence[Record],
+        third: Tensor | None = None,  # noqa: ARG002
+    ) -> dict[str, Tensor]:
         """Compute both terms, unweighted, by name."""
-        made = self.predict(features1, features2)
+        if len(features) != 2:
+            raise FeatureError(f"STL expected two views, found {len(features)}.")
+        made = self.predict(*features)
+        self._check_partners(records)
         embed, change = self.equivariance_mlp, self.transformation_mlp
-        both = [embed(f) for f in (features1, features2)]
-        predicted = [embed(f) for f in (made.first, made.second)]
+        both = [embed(view) for view in features]
+        predicted = [embed(view) for view in (made.first, made.second)]
         even, odd = (change(torch.cat([made.forth[i::2], made.back[i::2]])) for i in (0, 1))
         return {
             "equivariance": nt_xent(torch.cat(both), torch.cat(predicted), self.temperature),
@@ -130,6 +131,22 @@ class STL(nn.Module):
         out, into = made.view(-1, 2, dim, self.rank).unbind(1)
         inner = torch.einsum("bjr,bj->br", into, features)
         return features + torch.einsum("bir,br->bi", out, inner)
+
+    def _check_partners(self, records: Sequence[Record]) -> None:
+        """Look once whether partners were augmented alike; that waits for the device."""
+        if self._partners_checked or torch.compiler.is_compiling():
+            return
+        for record in records:
+            for name in self.shared:
+                entry = record.get(name)
+                if entry is not None and not torch.equal(entry[0::2], entry[1::2]):
+                    raise RecordError(
+                        f"STL expected images 2k and 2k + 1 to share '{name}', found draws of "
+                        "their own: what would be learned of the transformation is noise. Make the "
+                        "views with augself_loss.recording.partners.Partners(recorder), and keep "
+                        "the batch's order; or name what they share by shared=."
+                    )
+        self._partners_checked = bool(records)
 
 
 def _swapped(rows: Tensor) -> Tensor:

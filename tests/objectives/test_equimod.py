@@ -81,6 +81,10 @@ def test_what_does_not_fit_is_refused() -> None:
     term = EquiMod(8, Condition([FlipEncoder()]), hidden_dim=8, embedding_dim=4)
     plain, record = torch.zeros(3, 8), {"flip": torch.zeros(3, 1)}
     with pytest.raises(FeatureError, match="found 1 and 2"):
-        term(plain, [plain], [record, record])
+        term([plain], [record, record], plain)
     with pytest.raises(FeatureError, match=r"as the plain images', \(3, 8\)"):
-        term(plain, [plain[:2], plain], [record, record])
+        term([plain[:2], plain[:2]], [record, record], plain)
+    with pytest.raises(FeatureError, match=r"of one shape for all views"):
+        term([plain[:2], plain], [record, record], plain)
+    with pytest.raises(FeatureError, match="third=, the backbone's features of the images without"):
+        term([plain, plain], [record, record])

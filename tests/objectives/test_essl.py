@@ -25,7 +25,7 @@ def test_term_and_gradients(
     term = ESSL(16, hidden_dims=widths, last_relu=last_relu)
     golden.load("rotation_head", term.head)
     rotated = golden.features("features_rotated")
-    loss = term(rotated)
+    loss = term(third=rotated).terms["essl"]
     torch.testing.assert_close(loss.detach(), golden["f64.loss.rotation"], atol=1e-9, rtol=0)
     (golden["weight.rotation"] * loss).backward()
     torch.testing.assert_close(rotated.grad, golden["f64.grad_rotated"], atol=1e-9, rtol=0)
@@ -39,4 +39,4 @@ def test_what_does_not_fit_is_refused() -> None:
         four_rotations(torch.zeros(2, 3, 4, 5))
     for shape in ((6, 8), (0, 8), (4, 8, 1)):
         with pytest.raises(FeatureError, match="of four_rotations"):
-            ESSL(8)(torch.zeros(shape))
+            ESSL(8)(third=torch.zeros(shape))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from augself_loss import FeatureError
+from augself_loss import FeatureError, RecordError
 from augself_loss.objectives import STL, mlp
 
 Cases = Callable[[str], Any]
@@ -28,7 +28,7 @@ def test_terms_and_gradients(case: Cases, name: str) -> None:
         golden.load(role, network)
     for which in ("equivariance", "transformation"):
         one, two = (golden.features(f"features{i}") for i in (1, 2))
-        terms = term.terms(one, two)
+        terms = term.terms([one, two], [])
         torch.testing.assert_close(
             terms[which].detach(), golden[f"f64.loss.{which}"], atol=1e-9, rtol=0
         )
@@ -49,10 +49,22 @@ def test_a_low_rank_has_few_weights_and_begins_at_the_identity() -> None:
     one, two = torch.randn(2, 6, 64)
     torch.nn.init.zeros_(low.make.weight)
     assert torch.equal(low.predict(one, two).second, one)
-    low(one, two).backward()
+    low([one, two]).total.backward()
 
 
-@pytest.mark.parametrize("shape", [(3, 8), (4, 8, 2)])
+@pytest.mark.parametrize("shape", [(3, 8), (1, 8)])
 def test_what_has_no_partners_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(FeatureError, match="partners behind each other, B even"):
-        STL(8)(torch.zeros(shape), torch.zeros(shape))
+        STL(8)([torch.zeros(shape), torch.zeros(shape)])
+
+
+def test_partners_with_draws_of_their_own_are_refused() -> None:
+    stl = STL(8, hidden_dim=8, embedding_dim=4, transformation_dim=4)
+    views = [torch.randn(4, 8), torch.randn(4, 8)]
+    own = {"crop": torch.rand(4, 4), "flip": torch.zeros(4, 1)}
+    shared = {**own, "crop": own["crop"][0::2].repeat_interleave(2, dim=0)}
+    with pytest.raises(RecordError, match="2k and 2k \\+ 1 to share 'crop'"):
+        stl(views, [shared, own])
+    stl(views, [shared, shared])
+    with pytest.raises(FeatureError, match="two views, found 3"):
+        stl([*views, views[0]], [shared] * 3)

@@ -1,0 +1,156 @@
+"""What all objectives share: one call form, λ per term, and the checks before training."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from augself_loss.checks import check_weights
+from augself_loss.encoders.base import Recorded
+from augself_loss.errors import FeatureError
+from augself_loss.functional import weighted_sum
+from augself_loss.lambdas import Lambdas
+from augself_loss.loss import Output
+from augself_loss.optimizers import check_optimizers
+from augself_loss.parameters import Record
+from augself_loss.pooling import Pool, as_pool, pooled
+from augself_loss.silence import cut
+
+
+class Objective(nn.Module, ABC):
+    """A term beside a base loss, called as :class:`~augself_loss.loss.AugSelfLoss` is.
+
+    Args:
+        weights: term name → λ ≥ 0; with all at 0 nothing is computed.
+        pool: brings maps and tokens to ``(B, D)``, as ``AugSelfLoss`` has it.
+
+    Attributes:
+        third_view: what the term wants a third view to be, beside the two that are compared, in a
+            word; ``None`` where it wants none.
+
+    Raises:
+        LossError: weights or a pool that are none.
+    """
+
+    third_view: str | None = None
+
+    def __init__(self, weights: Mapping[str, float], pool: Pool | None = None) -> None:
+        super().__init__()
+        check_weights(weights, weights)
+        self.lambdas = Lambdas(weights)
+        self.pool = as_pool(pool)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Term name → λ. Change them with :meth:`set_weights`."""
+        return self.lambdas.read()
+
+    @property
+    def silent(self) -> bool:
+        """Whether every λ is 0, so that neither features nor a third view are needed."""
+        return not any(self.weights.values())
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """Change some λ during training, see :meth:`AugSelfLoss.set_weights`.
+
+        Raises:
+            LossError: a term that this objective does not have, or a weight that is no weight.
+        """
+        check_weights(weights, self.weights)
+        self.lambdas.set(weights)
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Make of a third view's images what the backbone is to see."""
+        return images
+
+    def forward(
+        self,
+        features: Sequence[Tensor] = (),
+        records: Sequence[Record] = (),
+        third: Tensor | None = None,
+    ) -> Output:
+        """Compute the term.
+
+        Args:
+            features: of the views, ``(B, D)`` each, or what ``pool`` brings to that.
+            records: of the views.
+            third: features of the third view, of what :meth:`prepare` made of it.
+
+        Returns:
+            :class:`~augself_loss.loss.Output`: ``total``, the scalar to add to your loss, and
+            ``terms``, unweighted.
+
+        Raises:
+            FeatureError: features of another shape, or none of a third view that is needed.
+            RecordError: a record without an entry that is needed, or of another batch.
+        """
+        if self.silent and not torch.compiler.is_compiling():
+            zero = cut(torch.zeros((), device=self._device), *self.parameters())
+            return Output(zero, dict.fromkeys(self.weights, zero.detach()))
+        name = type(self).__name__
+        if third is None and self.third_view is not None:
+            raise FeatureError(
+                f"{name} expected third=, the backbone's features of {self.third_view}, found "
+                "none. Take them of what its prepare(images) returns."
+            )
+        vectors = [pooled(view, self.pool) for view in features]
+        _check_vectors(name, vectors)
+        beside = None if third is None else pooled(third, self.pool)
+        terms = self.terms(vectors, records, beside)
+        lambdas = self.lambdas.on(next(iter(terms.values())).device, tuple(terms))
+        return Output(weighted_sum(terms, lambdas), terms)
+
+    @abstractmethod
+    def terms(
+        self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Compute the terms, unweighted, by name; arguments as of a call, brought to ``(B, D)``."""
+
+    def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
+        """Refuse optimizers that forgot the objective's networks.
+
+        Raises:
+            LossError: some parameter is in none of them.
+        """
+        check_optimizers(optimizers, self)
+
+    def check_recorder(self, recorder: Recorded) -> None:
+        """Refuse a recorder that cannot serve this objective; this one needs nothing of it.
+
+        Raises:
+            RecordError: it does not record what is needed.
+        """
+
+    @property
+    def _device(self) -> torch.device | None:
+        return next((p.device for p in self.parameters()), None)
+
+
+def check_pairs(name: str, features: Sequence[Tensor], records: Sequence[Record]) -> None:
+    """Refuse views without a record each.
+
+    Args:
+        name: of the objective, for the message.
+        features: ``(B, D)`` each.
+        records: one per view.
+
+    Raises:
+        FeatureError: not one record per view, or none.
+    """
+    if not features or len(features) != len(records):
+        raise FeatureError(
+            f"{name} expected features and records of the same views, found {len(features)} and "
+            f"{len(records)}."
+        )
+
+
+def _check_vectors(name: str, features: Iterable[Tensor]) -> None:
+    shapes = [tuple(view.shape) for view in features]
+    if len(set(shapes)) > 1 or any(len(shape) != 2 for shape in shapes):
+        raise FeatureError(
+            f"{name} expected features (B, D), of one shape for all views, found {shapes}. For "
+            "maps and tokens pass pool='mean'."
+        )
