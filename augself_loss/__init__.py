@@ -53,7 +53,7 @@ from augself_loss.share import GradientShare
 from augself_loss.wrapper import WithAugSelf, with_augself
 
 if TYPE_CHECKING:
-    from augself_loss.hosting.plain import AugSelf
+    from augself_loss.hosting.plain import AugSelf, PlainStep
 
 __version__ = "0.1.0"
 
@@ -90,6 +90,7 @@ __all__ = [
     "Patches",
     "PerspectiveEncoder",
     "PipelineError",
+    "PlainStep",
     "PosterizeEncoder",
     "Record",
     "RecordError",
@@ -110,6 +111,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load what a training loop needs when it is asked for; the loss alone needs none of it."""
-    if name == "AugSelf":
-        return importlib.import_module("augself_loss.hosting.plain").AugSelf
+    if name in ("AugSelf", "PlainStep"):
+        return getattr(importlib.import_module("augself_loss.hosting.plain"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,10 +7,9 @@ import warnings
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from augself_loss.errors import FeatureError
-from augself_loss.loss import AugSelfLoss
 from augself_loss.views import tensors_in
 
 # The name by which users know it from their logs.
@@ -25,13 +24,13 @@ class HeadWatch:
     """Tells steps that train the heads alone, and heads that no optimizer changes.
 
     Args:
-        augself: the loss.
+        heads: what is watched, if there is anything.
         patience: after how many gradients heads that never changed are told.
     """
 
-    def __init__(self, augself: AugSelfLoss, patience: int) -> None:
+    def __init__(self, heads: nn.Module | None, patience: int) -> None:
         # FSDP1 without use_orig_params keeps none: its flat parameter is not watched.
-        self.parameter = next(reversed(list(augself.heads.parameters())), None)
+        self.parameter = next(reversed([] if heads is None else list(heads.parameters())), None)
         self.patience = patience
         self.done = self.said = False
         self.seen = 0

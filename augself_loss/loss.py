@@ -250,7 +250,7 @@ class AugSelfLoss(nn.Module):
         Raises:
             LossError: some head parameter is in none of them.
         """
-        check_optimizers(optimizers, self.heads)
+        check_optimizers(optimizers, {"heads": self.heads})
 
     def check_recorder(self, recorder: Recorded) -> None:
         """Refuse a recorder that cannot serve this loss.

@@ -17,13 +17,18 @@ CURE = (
 )
 
 
-def check_optimizers(optimizers: Sequence[Optimizer], heads: nn.Module) -> None:
-    """Refuse optimizers that do not train all of the heads' parameters.
+def check_optimizers(
+    optimizers: Sequence[Optimizer],
+    networks: Mapping[str, nn.Module],
+    name: str = "AugSelf's heads",
+) -> None:
+    """Refuse optimizers that do not train all parameters of some networks.
 
     Args:
         optimizers: all optimizers of the run.
-        heads: what they must hold. Parameters that FSDP1 flattened count where the flat one is
-            held.
+        networks: name → what they must hold. Parameters that FSDP1 flattened count where the flat
+            one is held.
+        name: what they are called together.
 
     Raises:
         LossError: something that is no optimizer, or parameters that none holds.
@@ -35,11 +40,11 @@ def check_optimizers(optimizers: Sequence[Optimizer], heads: nn.Module) -> None:
                 "several one by one: check_optimizer(first, second)."
             )
     held = [p for optimizer in optimizers for p in trained(optimizer)]
-    missing = _missing(held, heads)
+    missing = [f"{root}.{lost}" for root, one in networks.items() for lost in _missing(held, one)]
     if missing:
         raise LossError(
-            f"The optimizer holds {len(held)} parameters, but not {len(missing)} of AugSelf's "
-            f"heads (first: {missing[0]}): they would never learn. {CURE}"
+            f"The optimizer holds {len(held)} parameters, but not {len(missing)} of {name} "
+            f"(first: {missing[0]}): they would never learn. {CURE}"
         )
 
 
@@ -54,17 +59,17 @@ def trained(optimizer: Optimizer) -> list[Tensor]:
     return listed
 
 
-def _missing(held: Sequence[Tensor], heads: nn.Module) -> list[str]:
-    """Name the heads' parameters that are not held, nor in a flat parameter that is."""
+def _missing(held: Sequence[Tensor], network: nn.Module) -> list[str]:
+    """Name a network's parameters that are not held, nor in a flat parameter that is."""
     own = {id(p) for p in held}
     infos = [info for p in held for info in getattr(p, "_param_infos", ())]
     flat = {(id(info.module), info.param_name) for info in infos}
     missing = []
-    for prefix, module in heads.named_modules():
+    for prefix, module in network.named_modules():
         listed = {n: p for n, p in module._parameters.items() if p is not None}
         # FSDP1 without use_orig_params leaves plain tensors behind.
         for name, tensor in (listed or module.__dict__).items():
             known = id(tensor) in own or (id(module), name) in flat
             if isinstance(tensor, Tensor) and not known:
-                missing.append(f"heads.{prefix}.{name}")
+                missing.append(f"{prefix}.{name}".lstrip("."))
     return missing

@@ -43,7 +43,7 @@ class WithAugSelf(nn.Module):
         self.frozen_backbone = frozen_backbone
         self.base = self.augself_output = None
         self._keywords = Keywords.of(loss)
-        self._watch = HeadWatch(_unwrapped(augself), patience)
+        self._watch = HeadWatch(_unwrapped(augself).heads, patience)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Compute ``loss(*args, **kwargs)`` plus the AugSelf term.

@@ -42,8 +42,9 @@ LAYERS: list[tuple[str, ...]] = [
     ("keywords", "heads_watch"),
     ("wrapper", "balance"),
     ("share",),
-    ("objectives.base", "objectives.parts", "objectives.condition"),
+    ("objectives.asking", "objectives.base", "objectives.parts", "objectives.condition"),
     ("objectives.cassle", "objectives.equimod", "objectives.essl", "objectives.stl"),
+    ("objectives.together",),
     ("objectives",),
 ]
 """A module imports from its own row and those above it."""

@@ -1,18 +1,17 @@
 """Adds AugSelf to a LightningModule, unchanged: ``add_augself(module, augself, recorder)``.
 
-Works with ``lightning`` and with ``pytorch_lightning``.
+:func:`add_objective` adds any other objective in the same way. Both work with ``lightning`` and with
+``pytorch_lightning``.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from torch import nn
 
-from augself_loss.adapters.lightning.host import host_classes
+from augself_loss.adapters.lightning.layers import HOSTS, on_device, training
 from augself_loss.adapters.lightning.random_state import KeepRandomState
 from augself_loss.adapters.lightning.share import KeepGradientShare
 from augself_loss.adapters.lightning.step import Step
@@ -21,16 +20,13 @@ from augself_loss.hosting.batches import At, Place
 from augself_loss.hosting.depth_taps import Taps
 from augself_loss.hosting.extend import extend
 from augself_loss.hosting.pairing import Views
-from augself_loss.hosting.term import loss_in, plus
 from augself_loss.loss import AugSelfLoss
+from augself_loss.objectives import Objective, Objectives
 from augself_loss.recording.multiview import MultiViewRecorder
 
-__all__ = ["AugSelfMixin", "KeepGradientShare", "KeepRandomState", "add_augself"]
+__all__ = ["AugSelfMixin", "KeepGradientShare", "KeepRandomState", "add_augself", "add_objective"]
 
 Module = TypeVar("Module", bound=nn.Module)
-
-EVALUATION = ("validation_step", "test_step", "predict_step")
-HOSTS = host_classes("LightningModule")
 
 
 def add_augself(
@@ -104,17 +100,93 @@ def add_augself(
         >>> host.augself.types
         ('flip',)
     """
+    if not isinstance(augself, AugSelfLoss):
+        raise LossError(
+            f"add_augself expected an AugSelfLoss, found {type(augself).__name__}. Pass the loss "
+            "itself, before it is compiled or wrapped; of other objectives add_objective."
+        )
     _check(module, recorder)
-    host: Any = module
-    step = Step.beside(
-        host, augself, recorder, taps, views, count=len(recorder.recorders), in_order=in_order,
+    found = Step.beside(
+        module, augself, recorder, taps, views, count=len(recorder.recorders), in_order=in_order,
         place=Place(images), device_recorder=recorder if on_device else None, log=log,
     )  # fmt: skip
-    extend(host, _training)
-    if on_device:
-        extend(host, _on_device)
-    host.augself, host.augself_step = augself, step
-    return module
+    return _extended(module, found, augself)
+
+
+def add_objective(  # noqa: PLR0913 - every one can be said alone
+    module: Module,
+    objective: Objective | Objectives | AugSelfLoss | None,
+    recorder: MultiViewRecorder,
+    *,
+    taps: Taps,
+    views: Views = "global",
+    third: int | None = None,
+    through: str | None = None,
+    on_device: bool = False,
+    images: At = 0,
+    log: str | None = "objective",
+    in_order: bool = False,
+) -> Module:
+    """Add any objective to a LightningModule, in place, as :func:`add_augself` adds AugSelf's.
+
+    Its networks become the submodule ``objective``. A
+    :class:`~augself_loss.objectives.ConditionedProjector` in the module, and in its momentum copy,
+    is called with features alone, and gets the record of the view whose features they are.
+
+    Args:
+        module: a LightningModule.
+        objective: an :class:`~augself_loss.objectives.Objective`, or several as
+            :class:`~augself_loss.objectives.Objectives`; ``None`` where the module holds a
+            conditioned projector, and no term is added.
+        recorder: as for :func:`add_augself`.
+        taps: as for :func:`add_augself`. For a conditioned projector name every network whose
+            features are projected, the momentum encoder's too.
+        views: which views are paired, of those without the third.
+        third: which of the recorder's views is the objective's alone: the module's own step does
+            not see it. EquiMod's is the image without augmentation, E-SSL's a small view.
+        through: name of the submodule to call with that view's images, where it is not the tapped
+            one (``taps="backbone.pool"``: ``through="backbone"``).
+        on_device: as for :func:`add_augself`.
+        images: likewise.
+        log: likewise.
+        in_order: likewise.
+
+    Returns:
+        The module itself, its class extended.
+
+    Raises:
+        LossError: as for :func:`add_augself`; or a third view that is missing, or that nothing
+            wants.
+        RecordError: the recorder does not record what the objective needs.
+
+    Example:
+        >>> import lightning.pytorch as pl
+        >>> import kornia.augmentation as K
+        >>> from augself_loss.objectives import ESSL
+        >>> from augself_loss.recording.kornia import KorniaRecorder
+        >>> class Host(pl.LightningModule):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.backbone = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        ...     def training_step(self, batch, batch_idx):
+        ...         (view1, view2), _ = batch
+        ...         return (self.backbone(view1) - self.backbone(view2)).square().mean()
+        >>> view = KorniaRecorder(K.RandomResizedCrop((8, 8)))
+        >>> small = KorniaRecorder(K.RandomResizedCrop((4, 4)))
+        >>> recorder = MultiViewRecorder([view, view, small])
+        >>> host = add_objective(
+        ...     Host(), ESSL(12), recorder, taps="backbone", third=2, on_device=True
+        ... )
+        >>> host.objective.weights
+        {'essl': 0.4000000059604645}
+    """
+    _check(module, recorder)
+    found = Step.beside(
+        module, objective, recorder, taps, views, count=len(recorder.recorders), in_order=in_order,
+        third=third, through=through, name="objective", place=Place(images),
+        device_recorder=recorder if on_device else None, log=log,
+    )  # fmt: skip
+    return _extended(module, found, objective)
 
 
 class AugSelfMixin:
@@ -134,6 +206,17 @@ class AugSelfMixin:
         add_augself(self, augself, recorder, **options)
 
 
+def _extended(module: Module, step: Step, objective: nn.Module | None) -> Module:
+    host: Any = module
+    extend(host, training)
+    if step.device_recorder is not None:
+        extend(host, on_device)
+    host.augself_step = step
+    if objective is not None:
+        setattr(host, step.name, objective)
+    return module
+
+
 def _check(module: object, recorder: object) -> None:
     if not isinstance(module, HOSTS):
         raise LossError(
@@ -151,67 +234,3 @@ def _check(module: object, recorder: object) -> None:
             "add_augself expected the MultiViewRecorder (or LightlyRecorder) that makes the views, "
             f"found {type(recorder).__name__}. Wrap it: MultiViewRecorder(recorder)."
         )
-
-
-def _training(host: Any) -> Mapping[str, Any]:
-    """Say what a module with the term does otherwise; Lightning reads the steps' signatures."""
-
-    @functools.wraps(host.training_step)
-    def training_step(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
-        step: Step = self.augself_step
-        batch, views = step.separate(batch)
-        with step.watch(self, views):
-            output = host.training_step(self, batch, *args, **kwargs)
-            if not self.automatic_optimization:
-                step.check_manual()
-            elif output is not None:
-                output = plus(output, step.term(self, loss_in(output)))
-        return output
-
-    @functools.wraps(host.manual_backward)
-    def manual_backward(self: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
-        step: Step = self.augself_step
-        if step.waiting:
-            loss = loss_in(loss) + step.term(self, loss_in(loss))
-        return host.manual_backward(self, loss, *args, **kwargs)
-
-    @functools.wraps(host.configure_optimizers)
-    def configure_optimizers(self: Any) -> Any:
-        configured = host.configure_optimizers(self)
-        self.augself_step.join(self, self.augself, configured)
-        return configured
-
-    return {
-        "training_step": training_step,
-        "manual_backward": manual_backward,
-        "configure_optimizers": configure_optimizers,
-        **_evaluation(host),
-    }
-
-
-def _evaluation(host: Any) -> dict[str, Any]:
-    """Let the steps that the module has of its own see batches without records."""
-
-    def stripping(own: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(own)
-        def evaluation_step(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
-            return own(self, self.augself_step.place.stripped(batch), *args, **kwargs)
-
-        return evaluation_step
-
-    own = [n for n in EVALUATION if all(getattr(host, n) is not getattr(h, n) for h in HOSTS)]
-    return {name: stripping(getattr(host, name)) for name in own}
-
-
-def _on_device(host: Any) -> Mapping[str, Any]:
-    """Augment what arrived on the device, while training."""
-
-    @functools.wraps(host.on_after_batch_transfer)
-    def on_after_batch_transfer(self: Any, batch: Any, dataloader_idx: int) -> Any:
-        batch = host.on_after_batch_transfer(self, batch, dataloader_idx)
-        step: Step = self.augself_step
-        if step.device_recorder is None or not self.trainer.training:
-            return batch
-        return step.place.augmented(batch, step.device_recorder, self.dtype)
-
-    return {"on_after_batch_transfer": on_after_batch_transfer}

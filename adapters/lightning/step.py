@@ -11,7 +11,7 @@ from torch import Tensor
 
 from augself_loss.errors import LossError, RecordError
 from augself_loss.hosting.batches import Place
-from augself_loss.hosting.term import Term, detached
+from augself_loss.hosting.term import Term, detached, loss_in, plus
 from augself_loss.loss import Output
 from augself_loss.recording.multiview import MultiViewRecorder
 
@@ -24,11 +24,17 @@ class Step(Term):
         place: where in the batch the views are.
         device_recorder: augments batches on the device, or ``None`` where workers did.
         log: prefix of what is logged, or ``None``.
+        name: what the module calls the objective.
     """
 
     place: Place = Place()  # noqa: RUF009
     device_recorder: MultiViewRecorder | None = None
     log: str | None = "augself"
+    name: str = "augself"
+
+    def objective(self, module: Any) -> Any:
+        """Return the module's objective, ``None`` where it has none."""
+        return getattr(module, self.name, None)
 
     def separate(self, batch: Any) -> tuple[Any, list[Tensor]]:
         """Take the records off the batch, and keep them; return the batch and the views."""
@@ -43,11 +49,16 @@ class Step(Term):
         alone = self.take(views)
         return self.place.put(batch, alone), alone
 
-    def term(self, module: Any, base: Tensor) -> Tensor:
-        """Compute Σ λ_a · L_a, a scalar, and log it beside the host's own loss."""
-        out = self.compute(module.augself)
+    def added(self, module: Any, output: Any) -> Any:
+        """Add Σ λ · L to the loss in what a step returned, and log it beside the host's own."""
+        objective = self.objective(module)
+        if objective is None:  # the module's projectors are conditioned, and that is all
+            self.waiting = False
+            return output
+        base = loss_in(output)
+        out = self.compute(objective, module)
         self._log(module, out, base)
-        return out.total
+        return plus(output, out.total)
 
     def check_manual(self) -> None:
         """Refuse a step of manual optimization that ran the tapped module without its term."""

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 from augself_loss.errors import LossError
+from augself_loss.hosting.tap_calls import Call, Seen
 from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.taps import FeatureTaps
-from augself_loss.loss import AugSelfLoss
 from augself_loss.views import Features
 
 Names: TypeAlias = str | Sequence[str]
@@ -70,6 +70,10 @@ class DepthTaps:
         """Whether some tapped submodule ran in this block."""
         return any(taps.called for taps in self._of.values())
 
+    def known_calls(self) -> list[tuple[Call, Seen]]:
+        """List the calls of this block whose images are known, at all depths."""
+        return [pair for taps in self._of.values() for pair in taps.known_calls()]
+
     def features(self, wanted: Sequence[int]) -> list[Features]:
         """Return some views' features, a dict of all depths per view.
 
@@ -82,7 +86,7 @@ class DepthTaps:
 
 def tapped(
     root: nn.Module,
-    augself: AugSelfLoss,
+    objective: nn.Module | None,
     taps: Taps,
     *,
     in_order: bool = False,
@@ -92,7 +96,7 @@ def tapped(
 
     Args:
         root: the host's module.
-        augself: the loss.
+        objective: the loss.
         taps: names of submodules; by depth where the loss has several.
         in_order: see :class:`~augself_loss.taps.FeatureTaps`.
         read: see there.
@@ -100,7 +104,8 @@ def tapped(
     Raises:
         LossError: other depths than the loss's, or see there.
     """
-    depths = list(augself.depths.dims) if augself.depths.named else []
+    read_by = getattr(objective, "depths", None)
+    depths = list(read_by.dims) if read_by is not None and read_by.named else []
     by_name = isinstance(taps, Mapping)
     if sorted(taps if by_name else []) != sorted(depths):
         found = f"a dict with {list(taps)}" if by_name else repr(taps)

@@ -1,71 +1,92 @@
-"""The term beside a training loop of your own: a step's views, features and records."""
+"""The term beside a training loop of your own: AugSelf, or another objective."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from augself_loss.checks import check_whole
-from augself_loss.errors import LossError
-from augself_loss.heads_watch import HeadWatch
-from augself_loss.hosting.depth_taps import DepthTaps, Taps, listed, tapped
-from augself_loss.hosting.finding import as_recorded, moved, views_in
-from augself_loss.hosting.in_sync import InSync
-from augself_loss.hosting.optimizers import join, with_weights
-from augself_loss.hosting.pairing import Views, check_views, paired
-from augself_loss.hosting.taps import FeatureTaps
+from augself_loss.hosting.depth_taps import Taps
+from augself_loss.hosting.loop import Loop, Reading, as_several, check_model
+from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.term import detached
-from augself_loss.keywords import innermost, layers
-from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.hosting.third_view import check_objective
+from augself_loss.loss import AugSelfLoss
+from augself_loss.objectives import Objective, Objectives
 from augself_loss.optimizers import Optimizer
-from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder, Recorder
-from augself_loss.views import tensors_in
-
-WHOLE = "model"
-"""What the model is called where it is tapped itself."""
 
 
-@dataclass
-class _Model:
-    """The user's model, kept where it is no submodule of the term.
+class _Step:
+    """What both offer, beside being modules."""
 
-    Args:
-        root: what the taps' names are read in.
-        given: the module as it was given, perhaps in DDP's wrapper.
-        taps: where its features are taken.
-    """
+    _loop: Loop
+    logged: dict[str, Tensor]
 
-    root: nn.Module
-    given: nn.Module
-    taps: FeatureTaps | DepthTaps
+    def join(self, *optimizers: Optimizer) -> None:
+        """Let the heads be trained by optimizers that were built without them.
 
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        parameter = next(self.given.parameters(), torch.empty(0))
-        return parameter.device
+        Args:
+            *optimizers: all of the run; the one that trains the tapped submodule takes them.
 
-    def training(self) -> nn.Module:
-        """Return the root, in the mode that the model is in."""
-        self.root.training = self.given.training
-        return self.root
+        Raises:
+            LossError: none trains it, or it cannot take more parameters.
+        """
+        self._loop.join(*optimizers)
+
+    def views(self, batch: Any, device: torch.device | str | int | None = None) -> list[Tensor]:
+        """Take the records off a batch, or augment its images, before your forward; once a step.
+
+        Features are taken from here until :meth:`term`. If other images pass the tapped submodule
+        in between, put your forward alone into ``with`` and this object.
+
+        Args:
+            batch: what the data loader gave: N views and their packed records, as a recorder in
+                the data set makes them, wherever in the batch they are; or one tensor of images
+                ``(B, C, H, W)``, uint8 or floats in [0, 1], for a recorder of Kornia's.
+            device: where to bring views and records; default where the model is.
+
+        Returns:
+            The views ``(B, …)`` for your forward: all but an objective's third one.
+
+        Raises:
+            RecordError: no records, several batches in one, or another recorder's records.
+        """
+        return self._loop.views(batch, device)
+
+    def __enter__(self) -> Any:
+        """Take features in this block alone."""
+        self._loop.enter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.exit()
+
+    def term(self) -> Tensor:
+        """Compute the term of the step's views, to add to your loss.
+
+        Returns:
+            Σ λ · L, a scalar. ``logged`` holds it by name.
+
+        Raises:
+            LossError: no views before it, or the step's term was computed already.
+            FeatureError: see :meth:`FeatureTaps.features`; or features that do not fit.
+        """
+        out = self._loop.compute(stacklevel=3)
+        self.logged = detached(out)
+        return out.total
+
+    def _after_building(self, optimizer: Optimizer | Sequence[Optimizer] | None) -> None:
+        self.logged = {}
+        if isinstance(self, nn.Module):
+            self.to(self._loop.model.device)
+        if optimizer is not None:
+            self.join(*(optimizer if isinstance(optimizer, Sequence) else (optimizer,)))
 
 
-@dataclass
-class _Batch:
-    """The batch whose step runs."""
-
-    views: list[Tensor] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-
-
-class AugSelf(AugSelfLoss):
+class AugSelf(_Step, AugSelfLoss):
     """AugSelf for a training loop of your own: four lines beside the ones that you have.
 
     It is the loss with its heads, and it knows your model. :meth:`views` takes the records off a
@@ -120,8 +141,6 @@ class AugSelf(AugSelfLoss):
         16
     """
 
-    logged: dict[str, Tensor]
-
     def __init__(
         self,
         model: nn.Module,
@@ -136,124 +155,94 @@ class AugSelf(AugSelfLoss):
         encoders: Iterable[Any] = (),
         **options: Any,
     ) -> None:
-        if not isinstance(model, nn.Module):
-            raise LossError(
-                f"AugSelf expected your model, a torch.nn.Module, found {type(model).__name__}."
-            )
-        several: Any = recorder
-        if not hasattr(recorder, "recorders"):
-            several = MultiViewRecorder(recorder)
+        check_model("AugSelf", model)
+        several = as_several(recorder)
         super().__init__(weights=weights, encoders=[*several.encoders, *encoders], **options)
-        self.check_recorder(several)
-        check_views(views, len(several.recorders))
-        self._recorder, self._paired = several, views
-        self._model = _tapped(model, self, taps, in_order=in_order)
-        self._batch, self._block = _Batch(), ExitStack()
-        self._watch = HeadWatch(self, check_whole("patience", patience))
-        self._in_sync, self._marked = InSync(self, model), False
-        self.logged = {}
-        self.to(self._model.device)
-        if optimizer is not None:
-            self.join(*(optimizer if isinstance(optimizer, Sequence) else (optimizer,)))
+        reading = Reading(taps, views, in_order=in_order)
+        self._loop = Loop(
+            "AugSelf", model, several, self, reading, heads=self.heads, patience=patience
+        )
+        self._after_building(optimizer)
 
-    def join(self, *optimizers: Optimizer) -> None:
-        """Let the heads be trained by optimizers that were built without them.
 
-        Args:
-            *optimizers: all of the run; the one that trains the tapped submodule takes them.
+class PlainStep(_Step, nn.Module):
+    """Any objective for a training loop of your own, as :class:`AugSelf` is for AugSelf.
+
+    A :class:`~augself_loss.objectives.ConditionedProjector` in the model, and in its momentum copy,
+    gets the record of the view that it is given, from :meth:`views` until :meth:`term`.
+
+    Args:
+        model: your network, in whatever wrapper; or the backbone alone.
+        recorder: what makes the views, as for :class:`AugSelf`.
+        objective: an :class:`~augself_loss.objectives.Objective`, an ``AugSelfLoss``, or several as
+            :class:`~augself_loss.objectives.Objectives`; ``None`` where the model holds a
+            conditioned projector, and no term is added.
+        taps: as for :class:`AugSelf`. For a conditioned projector name every network whose features
+            are projected, the momentum encoder's too.
+        views: which views are paired, of those without the third.
+        third: which of the recorder's views is the objective's alone: it is run through the tapped
+            submodule by :meth:`term`, and your forward does not see it.
+        through: name of the submodule to call with that view's images, where it is not the tapped
+            one.
+        optimizer: as for :class:`AugSelf`.
+        in_order: see :class:`~augself_loss.taps.FeatureTaps`.
+        patience: see :func:`~augself_loss.wrapper.with_augself`.
+
+    Attributes:
+        objective: the objective; save its state beside your model's.
+        logged: the last ``total`` and every term, unweighted, by name, detached.
+
+    Raises:
+        LossError: no module, no objective, an unknown tap, wrong views, a third view missing or too
+            much, or an optimizer that does not train the tapped submodule.
+        RecordError: the recorder does not record what the objective needs.
+
+    Example:
+        >>> import kornia.augmentation as K
+        >>> from augself_loss.objectives import ESSL
+        >>> from augself_loss.recording.kornia import KorniaRecorder
+        >>> view = KorniaRecorder(K.RandomResizedCrop((8, 8)))
+        >>> small = KorniaRecorder(K.RandomResizedCrop((4, 4)))
+        >>> recorder = MultiViewRecorder([view, view, small])
+        >>> backbone = nn.Sequential(nn.Conv2d(3, 16, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        >>> step = PlainStep(backbone, recorder, ESSL(16, hidden_dims=[32]), third=2)
+        >>> optimizer = torch.optim.SGD([*backbone.parameters(), *step.parameters()], lr=0.1)
+        >>> view1, view2 = step.views(torch.rand(6, 3, 12, 12))
+        >>> loss = -nn.functional.cosine_similarity(backbone(view1), backbone(view2)).mean()
+        >>> (loss + step.term()).backward()
+        >>> list(step.logged)
+        ['total', 'essl']
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recorder: MultiViewRecorder | Recorder,
+        objective: Objective | Objectives | AugSelfLoss | None,
+        *,
+        taps: Taps | None = None,
+        views: Views = "global",
+        third: int | None = None,
+        through: str | None = None,
+        optimizer: Optimizer | Sequence[Optimizer] | None = None,
+        in_order: bool = False,
+        patience: int = 32,
+    ) -> None:
+        check_model("PlainStep", model)
+        check_objective(model, objective, "PlainStep")
+        super().__init__()
+        self.objective = objective
+        reading = Reading(taps, views, third, through, in_order)
+        self._loop = Loop(
+            "PlainStep", model, recorder, objective, reading, heads=objective, patience=patience
+        )
+        self._after_building(optimizer)
+
+    def check_optimizer(self, *optimizers: Optimizer) -> None:
+        """Refuse optimizers that forgot the objective's networks.
 
         Raises:
-            LossError: none trains it, or it cannot take more parameters.
+            LossError: some parameter is in none of them.
         """
-        join(optimizers, self, with_weights(self._model.root, self._model.taps.names))
-
-    def views(self, batch: Any, device: torch.device | str | int | None = None) -> list[Tensor]:
-        """Take the records off a batch, or augment its images, before your forward; once a step.
-
-        Features are taken from here until :meth:`term`. If other images pass the tapped submodule
-        in between, put your forward alone into ``with augself:``.
-
-        Args:
-            batch: what the data loader gave: N views and their packed records, as a recorder in
-                the data set makes them, wherever in the batch they are; or one tensor of images
-                ``(B, C, H, W)``, uint8 or floats in [0, 1], for a recorder of Kornia's.
-            device: where to bring views and records; default where the model is.
-
-        Returns:
-            The N views ``(B, …)``, for your forward.
-
-        Raises:
-            RecordError: no records, several batches in one, or another recorder's records.
-        """
-        found = views_in(batch)
-        there = self._model.device if device is None else torch.device(device)
-        views, records = as_recorded(found, self._recorder, there, check=not self._marked)
-        self._marked = True
-        self._batch = _Batch(views, records)
-        self._take()
-        return list(views)
-
-    def __enter__(self) -> AugSelf:
-        """Take features in this block alone."""
-        self._check_batch()
-        self._take()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._block.close()
-
-    def term(self) -> Tensor:
-        """Compute the term of the step's views, to add to your loss.
-
-        Returns:
-            Σ λ · L, a scalar. ``augself.logged`` holds it by type.
-
-        Raises:
-            LossError: no views before it, or the step's term was computed already.
-            FeatureError: see :meth:`FeatureTaps.features`; or features that do not fit.
-        """
-        self._check_batch()
-        batch, taps = self._batch, self._model.taps
-        self._block.close()  # a backward pass may run some layers again
-        wanted = paired(self._paired, batch.views)
-        features = taps.features(wanted)
-        there = tensors_in(features)[0].device
-        records = [moved(batch.records[i], there) for i in wanted]
-        run = self._in_sync.runner(lambda: self._vectors(features))
-        out: Output = run(features, records)
-        taps.forget()
-        self._batch = _Batch()
-        self.logged = detached(out)
-        if self.training and torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            self._watch.look(stacklevel=3)
-        return out.total
-
-    def _take(self) -> None:
-        """Begin to take features."""
-        self._block.close()
-        self._block.enter_context(self._model.taps.watch(self._model.training(), self._batch.views))
-
-    def _check_batch(self) -> None:
-        if not self._batch.views:
-            raise LossError(
-                "AugSelf expected views = augself.views(batch) once a step, then your forward, "
-                "then one augself.term(); found no views since the last term. Of several losses a "
-                "step add up what one term returned."
-            )
-
-
-def _tapped(model: nn.Module, augself: AugSelfLoss, taps: Taps | None, *, in_order: bool) -> _Model:
-    root = nn.ModuleDict({WHOLE: model}) if taps is None else _knowing(model, listed(taps))
-    names = WHOLE if taps is None else taps
-    return _Model(root, model, tapped(root, augself, names, in_order=in_order))
-
-
-def _knowing(model: nn.Module, names: Sequence[str]) -> nn.Module:
-    """Find the module that the taps' names are meant in: within wrappers, if it knows them."""
-    inner: nn.Module = innermost(model)
-
-    def knows(root: nn.Module) -> bool:
-        known = dict(root.named_modules(remove_duplicate=False))
-        return all(isinstance(name, str) and name in known for name in names)
-
-    return next(filter(knows, (inner, *layers(model))), inner)
+        if self.objective is not None:
+            self.objective.check_optimizer(*optimizers)

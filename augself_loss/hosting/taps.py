@@ -119,6 +119,10 @@ class FeatureTaps:
         """Whether some tapped submodule ran in this block."""
         return self._watch.open and bool(self._watch.calls)
 
+    def known_calls(self) -> list[tuple[Call, Seen]]:
+        """List the calls of this block whose images are known, with these."""
+        return [pair for calls in self._sources() for pair in calls]
+
     def features(self, wanted: Sequence[int]) -> list[Tensor]:
         """Return the features of some views, taken in the last :meth:`watch`, in it or after it.
 

@@ -21,7 +21,10 @@ from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
 from augself_loss.hosting.pairing import Views, check_views, paired
 from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.taps import FeatureTaps
+from augself_loss.hosting.third_view import ThirdView, check_objective
+from augself_loss.hosting.whose import Whose
 from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.objectives.asking import answering
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.multiview import split_views
 
@@ -36,6 +39,7 @@ class Term:
         taps: where features are taken.
         layout: the records' layout.
         views: which views are paired.
+        third: a view for the objective alone, which the host does not see; or ``None``.
 
     Attributes:
         records: one per view, of the step that runs.
@@ -45,8 +49,10 @@ class Term:
     taps: FeatureTaps | DepthTaps
     layout: Layout
     views: Views = "global"
+    third: ThirdView | None = None
     records: list[Record] = field(default_factory=list)
     current: Sequence[Tensor] = ()
+    whose: Whose = field(default_factory=Whose)
     waiting: bool = False
     marked: bool = False
     """Whether a batch's records were seen to be those of the recorder."""
@@ -57,13 +63,15 @@ class Term:
     def beside(
         cls: type[T],
         root: nn.Module,
-        augself: AugSelfLoss,
+        objective: Any,
         recorder: Recorded,
         taps: Taps,
         views: Views = "global",
         *,
         count: int,
         in_order: bool = False,
+        third: int | None = None,
+        through: str | None = None,
         read: Callable[[Any], Any] = only_tensor,
         **own: Any,
     ) -> T:
@@ -71,12 +79,14 @@ class Term:
 
         Args:
             root: the host's module.
-            augself: the loss.
+            objective: the loss; ``None`` where the module holds conditioned projectors alone.
             recorder: what makes the views.
             taps: names of the submodules that return features; by depth where the loss has several.
             views: which views are paired.
             count: how many views the recorder makes.
             in_order: see :class:`~augself_loss.taps.FeatureTaps`.
+            third: which of the views is the objective's alone.
+            through: the submodule that is called with that view's images; default the tap.
             read: see there.
             **own: fields of a subclass.
 
@@ -85,20 +95,19 @@ class Term:
             RecordError: the recorder does not record what the loss predicts.
             EncoderError: the loss's ranges do not hold the recorder's.
         """
-        if hasattr(root, "augself"):
+        if hasattr(root, "augself") or hasattr(root, "augself_step"):
             raise LossError(
                 f"'{type(root).__name__}' has an 'augself' already; add_augself expected a module "
-                "without one. Several types and pairs go into one AugSelfLoss."
+                "without one. Several types and pairs go into one AugSelfLoss, several objectives "
+                "into one Objectives."
             )
-        if not isinstance(augself, AugSelfLoss):
-            raise LossError(
-                f"add_augself expected an AugSelfLoss, found {type(augself).__name__}. Pass the "
-                "loss itself, before it is compiled or wrapped."
-            )
-        augself.check_recorder(recorder)
-        check_views(views, count)
-        found = tapped(root, augself, taps, in_order=in_order, read=read)
-        return cls(found, recorder.layout, views, **own)
+        check_objective(root, objective, "add_augself")
+        if objective is not None:
+            objective.check_recorder(recorder)
+        extra = ThirdView.beside(root, objective, taps, third, through, count=count)
+        check_views(views, count if extra is None else count - 1)
+        found = tapped(root, objective, taps, in_order=in_order, read=read)
+        return cls(found, recorder.layout, views, extra, **own)
 
     def check_optimizers(
         self, augself: AugSelfLoss, optimizers: Sequence[torch.optim.Optimizer]
@@ -140,6 +149,8 @@ class Term:
         """
         first, self.marked = not self.marked, True
         alone, self.records = split_views(views, self.layout, check=first)
+        if self.third is not None:
+            self.third.take(alone, self.records)
         return alone
 
     @contextmanager
@@ -147,24 +158,39 @@ class Term:
         """Take features of these views while the host's step runs, and forget the step after it."""
         self.current, self.waiting = views, True
         try:
-            with self.taps.watch(root, views):
+            with self.taps.watch(root, views), answering(self.record_of):
                 yield
         finally:
             self.taps.forget()
             self.current, self.records, self.waiting = (), [], False
 
-    def compute(self, augself: AugSelfLoss) -> Output:
+    def record_of(self, features: Tensor) -> Record:
+        """Say which record features have that some tap returned in this step, row by row.
+
+        Raises:
+            FeatureError: see :class:`~augself_loss.hosting.whose.Whose`.
+        """
+        return self.whose(features, self.taps.known_calls(), self.current, self.records)
+
+    def compute(self, objective: Any, root: nn.Module | None = None) -> Output:
         """Compute the term from the features taken so far; no more are taken in this step.
+
+        Args:
+            objective: the loss.
+            root: the host's module, where there is a third view.
 
         Raises:
             FeatureError: see :meth:`FeatureTaps.features`.
         """
         self.waiting = False
-        wanted = paired(self.views, self.current)
+        wanted = paired(self.views, self.current) if getattr(objective, "reads_views", True) else []
         features = self.taps.features(wanted)
         self.taps.stop()
-        out: Output = augself(features, [self.records[i] for i in wanted])
-        return out
+        records = [self.records[i] for i in wanted]
+        if self.third is None or root is None:
+            out: Output = objective(features, records)
+            return out
+        return self.third.compute(objective, features, records, root, self.taps)
 
 
 def detached(out: Output, prefix: str = "", **more: Tensor) -> dict[str, Tensor]:

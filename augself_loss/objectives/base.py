@@ -30,12 +30,14 @@ class Objective(nn.Module, ABC):
     Attributes:
         third_view: what the term wants a third view to be, beside the two that are compared, in a
             word; ``None`` where it wants none.
+        reads_views: whether it wants the features of those two.
 
     Raises:
         LossError: weights or a pool that are none.
     """
 
     third_view: str | None = None
+    reads_views: bool = True
 
     def __init__(self, weights: Mapping[str, float], pool: Pool | None = None) -> None:
         super().__init__()
@@ -115,7 +117,8 @@ class Objective(nn.Module, ABC):
         Raises:
             LossError: some parameter is in none of them.
         """
-        check_optimizers(optimizers, self)
+        networks = {n: one for n, one in self.named_children() if one is not self.lambdas}
+        check_optimizers(optimizers, networks, f"{type(self).__name__}'s networks")
 
     def check_recorder(self, recorder: Recorded) -> None:
         """Refuse a recorder that cannot serve this objective; this one needs nothing of it.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from augself_loss.checks import check_choice, check_whole
 from augself_loss.errors import FeatureError
+from augself_loss.objectives.asking import record_of
 from augself_loss.objectives.condition import Condition
 from augself_loss.objectives.parts import mlp
 from augself_loss.parameters import Record
@@ -23,10 +24,15 @@ Variant: TypeAlias = Literal["concatenate", "add", "multiply"]
 
 
 class ConditionedProjector(nn.Module):
-    """A projector in the place of the method's own, called with the view's record besides.
+    """A projector in the place of the method's own, which sees its view's record besides.
 
     The base loss stays as it is, and there is no λ. A momentum encoder's projector is a copy of
     this one, and gets the record of the view that it sees. Predictors are not conditioned.
+
+    Called with features alone, it asks the host's step for their record: that of a module to which
+    :func:`~augself_loss.adapters.lightning.add_objective` was applied, or of a loop with
+    :class:`~augself_loss.PlainStep`. The features must be what the tapped submodule returned,
+    flattened, cast, concatenated or in another order at most.
 
     Args:
         projector: g; with ``concatenate`` it takes ``feature_dim + condition_dim`` inputs, see
@@ -77,25 +83,26 @@ class ConditionedProjector(nn.Module):
         """Say how many inputs a projector needs whose features are concatenated with c."""
         return feature_dim + (hidden_dim if depth else condition.width)
 
-    def forward(self, features: Tensor, record: Record) -> Tensor:
-        """Project one view.
+    def forward(self, features: Tensor, record: Record | None = None) -> Tensor:
+        """Project views.
 
         Args:
-            features: ``(B, D)`` of one view.
-            record: that view's.
+            features: ``(B, D)``, of one view or of several.
+            record: theirs, row by row; ``None`` asks the host's step.
 
         Returns:
             What the projector returns.
 
         Raises:
             FeatureError: features of another shape.
-            RecordError: a record without an entry that the condition needs, or of another batch.
+            RecordError: a record without an entry that the condition needs, or none to be found.
         """
         if features.ndim != 2 or features.shape[1] != self.feature_dim:
             raise FeatureError(
                 f"ConditionedProjector expected features (B, {self.feature_dim}), found "
                 f"{tuple(features.shape)}."
             )
+        record = record_of(features) if record is None else record
         projected: Tensor = self.projector(self._joined(features, self.condition(record)))
         return projected
 

@@ -1,0 +1,127 @@
+"""Several objectives beside one base loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from augself_loss.encoders.base import Recorded
+from augself_loss.errors import LossError
+from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.objectives.base import Objective
+from augself_loss.parameters import Record
+
+
+class Objectives(nn.ModuleDict):
+    """The sum of several objectives, each with its own λ.
+
+    Args:
+        objectives: name → :class:`~augself_loss.loss.AugSelfLoss` or :class:`Objective`; one of
+            them at most wants a third view.
+
+    Raises:
+        LossError: none, something else, two that want a third view, or an ``AugSelfLoss`` that
+            reads several depths.
+
+    Example:
+        >>> from augself_loss import FlipEncoder
+        >>> from augself_loss.objectives import EquiMod
+        >>> augself = AugSelfLoss(16, {"flip": 1.0})
+        >>> equimod = EquiMod(16, EquiMod.describe([FlipEncoder()]), embedding_dim=8)
+        >>> both = Objectives({"augself": augself, "equimod": equimod})
+        >>> plain, one, two = torch.randn(3, 4, 16)
+        >>> record = {"flip": torch.tensor([[0.0], [1.0], [0.0], [1.0]])}
+        >>> sorted(both([one, two], [record, record], third=plain).terms)
+        ['augself/flip', 'equimod/equimod']
+    """
+
+    def __init__(self, objectives: Mapping[str, AugSelfLoss | Objective]) -> None:
+        if not isinstance(objectives, Mapping) or not objectives:
+            raise LossError(
+                "Objectives expected a dict, name → objective, with at least one, found "
+                f"{objectives!r}."
+            )
+        for name, one in objectives.items():
+            if not isinstance(one, (AugSelfLoss, Objective)):
+                raise LossError(
+                    f"Objectives expected an AugSelfLoss or an Objective as '{name}', found "
+                    f"{type(one).__name__}. Conditioned projectors go into the model itself."
+                )
+            if isinstance(one, AugSelfLoss) and one.depths.named:
+                raise LossError(
+                    f"Objectives expected objectives of one depth, found '{name}' of "
+                    f"{list(one.depths.dims)}."
+                )
+        wanting = [n for n, one in objectives.items() if getattr(one, "third_view", None)]
+        if len(wanting) > 1:
+            raise LossError(
+                f"Objectives expected one that wants a third view at most, found {wanting}: "
+                "each wants another one."
+            )
+        super().__init__(objectives)
+
+    @property
+    def _third(self) -> Objective | None:
+        """The one that wants a third view."""
+        return next((one for one in self.values() if getattr(one, "third_view", None)), None)  # type: ignore[return-value]
+
+    @property
+    def third_view(self) -> str | None:
+        """What a third view has to be, see :class:`Objective`."""
+        return None if self._third is None else self._third.third_view
+
+    @property
+    def reads_views(self) -> bool:
+        """Whether features of the views are needed."""
+        return any(getattr(one, "reads_views", True) for one in self.values())
+
+    @property
+    def silent(self) -> bool:
+        """Whether no third view is needed: its λ is 0."""
+        return self._third is not None and self._third.silent
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Make of a third view's images what the backbone is to see."""
+        return images if self._third is None else self._third.prepare(images)
+
+    def forward(
+        self,
+        features: Sequence[Tensor],
+        records: Sequence[Record],
+        third: Tensor | None = None,
+    ) -> Output:
+        """Compute all of them, see :meth:`Objective.forward`.
+
+        Returns:
+            The sum of their totals; their terms, named ``objective/term``.
+        """
+        found: dict[str, Output] = {}
+        for name, one in self.items():
+            beside: Any = {"third": third} if getattr(one, "third_view", None) else {}
+            found[name] = one(features, records, **beside)
+        terms = {
+            f"{n}/{term}": value for n, out in found.items() for term, value in out.terms.items()
+        }
+        return Output(torch.stack([out.total for out in found.values()]).sum(), terms)
+
+    def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
+        """Refuse optimizers that forgot some of their networks.
+
+        Raises:
+            LossError: some parameter is in none of them.
+        """
+        for one in self.values():
+            one.check_optimizer(*optimizers)  # type: ignore[operator]
+
+    def check_recorder(self, recorder: Recorded) -> None:
+        """Refuse a recorder that cannot serve all of them.
+
+        Raises:
+            RecordError: it does not record what is needed.
+            EncoderError: it samples from wider ranges than some loss was built for.
+        """
+        for one in self.values():
+            one.check_recorder(recorder)  # type: ignore[operator]
