@@ -1,6 +1,6 @@
 """Adds AugSelf to a LightningModule, unchanged: ``add_augself(module, augself, recorder)``.
 
-:func:`add_objective` adds any other objective in the same way. Both work with ``lightning`` and with
+:func:`add_objective` adds any other objective likewise. Works with ``lightning`` and with
 ``pytorch_lightning``.
 """
 

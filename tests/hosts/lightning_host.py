@@ -129,6 +129,7 @@ class Losses(pl.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
         logged = trainer.callback_metrics
-        self.base.append(float(logged.get("augself/base", outputs["loss"])))
-        if hasattr(pl_module, "augself"):
-            self.terms.append(float(logged["augself/total"]))
+        of = next((n for n in ("augself", "objective") if hasattr(pl_module, n)), None)
+        self.base.append(float(outputs["loss"] if of is None else logged[f"{of}/base"]))
+        if of is not None:
+            self.terms.append(float(logged[f"{of}/total"]))

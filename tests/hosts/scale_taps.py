@@ -1,4 +1,5 @@
-"""Keys shuffled over two processes reach the taps: every process finds its own again.
+"""Keys shuffled over two processes reach the taps: every process finds its own again, and every
+projector of others' keys their records.
 
 Run as ``torchrun scale_taps.py``; see :func:`processes.start`.
 """
@@ -10,6 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from augself_loss.errors import FeatureError
+from augself_loss.hosting.whose import Whose
 from augself_loss.taps import FeatureTaps
 
 BATCH = 3
@@ -46,6 +48,9 @@ def main() -> None:
             root["query"](views[0])
             with torch.no_grad():
                 root["key"](gathered(views[1])[order].chunk(world)[rank])
+            records = [{"value": view.flatten(1)[:, :1]} for view in views]
+            whose = Whose()(taps.known_calls()[-1][0].output, taps.known_calls(), views, records)
+            assert torch.equal(whose["value"], taps.known_calls()[-1][0].output[:, :1])
         for view, found in zip(views, taps.features([0, 1]), strict=True):
             assert torch.equal(found, view.flatten(1)[:, :2])
     # Of what one process alone cannot find, all are told, and none waits for the others.

@@ -1,0 +1,145 @@
+"""What every objective keeps in a host, with the real Lightning: as the adapters' contract has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from contract import SILENT, Run
+from lightly_modules import FEATURES
+from lightning_modules import SimSiam, device
+from objective_host import OWN, ObjectiveHost
+from torch import Tensor
+
+from augself_loss import FlipEncoder, LossError, RecordError
+from augself_loss.adapters.lightning import add_augself, add_objective
+from augself_loss.objectives import ESSL, EquiMod
+from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.multiview import MultiViewRecorder
+
+HOST = ObjectiveHost()
+TERMS = [name for name in OWN if name != "CASSLE"]
+Runs = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    made: dict[Any, Run] = {}
+
+    def make(method: str, **options: Any) -> Run:
+        key = (method, str(options))
+        if key not in made:
+            (made[key],) = HOST.run(tmp_path_factory.mktemp("run"), method, **options)
+        return made[key]
+
+    return make
+
+
+def own(of: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in of.items() if name.startswith("objective.")}
+
+
+def others(of: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in of.items() if not name.startswith("objective.")}
+
+
+def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(a[name].equal(b[name]) for name in a)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_the_first_base_loss_is_the_plain_runs(run: Runs, name: str) -> None:
+    plain, added = run(name, weights=None), run(name)
+    assert added.base[0] == plain.base[0], "to the last bit"
+    assert added.base[1] != plain.base[1]
+    assert all(0 < term < 20 for term in added.terms)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_with_all_weights_zero_the_run_is_the_plain_one(run: Runs, name: str) -> None:
+    plain, silent = run(name, weights=None), run(name, weights=SILENT)
+    assert silent.base == plain.base
+    assert equal(others(silent.final), plain.final)
+    assert not any(silent.terms)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_its_networks_learn_and_are_saved(run: Runs, name: str) -> None:
+    plain, added = run(name, weights=None), run(name)
+    networks = own(added.final)
+    assert networks
+    assert set(networks) <= set(added.optimized)
+    assert all(gradient.abs().sum() > 0 for gradient in own(added.gradients).values())
+    assert not any(networks[n].equal(value) for n, value in own(added.initial).items())
+    assert equal({n: added.saved[n] for n in networks}, networks)
+    same = [n for n, g in plain.gradients.items() if g.equal(added.gradients[n])]
+    reached = set(plain.gradients) - set(same)
+    assert reached
+    assert all(n.startswith("backbone.") for n in reached), "and nothing else of the host"
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_resumed_run_goes_on_bit_for_bit(name: str, tmp_path: Path) -> None:
+    (whole,) = HOST.run(tmp_path / "whole", name, epochs=2)
+    (first,) = HOST.run(tmp_path / "parts", name, epochs=1)
+    (rest,) = HOST.run(tmp_path / "parts", name, epochs=2, resume=True)
+    assert first.base + rest.base == whole.base
+    assert first.terms + rest.terms == whole.terms
+    assert equal(rest.final, whole.final)
+
+
+def test_the_conditioned_projector_learns(run: Runs) -> None:
+    run_ = run("CASSLE")
+    made = {n for n in run_.final if n.startswith("projection_head.condition_mlp.")}
+    assert made
+    assert made <= set(run_.optimized)
+    # The bias of a last norm cannot matter in front of another norm, see CASSLE's equation.
+    assert all(run_.gradients[n].abs().sum() > 0 for n in made if n.endswith(".0.weight"))
+    assert not run_.terms
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("name", ["EquiMod", "E-SSL", "CASSLE"])
+def test_two_processes_stay_in_sync(name: str, tmp_path: Path) -> None:
+    rank0, rank1 = HOST.run(tmp_path, name, processes=2)
+    assert rank0.base != rank1.base, "each has its own batches"
+    assert equal(rank0.final, rank1.final)
+
+
+def recorder(views: int = 2) -> MultiViewRecorder:
+    return MultiViewRecorder(KorniaRecorder(device()), views=views)
+
+
+def equimod() -> EquiMod:
+    return EquiMod(FEATURES, EquiMod.describe(recorder().encoders), embedding_dim=8)
+
+
+@pytest.mark.parametrize(
+    ("objective", "options", "expected"),
+    [
+        (equimod, {}, "expected a view of its own .* the images without augmentation.*third=2"),
+        (equimod, {"third": 2, "views": 2}, "third expected one of the recorder's views, of three"),
+        (equimod, {"third": 3, "views": 3}, "third expected .* found 3 of 3"),
+        (equimod, {"third": 2, "views": 3, "through": "net"}, "through expected .* found 'net'"),
+        (lambda: torch.nn.Linear(2, 2), {}, "expected an AugSelfLoss, found Linear"),
+    ],
+)
+def test_what_does_not_fit_is_refused(objective: Any, options: Any, expected: str) -> None:
+    made = recorder(options.pop("views", 2))
+    with pytest.raises(LossError, match=expected):
+        add_objective(SimSiam(), objective(), made, taps="backbone", **options)
+
+
+def test_one_call_adds_all() -> None:
+    module = add_objective(SimSiam(), equimod(), recorder(3), taps="backbone", third=2)
+    with pytest.raises(LossError, match="several objectives into one Objectives"):
+        add_objective(module, ESSL(FEATURES), recorder(3), taps="backbone", third=2)
+    with pytest.raises(LossError, match="of other objectives add_objective"):
+        add_augself(SimSiam(), equimod(), recorder(), taps="backbone")  # type: ignore[arg-type]
+    only_flips = EquiMod(FEATURES, EquiMod.describe([FlipEncoder()]))
+    two = MultiViewRecorder(KorniaRecorder(torch.nn.Sequential(device()[2])), views=3)
+    with pytest.raises(RecordError, match="expected the entry 'flip'"):
+        add_objective(SimSiam(), only_flips, two, taps="backbone", third=2)
