@@ -42,7 +42,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("keywords", "heads_watch"),
     ("wrapper", "balance"),
     ("share",),
-    ("objectives.asking", "objectives.base", "objectives.parts", "objectives.condition"),
+    ("objectives.base", "objectives.parts", "objectives.condition"),
     ("objectives.cassle", "objectives.equimod", "objectives.essl", "objectives.stl"),
     ("objectives.together",),
     ("objectives",),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from augself_loss.checks import check_whole
 from augself_loss.errors import LossError
 from augself_loss.heads_watch import HeadWatch
+from augself_loss.hosting.conditioned import conditioned, telling
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, listed, tapped
 from augself_loss.hosting.finding import as_recorded, moved, views_in
 from augself_loss.hosting.in_sync import InSync
@@ -23,7 +24,6 @@ from augself_loss.hosting.third_view import ThirdView
 from augself_loss.hosting.whose import Whose
 from augself_loss.keywords import innermost, layers
 from augself_loss.loss import Output
-from augself_loss.objectives.asking import answering
 from augself_loss.optimizers import Optimizer
 from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder, Recorder
@@ -124,7 +124,7 @@ class Loop:
         self._batch, self._block, self._whose = _Batch(), ExitStack(), Whose()
         self._watch = HeadWatch(heads, check_whole("patience", patience))
         self._in_sync = None if objective is None else InSync(objective, model)
-        self._marked = False
+        self._marked, self._conditions = False, bool(conditioned(model))
 
     def join(self, *optimizers: Optimizer) -> None:
         """Let networks of the objective be trained by optimizers that were built without them."""
@@ -199,9 +199,9 @@ class Loop:
     def _take(self) -> None:
         """Begin to take features."""
         self._block.close()
-        watch = self.model.taps.watch(self.model.training(), self._batch.views)
-        self._block.enter_context(watch)
-        self._block.enter_context(answering(self._record_of))
+        root = self.model.training()
+        self._block.enter_context(self.model.taps.watch(root, self._batch.views))
+        self._block.enter_context(telling(root, self._record_of, there=self._conditions))
 
     def _check_batch(self) -> None:
         if not self._batch.views:

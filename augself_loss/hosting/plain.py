@@ -183,7 +183,7 @@ class PlainStep(_Step, nn.Module):
         third: which of the recorder's views is the objective's alone: it is run through the tapped
             submodule by :meth:`term`, and your forward does not see it.
         through: name of the submodule to call with that view's images, where it is not the tapped
-            one.
+            one; ``""`` is the model itself.
         optimizer: as for :class:`AugSelf`.
         in_order: see :class:`~augself_loss.taps.FeatureTaps`.
         patience: see :func:`~augself_loss.wrapper.with_augself`.

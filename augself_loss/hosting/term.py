@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
+from augself_loss.hosting.conditioned import conditioned, telling
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, tapped
 from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
 from augself_loss.hosting.pairing import Views, check_views, paired
@@ -24,7 +25,6 @@ from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.hosting.third_view import ThirdView, check_objective
 from augself_loss.hosting.whose import Whose
 from augself_loss.loss import AugSelfLoss, Output
-from augself_loss.objectives.asking import answering
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.multiview import split_views
 
@@ -40,6 +40,7 @@ class Term:
         layout: the records' layout.
         views: which views are paired.
         third: a view for the objective alone, which the host does not see; or ``None``.
+        conditions: whether the host's projectors ask for records.
 
     Attributes:
         records: one per view, of the step that runs.
@@ -50,6 +51,7 @@ class Term:
     layout: Layout
     views: Views = "global"
     third: ThirdView | None = None
+    conditions: bool = False
     records: list[Record] = field(default_factory=list)
     current: Sequence[Tensor] = ()
     whose: Whose = field(default_factory=Whose)
@@ -107,7 +109,8 @@ class Term:
         extra = ThirdView.beside(root, objective, taps, third, through, count=count)
         check_views(views, count if extra is None else count - 1)
         found = tapped(root, objective, taps, in_order=in_order, read=read)
-        return cls(found, recorder.layout, views, extra, **own)
+        conditions = bool(conditioned(root))
+        return cls(found, recorder.layout, views, extra, conditions=conditions, **own)
 
     def check_optimizers(
         self, augself: AugSelfLoss, optimizers: Sequence[torch.optim.Optimizer]
@@ -158,13 +161,14 @@ class Term:
         """Take features of these views while the host's step runs, and forget the step after it."""
         self.current, self.waiting = views, True
         try:
-            with self.taps.watch(root, views), answering(self.record_of):
+            told = telling(root, self._record_of, there=self.conditions)
+            with self.taps.watch(root, views), told:
                 yield
         finally:
             self.taps.forget()
             self.current, self.records, self.waiting = (), [], False
 
-    def record_of(self, features: Tensor) -> Record:
+    def _record_of(self, features: Tensor) -> Record:
         """Say which record features have that some tap returned in this step, row by row.
 
         Raises:

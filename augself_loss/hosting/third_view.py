@@ -9,11 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from augself_loss.errors import LossError
+from augself_loss.hosting.conditioned import conditioned
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, listed
 from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.objectives import Objective, Objectives
-from augself_loss.objectives.cassle import ConditionedProjector
 from augself_loss.parameters import Record
 from augself_loss.views import Features
 
@@ -134,7 +134,7 @@ def check_objective(root: nn.Module, objective: object, name: str) -> None:
         LossError: neither.
     """
     if objective is None:
-        if not any(isinstance(module, ConditionedProjector) for module in root.modules()):
+        if not conditioned(root):
             raise LossError(
                 f"{type(root).__name__} without an objective expected a ConditionedProjector in "
                 "it, in the projector's place, found none."

@@ -8,18 +8,20 @@ Projector*, arXiv 2306.06082.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import check_choice, check_whole
-from augself_loss.errors import FeatureError
-from augself_loss.objectives.asking import record_of
+from augself_loss.errors import FeatureError, RecordError
 from augself_loss.objectives.condition import Condition
 from augself_loss.objectives.parts import mlp
 from augself_loss.parameters import Record
 
+RecordOf: TypeAlias = Callable[[Tensor], Record]
+"""Says of features ``(N, D)`` which record they have, row by row."""
 Variant: TypeAlias = Literal["concatenate", "add", "multiply"]
 
 
@@ -54,6 +56,9 @@ class ConditionedProjector(nn.Module):
         >>> project(torch.randn(4, 16), {"flip": torch.zeros(4, 1)}).shape
         torch.Size([4, 8])
     """
+
+    record_of: RecordOf | None = None
+    """Set by the host while its step runs."""
 
     def __init__(
         self,
@@ -102,9 +107,25 @@ class ConditionedProjector(nn.Module):
                 f"ConditionedProjector expected features (B, {self.feature_dim}), found "
                 f"{tuple(features.shape)}."
             )
-        record = record_of(features) if record is None else record
+        record = self._asked(features) if record is None else record
         projected: Tensor = self.projector(self._joined(features, self.condition(record)))
         return projected
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the host's step out of copies: a momentum encoder's projector is told itself."""
+        return {name: value for name, value in vars(self).items() if name != "record_of"}
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _asked(self, features: Tensor) -> Record:
+        if self.record_of is None:
+            raise RecordError(
+                "ConditionedProjector expected the record of its view, found none: it was called "
+                "outside of a training step that knows its views. Call it with the record, "
+                "projector(features, record); or let add_objective (Lightning) or PlainStep (a "
+                "loop of your own) know the model's views. To project views without augmentation, "
+                "pass identity_record(recorder.layout, len(features))."
+            )
+        return self.record_of(features)
 
     def _joined(self, features: Tensor, condition: Tensor) -> Tensor:
         if len(condition) != len(features):

@@ -1,4 +1,4 @@
-"""What every objective keeps in a host, with the real Lightning: as the adapters' contract has it."""
+"""What every objective keeps in the real Lightning, as the adapters' contract has it."""
 
 from __future__ import annotations
 

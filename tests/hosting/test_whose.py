@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from augself_loss import FeatureError, RecordError
+from augself_loss import FeatureError
 from augself_loss.hosting.whose import Whose
-from augself_loss.objectives.asking import answering, record_of
 from augself_loss.parameters import Record
 from augself_loss.taps import FeatureTaps
 
@@ -42,8 +41,8 @@ def step(forward: Callable[[Any, list[Tensor], Project], Any], views: int = 2) -
     def answer(features: Tensor) -> Record:
         return whose(features, taps.known_calls(), given, records)
 
-    with taps.watch(net, given), answering(answer):
-        found = forward(net, given, record_of)
+    with taps.watch(net, given):
+        found = forward(net, given, answer)
     return found, records
 
 
@@ -55,7 +54,7 @@ def same(found: Record, *expected: Record) -> bool:
 @pytest.mark.parametrize(
     "handed_on",
     [lambda f: f, lambda f: f[:], lambda f: f.detach(), lambda f: f.clone(), lambda f: f.double(),
-     lambda f: f.half(), lambda f: f.unsqueeze(2), lambda f: nn.functional.relu_(f)],
+     lambda f: f.half(), lambda f: f.unsqueeze(2), nn.functional.relu_],
     ids=["itself", "slice", "detach", "copy", "double", "half", "map", "written into"],
 )  # fmt: skip
 def test_view_by_view(handed_on: Callable[[Tensor], Tensor]) -> None:
@@ -123,20 +122,11 @@ def test_one_view_of_three_by_autocast() -> None:
 
 @pytest.mark.parametrize(
     "forward",
-    [lambda net, views, project: project(torch.rand(BATCH, 6)),
+    [lambda _net, _views, project: project(torch.rand(BATCH, 6)),
      lambda net, views, project: project(2 * net.backbone(views[0])),
-     lambda net, views, project: project(net.backbone(torch.rand(BATCH, 3, 2, 2)))],
+     lambda net, _, project: project(net.backbone(torch.rand(BATCH, 3, 2, 2)))],
     ids=["nothing ran", "changed", "other images"],
 )  # fmt: skip
 def test_what_is_no_features_of_a_view_is_refused(forward: Any) -> None:
     with pytest.raises(FeatureError, match="expected features that a tap returned"):
         step(forward)
-
-
-def test_outside_of_a_step_the_record_is_asked_for() -> None:
-    with pytest.raises(RecordError, match="outside of a training step"):
-        record_of(torch.zeros(2, 3))
-    with answering(lambda _: {"flip": torch.ones(1, 1)}):
-        assert record_of(torch.zeros(1, 3))["flip"] == 1
-    with pytest.raises(RecordError, match="outside of a training step"):
-        record_of(torch.zeros(2, 3))

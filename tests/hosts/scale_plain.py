@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
 import torch.distributed as dist
 from pytorch_pipelines import device
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from augself_loss import AugSelf, LossError
+from augself_loss import AugSelf, LossError, PlainStep
+from augself_loss.objectives import ESSL
 from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.multiview import MultiViewRecorder
 
 STEPS = 5
 
@@ -23,7 +26,7 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.Linear(8, 4))
 
 
-def trained(augself: AugSelf, model: nn.Module, held: list[nn.Module]) -> list[Tensor]:
+def trained(augself: Any, model: nn.Module, held: list[nn.Module]) -> list[Tensor]:
     """Train on other images in every process; return the heads' parameters."""
     parameters = [p for module in held for p in module.parameters()]
     optimizer = torch.optim.SGD(parameters, lr=0.1)
@@ -78,6 +81,16 @@ def main() -> None:
     except LossError as error:
         refused = str(error)
     assert "DDP was built before" in refused
+
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
+    )
+    wrapped = DistributedDataParallel(net)
+    view, small = KorniaRecorder(device()), KorniaRecorder(K.RandomResizedCrop((8, 8)))
+    recorder = MultiViewRecorder([view, view, small])
+    step = PlainStep(wrapped, recorder, ESSL(8, hidden_dims=[16]), taps="2", third=2, through="")
+    assert not differ(trained(step, wrapped, [wrapped, step]))
+    assert not differ([*net.parameters()])
     dist.destroy_process_group()
 
 
