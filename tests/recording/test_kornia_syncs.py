@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import kornia.augmentation as K  # noqa: N812
@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from augself_loss import AugSelfLoss, Record
 from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.kornia.drawn import applied
 
 Images: TypeAlias = Callable[..., Tensor]
 Build: TypeAlias = Callable[[], nn.Module]
@@ -108,7 +109,7 @@ HOST = {"forward_input_shape", "padding_size"}
 
 
 @pytest.fixture
-def on_meta(smooth: Images) -> Callable[..., Record]:
+def on_meta(smooth: Images, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Record]:
     """Record a batch whose parameters lie on a device that no value can be read from."""
 
     def record_on_meta(recorder: KorniaRecorder, only: str = "") -> Record:
@@ -118,15 +119,13 @@ def on_meta(smooth: Images) -> Callable[..., Record]:
                 module,
                 {k: v if k in HOST or only not in k else v.to("meta") for k, v in params.items()},
             )
-            for module, params in recorder._applied(recorder.pipeline)
+            for module, params in applied(recorder._wiring, recorder.pipeline)
         ]
 
-        def applied(_module: nn.Module) -> Iterator[tuple[nn.Module, Mapping[str, Any]]]:
-            yield from drawn
-
         recorder._run = lambda images: images  # type: ignore[method-assign]
-        recorder._applied = applied  # type: ignore[method-assign,assignment]
-        _, record = recorder(torch.empty(6, 3, 24, 24, device="meta"))
+        with monkeypatch.context() as patched:
+            patched.setattr("augself_loss.recording.kornia.recorder.applied", lambda *_: drawn)
+            _, record = recorder(torch.empty(6, 3, 24, 24, device="meta"))
         return record
 
     return record_on_meta

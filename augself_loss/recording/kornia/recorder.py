@@ -8,12 +8,10 @@ values were not used. Both are read here, by the gate ``batch_prob`` and the num
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
-from kornia.augmentation import ImageSequential
 from torch import Tensor, nn
 
 from augself_loss.encoders import Encoder
@@ -23,6 +21,7 @@ from augself_loss.geometry import Pixels
 from augself_loss.parameters import Layout, Record, unpack
 from augself_loss.recording.catalogue import Catalogue, layout_of, unite
 from augself_loss.recording.journal import Journal
+from augself_loss.recording.kornia.drawn import applied, draws_at_once
 from augself_loss.recording.kornia.fused.walk import FusedPipeline, fused_pipeline
 from augself_loss.recording.kornia.images import ImageCheck, needs_colour
 from augself_loss.recording.kornia.params import (
@@ -37,7 +36,7 @@ from augself_loss.recording.kornia.params import (
 from augself_loss.recording.kornia.placing import pixels_of
 from augself_loss.recording.kornia.replay import Replayed, ReplayKind, replay
 from augself_loss.recording.kornia.replay_moved import replay_boxes, replay_masks
-from augself_loss.recording.kornia.sizes import check_sizes, keeps_size
+from augself_loss.recording.kornia.sizes import check_sizes, sizes_kept
 from augself_loss.recording.kornia.watch import PipelineWatch
 from augself_loss.recording.kornia.wiring import Wiring
 from augself_loss.recording.plan import check_plan, leaves
@@ -146,12 +145,12 @@ class KorniaRecorder:
         channels = min(images.shape[1], views.shape[1])
         return packed_rows(self._settled(channels), len(images))
 
-    def _settled(self, channels: int) -> Mapping[str, Sequence[Value]]:
-        """Read what the pipeline has just done to images of so many channels, entry by entry."""
+    def _settled(self, channels: int, params: Any = None) -> Mapping[str, Sequence[Value]]:
+        """Read, entry by entry, what was drawn for images of so many channels, by default last."""
         journal = Journal(self.layout, self._catalogue)
-        applied = list(self._applied(self.pipeline))
-        device = device_of(params for _, params in applied)
-        for module, drawn in applied:
+        steps = list(applied(self._wiring, self.pipeline, params))
+        device = device_of(params for _, params in steps)
+        for module, drawn in steps:
             name, config = type(module).__name__, self._config[module]
             check_canvas(name, config, drawn)
             params = {k: on(device, value) for k, value in drawn.items()}
@@ -165,26 +164,46 @@ class KorniaRecorder:
             settled["grayscale"] = [1.0]  # whatever was drawn, the views are grey
         return settled
 
+    def draw(self, images: Tensor) -> Record:
+        """Draw what a call would do to a batch, and make no views: a record to edit and replay.
+
+        Record and random state are a call's. Pipelines of Kornia's own containers are drawn
+        alone; an ``nn.Sequential``, or with ignored modules, is run, and its views are dropped.
+
+        Args:
+            images: as for a call.
+
+        Returns:
+            The record, on the images' device.
+
+        Raises:
+            ImageError, PipelineError: as a call does.
+
+        Example:
+            >>> import kornia.augmentation as K
+            >>> recorder = KorniaRecorder(K.RandomHorizontalFlip(p=1.0))
+            >>> recorder.draw(torch.rand(2, 3, 8, 8))
+            {'flip': tensor([[1.],
+                    [1.]])}
+        """
+        if not (self.layout and draws_at_once(self._wiring, self.pipeline)):
+            return self(images)[1]
+        self._check(images)
+        self._watch.check(self.pipeline)
+        drawn = self.pipeline.forward_parameters(images.shape)  # type: ignore[operator]
+        packed = packed_rows(self._settled(images.shape[1], drawn), len(images))
+        return unpack(packed.to(images.device, non_blocking=True), self.layout)
+
     def _run(self, images: Tensor) -> Tensor:
         """Run the pipeline."""
-        with self._sizes_watched():
+        with sizes_kept(self._doubtful):
             return self.pipeline(images)  # type: ignore[no-any-return]
 
     def _run_fused(self, fused: FusedPipeline, images: Tensor) -> tuple[Tensor, Tensor]:
         """Run the fused pipeline; the packed record travels to the device with its parameters."""
-        with self._sizes_watched():
+        with sizes_kept(self._doubtful):
             record = functools.partial(self._record, images)
             return fused(self.pipeline, images, passenger=record)
-
-    @contextmanager
-    def _sizes_watched(self) -> Iterator[None]:
-        """Keep an eye on modules that may change the size unseen."""
-        hooks = [module.register_forward_hook(keeps_size) for module in self._doubtful]
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def replay(
         self,
@@ -280,24 +299,3 @@ class KorniaRecorder:
         own = self._catalogue.knows(name, own=True)
         step = Step(name, {}, self._config[module], (0, 0))
         return own or self._catalogue.by_size(step)
-
-    def _applied(
-        self, module: nn.Module, params: Any = None
-    ) -> Iterator[tuple[nn.Module, Mapping[str, Any]]]:
-        """List the recorded modules that ran in the last call, with their parameters, in order.
-
-        A container's own list is read where it has one: a child that ``random_apply`` did not
-        choose still holds the parameters of an earlier call.
-        """
-        if self._wiring.is_ignored(module):
-            return
-        if module in self._config:
-            own: Any = module._params if params is None else params
-            yield module, own
-        elif isinstance(module, ImageSequential):
-            children = dict(module.named_children())
-            for item in module._params if params is None else params:
-                yield from self._applied(children[item.name], item.data)
-        elif isinstance(module, nn.Sequential):
-            for child in module.children():
-                yield from self._applied(child)

@@ -7,7 +7,8 @@ crops are drawn for another image than they are applied to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kornia.augmentation import ImageSequential, Resize
@@ -39,7 +40,7 @@ def check_sizes(
         ignored: whether the user left a module out of the record.
 
     Returns:
-        Modules to watch while they run, see :func:`keeps_size`.
+        Modules to watch while they run, see :func:`sizes_kept`.
 
     Raises:
         PipelineError: a module that is known to change the size stands before one that is sized.
@@ -55,6 +56,17 @@ def check_sizes(
                 raise _unseen(module, type(outer).__name__)
             doubtful.append(module)
     return doubtful
+
+
+@contextmanager
+def sizes_kept(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Keep an eye on modules that may change the size unseen, while they run."""
+    hooks = [module.register_forward_hook(keeps_size) for module in modules]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def keeps_size(module: nn.Module, given: tuple[Any, ...], returned: Any) -> None:
