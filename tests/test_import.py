@@ -25,6 +25,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("encoders.regression", "encoders.binary"),
     ("encoders.*",),
     ("encoders",),
+    ("records",),
     ("geometry.pixels", "geometry.polygons"),
     ("geometry.placing",),
     ("geometry.mapping", "geometry.sampling", "geometry.overlapping"),

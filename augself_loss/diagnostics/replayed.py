@@ -9,13 +9,13 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from augself_loss.diagnostics.equivariance import Predictor, Transformed, equivariance
 from augself_loss.diagnostics.ranking import Retrieval
 from augself_loss.encoders import Encoder
-from augself_loss.errors import EncoderError, FeatureError
+from augself_loss.errors import FeatureError
 from augself_loss.parameters import Record
+from augself_loss.records import difference, exchanged, of_types
 
 Embed = Callable[[Tensor], Tensor]
 """Maps views ``(B, C, h, w)`` to features ``(B, D)``."""
@@ -125,7 +125,7 @@ def transformed(
     Raises:
         FeatureError, EncoderError, PipelineError: as for :func:`equivariance_by_replay`.
     """
-    encoders = _chosen(recorder, types)
+    encoders = of_types(recorder.encoders, types)
     if candidates < 1:
         raise FeatureError(f"candidates expected at least 1, found {candidates}.")
     if isinstance(embed, nn.Module) and any(module.training for module in embed.modules()):
@@ -140,25 +140,13 @@ def transformed(
             drawn = [recorder(images)[1] for _ in range(candidates)]
             features = _embedded(embed, views)
             for encoder in encoders:
-                others = [_exchanged(record, other, encoder) for other in drawn]
+                others = [exchanged(record, other, [encoder]) for other in drawn]
                 embedded = [_embedded(embed, recorder.replay(images, other)) for other in others]
                 made = _transformed(features, embedded, record, others, encoder)
                 parts[encoder.name].append(made)
     if not any(parts.values()):
         raise FeatureError("transformed expected batches of images, found none.")
     return {name: _joined(each) for name, each in parts.items()}
-
-
-def _chosen(recorder: Replays, types: Sequence[str] | None) -> list[Encoder]:
-    known = {encoder.name: encoder for encoder in recorder.encoders}
-    wanted = list(known) if types is None else list(types)
-    absent = [name for name in wanted if name not in known]
-    if absent or not wanted:
-        raise EncoderError(
-            f"types expected some of those that the recorder records, {list(known)}, found "
-            f"{absent or 'none'}."
-        )
-    return [known[name] for name in wanted]
 
 
 def _checked(images: Tensor) -> Tensor:
@@ -196,26 +184,14 @@ def _embedded(embed: Embed, views: Tensor) -> Tensor:
     return features.float().cpu()
 
 
-def _exchanged(record: Record, other: Record, encoder: Encoder) -> Record:
-    """Put one type's part of another record into a record."""
-    return {**record, **{name: other[name] for name in encoder.fields}}
-
-
 def _transformed(
     features: Tensor, views: list[Tensor], record: Record, others: list[Record], encoder: Encoder
 ) -> Transformed:
-    parameters = [_difference(encoder, record, other) for other in others]
+    parameters = [difference([encoder], record, other).float().cpu() for other in others]
     drawn = torch.stack([other[encoder.name] for other in others], dim=1).cpu()
     same = (drawn.unsqueeze(1) == drawn.unsqueeze(2)).all(dim=-1)
     before = same.tril(diagonal=-1).any(dim=-1)
     return Transformed(features, torch.stack(views, dim=1), torch.stack(parameters, dim=1), ~before)
-
-
-def _difference(encoder: Encoder, record: Record, other: Record) -> Tensor:
-    difference = encoder.difference(record, other)
-    if encoder.kind == "classes":
-        difference = functional.one_hot(difference, encoder.width)
-    return difference.float().cpu()
 
 
 def _joined(parts: list[Transformed]) -> Transformed:

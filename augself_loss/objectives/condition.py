@@ -8,12 +8,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError, RecordError
 from augself_loss.parameters import Record, identity_record
+from augself_loss.records import as_columns
 
 ORDER = "color_order"
 """The entry that holds in which order a jitter's four steps ran."""
@@ -120,10 +120,8 @@ class Condition:
             yield record[ORDER]
         if self.scale == "none":
             yield entry
-        elif encoder.kind == "classes":
-            yield functional.one_hot(encoder.absolute(record), encoder.width).to(entry.dtype)
         else:
-            yield encoder.absolute(record)
+            yield as_columns(encoder, encoder.absolute(record)).to(entry.dtype)
 
 
 def in_view_frame(record: Record) -> dict[str, Tensor]:
