@@ -43,7 +43,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("keywords", "heads_watch"),
     ("wrapper", "balance"),
     ("share",),
-    ("objectives.base", "objectives.parts", "objectives.condition"),
+    ("objectives.base", "objectives.parts", "objectives.condition", "objectives.generated"),
     ("objectives.cassle", "objectives.equimod", "objectives.essl", "objectives.stl"),
     ("objectives.together",),
     ("objectives",),

@@ -13,11 +13,12 @@ from augself_loss.objectives.cassle import ConditionedProjector
 from augself_loss.objectives.condition import Condition
 from augself_loss.objectives.equimod import EquiMod
 from augself_loss.objectives.essl import ESSL, four_rotations
+from augself_loss.objectives.generated import GeneratedMLP
 from augself_loss.objectives.parts import mlp, nt_xent
 from augself_loss.objectives.stl import STL
 from augself_loss.objectives.together import Objectives
 
 __all__ = [
-    "ESSL", "STL", "Condition", "ConditionedProjector", "EquiMod", "Objective", "Objectives",
-    "four_rotations", "mlp", "nt_xent",
+    "ESSL", "STL", "Condition", "ConditionedProjector", "EquiMod", "GeneratedMLP", "Objective",
+    "Objectives", "four_rotations", "mlp", "nt_xent",
 ]  # fmt: skip

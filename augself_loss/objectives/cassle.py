@@ -15,14 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import check_choice, check_whole
-from augself_loss.errors import FeatureError, RecordError
+from augself_loss.errors import FeatureError, LossError, RecordError
 from augself_loss.objectives.condition import Condition
+from augself_loss.objectives.generated import GeneratedMLP
 from augself_loss.objectives.parts import mlp
 from augself_loss.parameters import Record
 
 RecordOf: TypeAlias = Callable[[Tensor], Record]
 """Says of features ``(N, D)`` which record they have, row by row."""
-Variant: TypeAlias = Literal["concatenate", "add", "multiply"]
+VARIANTS = ("concatenate", "add", "multiply", "hypernetwork")
+Variant: TypeAlias = Literal["concatenate", "add", "multiply", "hypernetwork"]
 
 
 class ConditionedProjector(nn.Module):
@@ -38,10 +40,11 @@ class ConditionedProjector(nn.Module):
 
     Args:
         projector: g; with ``concatenate`` it takes ``feature_dim + condition_dim`` inputs, see
-            :meth:`input_dim`, else ``feature_dim``.
+            :meth:`input_dim`, else ``feature_dim``. A ``GeneratedMLP`` for ``hypernetwork``.
         condition: makes the vector c of a record.
         feature_dim: width D of the features.
-        variant: how both are joined: ``concatenate``, ``add`` or ``multiply``.
+        variant: how both are joined: ``concatenate``, ``add``, ``multiply``; or ``hypernetwork``: m
+            makes all weights of g, for every sample.
         hidden_dim: width w of m; with ``concatenate`` of what it gives, too.
         depth: Linears of m; 0 hands c over as it is (``concatenate`` only).
 
@@ -71,14 +74,21 @@ class ConditionedProjector(nn.Module):
         depth: int = 6,
     ) -> None:
         super().__init__()
-        check_choice("variant", variant, ("concatenate", "add", "multiply"))
+        check_choice("variant", variant, VARIANTS)
+        if (variant == "hypernetwork") != isinstance(projector, GeneratedMLP):
+            raise LossError(
+                f"variant='{variant}' expected a projector that "
+                f"{'is' if variant == 'hypernetwork' else 'has weights, no'} GeneratedMLP, found "
+                f"{type(projector).__name__}."
+            )
         joined = variant == "concatenate"
         depth = check_whole("depth", depth, least=0 if joined else 1)
         self.feature_dim = check_whole("feature_dim", feature_dim)
         hidden_dim = check_whole("hidden_dim", hidden_dim)
         self.projector, self.condition, self.variant = projector, condition, variant
         widths = [condition.width, *[hidden_dim] * (depth - 1)]
-        widths.append(hidden_dim if joined else self.feature_dim)
+        made = projector.weights if isinstance(projector, GeneratedMLP) else self.feature_dim
+        widths.append(hidden_dim if joined else made)
         self.condition_mlp: nn.Module = mlp(widths, last="norm") if depth else nn.Identity()
 
     @staticmethod
@@ -136,4 +146,6 @@ class ConditionedProjector(nn.Module):
         made: Tensor = self.condition_mlp(condition.to(features.dtype))
         if self.variant == "add":
             return features + made
-        return features * made if self.variant == "multiply" else torch.cat([features, made], dim=1)
+        if self.variant == "multiply":
+            return features * made
+        return torch.cat([features, made], dim=1)  # a GeneratedMLP takes them apart

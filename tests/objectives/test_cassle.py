@@ -20,7 +20,7 @@ from augself_loss import (
     LossError,
     RecordError,
 )
-from augself_loss.objectives import Condition, ConditionedProjector, mlp, nt_xent
+from augself_loss.objectives import Condition, ConditionedProjector, GeneratedMLP, mlp, nt_xent
 
 Cases = Callable[[str], Any]
 
@@ -90,6 +90,36 @@ def test_variants(case: Cases, name: str, variant: Any, inputs: int, depth: int)
     out.square().sum().backward()
     torch.testing.assert_close(out.detach(), golden[f"f64.{name}.output"], atol=1e-9, rtol=0)
     torch.testing.assert_close(features.grad, golden[f"f64.{name}.grad1"], atol=1e-9, rtol=0)
+
+
+def test_hypernetwork(case: Cases) -> None:
+    golden = case("cassle_case3")
+    given: Any = Given(golden["view1.condition"])
+    project = ConditionedProjector(
+        GeneratedMLP([16, 16, 4]), given, 16, variant="hypernetwork", hidden_dim=12, depth=2
+    )
+    golden.load("hypernetwork.hyper", project.condition_mlp)
+    features = golden.features("features1")
+    out = project(features, {"view": 0})  # type: ignore[dict-item]
+    out.square().sum().backward()
+    expected = golden["f64.hypernetwork.output"]
+    torch.testing.assert_close(out.detach(), expected, atol=1e-9, rtol=0)
+    expected = golden["f64.hypernetwork.grad1"]
+    torch.testing.assert_close(features.grad, expected, atol=1e-9, rtol=0)
+
+
+def test_what_no_hypernetwork_can_make_is_refused() -> None:
+    condition, generated = Condition([FlipEncoder()]), GeneratedMLP([8, 4])
+    with pytest.raises(LossError, match="that is GeneratedMLP, found Linear"):
+        ConditionedProjector(nn.Linear(8, 4), condition, 8, variant="hypernetwork")
+    with pytest.raises(LossError, match="has weights, no GeneratedMLP, found GeneratedMLP"):
+        ConditionedProjector(generated, condition, 8, variant="add")
+    with pytest.raises(FeatureError, match=r"expected \(B, 8 \+ 36\), found \(2, 8\)"):
+        generated(torch.zeros(2, 8))
+    with pytest.raises(LossError, match="two widths >= 1"):
+        GeneratedMLP([8])
+    with pytest.raises(LossError, match="depth expected"):
+        ConditionedProjector(generated, condition, 8, variant="hypernetwork", depth=0)
 
 
 def test_what_does_not_fit_is_refused() -> None:
