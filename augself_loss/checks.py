@@ -180,7 +180,7 @@ def check_records(
         for entry, known in read.items():
             if entry in record:
                 columns = None if known is None else known.columns
-                _check_entry(record[entry], columns, f"record{number}['{entry}']", like)
+                check_entry(record[entry], columns, f"record{number}['{entry}']", like)
 
 
 def check_recorder(encoders: Mapping[str, Encoder], recorder: Recorded) -> None:
@@ -204,7 +204,8 @@ def _kind(tensor: Tensor) -> str:
     return f"{nested}{tensor.dtype}{layout}"
 
 
-def _check_entry(entry: Tensor, columns: tuple[str, ...] | None, where: str, like: Tensor) -> None:
+def check_entry(entry: Tensor, columns: tuple[str, ...] | None, where: str, like: Tensor) -> None:
+    """Refuse a record's entry that is none, or is not of the features' batch and device."""
     if not isinstance(entry, Tensor):
         raise RecordError(
             f"{where} expected a floating-point tensor (B, columns), found {type(entry).__name__}."
@@ -231,26 +232,32 @@ def _check_entry(entry: Tensor, columns: tuple[str, ...] | None, where: str, lik
 
 
 @torch.no_grad()  # a checkpointed loss is computed twice, and looks at the values once
-def check_values(features: Sequence[Tensor], records: Sequence[Record], read: Read) -> None:
+def check_values(
+    features: Sequence[Tensor],
+    records: Sequence[Record],
+    read: Read,
+    name: str = "features{}",
+) -> None:
     """Refuse NaN and infinite features, and records from another pipeline. Reads them: a sync."""
-    if features[0].is_meta:
+    if not features or features[0].is_meta:
         return
     for number, view in enumerate(features, start=1):
+        where = name.format(number)
         largest = float(view.detach().abs().amax())
         if not math.isfinite(largest):
             raise FeatureError(
-                f"features{number} holds NaN or infinite values; expected finite features. Look "
+                f"{where} holds NaN or infinite values; expected finite features. Look "
                 "at the learning rate, the images' range and the precision of the backbone."
             )
         if largest > LARGEST_FEATURE:
             raise FeatureError(
-                f"features{number} holds values up to {largest:.4g}, expected at most "
+                f"{where} holds values up to {largest:.4g}, expected at most "
                 f"{LARGEST_FEATURE:g}: their variance would leave float32, and the heads would see "
                 "zeros. Look at the learning rate, or normalize the features."
             )
     for record in records:
-        for name, encoder in read.items():
-            if encoder is not None and name in record:
+        for entry, encoder in read.items():
+            if encoder is not None and entry in record:
                 encoder.check(record)
 
 

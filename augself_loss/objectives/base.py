@@ -8,14 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from augself_loss.checks import check_weights
+from augself_loss.checks import (
+    check_entry,
+    check_values,
+    check_weights,
+    check_whole,
+    entries_read,
+)
+from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import FeatureError
 from augself_loss.functional import weighted_sum
 from augself_loss.lambdas import Lambdas
 from augself_loss.loss import Output
 from augself_loss.optimizers import check_optimizers
-from augself_loss.parameters import Record
+from augself_loss.parameters import Record, is_dense_float
 from augself_loss.pooling import Pool, as_pool, pooled
 from augself_loss.silence import cut
 
@@ -26,6 +33,9 @@ class Objective(nn.Module, ABC):
     Args:
         weights: term name → λ ≥ 0; with all at 0 nothing is computed.
         pool: brings maps and tokens to ``(B, D)``, as ``AugSelfLoss`` has it.
+        feature_dim: width D of the features; ``None`` takes any.
+        encoders: of the types that the term reads of records; the first batch's values are held
+            against their ranges.
 
     Attributes:
         third_view: what the term wants a third view to be, beside the two that are compared, in a
@@ -39,11 +49,21 @@ class Objective(nn.Module, ABC):
     third_view: str | None = None
     reads_views: bool = True
 
-    def __init__(self, weights: Mapping[str, float], pool: Pool | None = None) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        pool: Pool | None = None,
+        *,
+        feature_dim: int | None = None,
+        encoders: Iterable[Encoder] = (),
+    ) -> None:
         super().__init__()
         check_weights(weights, weights)
         self.lambdas = Lambdas(weights)
         self.pool = as_pool(pool)
+        self.feature_dim = None if feature_dim is None else check_whole("feature_dim", feature_dim)
+        self._read = entries_read({encoder.name: encoder for encoder in encoders})
+        self._values_checked = False
 
     @property
     def weights(self) -> dict[str, float]:
@@ -86,10 +106,12 @@ class Objective(nn.Module, ABC):
             ``terms``, unweighted.
 
         Raises:
-            FeatureError: features of another shape, or none of a third view that is needed.
-            RecordError: a record without an entry that is needed, or of another batch.
+            FeatureError: features of another shape, device or, in the first batch, of values that
+                are not finite; or none of a third view that is needed.
+            RecordError: a record without an entry that is needed, or of another batch or device;
+                in the first batch, of values that the pipeline cannot draw.
         """
-        if self.silent and not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling() and self.silent:
             zero = cut(torch.zeros((), device=self._device), *self.parameters())
             return Output(zero, dict.fromkeys(self.weights, zero.detach()))
         name = type(self).__name__
@@ -99,11 +121,19 @@ class Objective(nn.Module, ABC):
                 "none. Take them of what its prepare(images) returns."
             )
         vectors = [pooled(view, self.pool) for view in features]
-        _check_vectors(name, vectors)
         beside = None if third is None else pooled(third, self.pool)
+        self._check(vectors, records, beside)
         terms = self.terms(vectors, records, beside)
+        silent = self.lambdas.silent() or ()
+        for term in silent:  # not even its NaN counts, and DDP finds its networks
+            terms[term] = cut(terms[term].detach(), *self.parameters())
         lambdas = self.lambdas.on(next(iter(terms.values())).device, tuple(terms))
         return Output(weighted_sum(terms, lambdas), terms)
+
+    def fits(
+        self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None
+    ) -> None:
+        """Refuse what does not fit together; arguments as of a call, brought to ``(B, D)``."""
 
     @abstractmethod
     def terms(
@@ -126,6 +156,27 @@ class Objective(nn.Module, ABC):
         Raises:
             RecordError: it does not record what is needed.
         """
+
+    def _check(
+        self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None
+    ) -> None:
+        """Refuse what does not fit; look once at values, which waits for the device."""
+        name = type(self).__name__
+        _check_vectors(name, features, self.feature_dim)
+        self.fits(features, records, third)
+        places = {f"features{number}": view for number, view in enumerate(features, start=1)}
+        for where, view in (places if third is None else {**places, "third=": third}).items():
+            _check_place(name, where, view, self._device)
+        for number, record in enumerate(records if features else (), start=1):
+            for entry, value in record.items():
+                known = self._read.get(entry)
+                columns = None if known is None else known.columns
+                check_entry(value, columns, f"record{number}['{entry}']", features[0])
+        if self._values_checked or torch.compiler.is_compiling():
+            return
+        check_values([view for view in features if view.numel()], records, self._read)
+        check_values([v for v in [third] if v is not None and v.numel()], (), {}, "third=")
+        self._values_checked = True
 
     @property
     def _device(self) -> torch.device | None:
@@ -150,10 +201,25 @@ def check_pairs(name: str, features: Sequence[Tensor], records: Sequence[Record]
         )
 
 
-def _check_vectors(name: str, features: Iterable[Tensor]) -> None:
+def _check_vectors(name: str, features: Iterable[Tensor], dim: int | None) -> None:
     shapes = [tuple(view.shape) for view in features]
-    if len(set(shapes)) > 1 or any(len(shape) != 2 for shape in shapes):
+    wrong = any(len(shape) != 2 or dim not in (None, shape[1]) for shape in shapes)
+    if wrong or len(set(shapes)) > 1:
         raise FeatureError(
-            f"{name} expected features (B, D), of one shape for all views, found {shapes}. For "
-            "maps and tokens pass pool='mean'."
+            f"{name} expected features (B, {dim or 'D'}), of one shape for all views, found "
+            f"{shapes}. For maps and tokens pass pool='mean'; for another width, feature_dim=."
+        )
+
+
+def _check_place(name: str, where: str, view: Tensor, device: torch.device | None) -> None:
+    """Refuse features that are no numbers to compute with, or that lie elsewhere than networks."""
+    if not is_dense_float(view):
+        raise FeatureError(
+            f"{name} expected {where} in floating-point numbers, found {view.dtype} "
+            f"({view.layout})."
+        )
+    if device is not None and view.device != device:
+        raise FeatureError(
+            f"{name} lies on {device}, {where} on {view.device}; expected one device. Call "
+            f".to('{view.device}') of it."
         )

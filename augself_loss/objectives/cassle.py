@@ -14,12 +14,12 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from augself_loss.checks import check_choice, check_whole
+from augself_loss.checks import check_choice, check_values, check_whole
 from augself_loss.errors import FeatureError, LossError, RecordError
 from augself_loss.objectives.condition import Condition
 from augself_loss.objectives.generated import GeneratedMLP
 from augself_loss.objectives.parts import mlp
-from augself_loss.parameters import Record
+from augself_loss.parameters import Record, is_dense_float
 
 RecordOf: TypeAlias = Callable[[Tensor], Record]
 """Says of features ``(N, D)`` which record they have, row by row."""
@@ -89,7 +89,9 @@ class ConditionedProjector(nn.Module):
         widths = [condition.width, *[hidden_dim] * (depth - 1)]
         made = projector.weights if isinstance(projector, GeneratedMLP) else self.feature_dim
         widths.append(hidden_dim if joined else made)
-        self.condition_mlp: nn.Module = mlp(widths, last="norm") if depth else nn.Identity()
+        with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
+            self.condition_mlp: nn.Module = mlp(widths, last="norm") if depth else nn.Identity()
+        self._values_checked = False
 
     @staticmethod
     def input_dim(
@@ -138,14 +140,37 @@ class ConditionedProjector(nn.Module):
         return self.record_of(features)
 
     def _joined(self, features: Tensor, condition: Tensor) -> Tensor:
-        if len(condition) != len(features):
-            raise FeatureError(
-                f"ConditionedProjector expected features and a record of one batch, found "
-                f"{len(features)} and {len(condition)} samples."
-            )
+        _check_fit(features, condition, training=self.training)
+        if not (self._values_checked or torch.compiler.is_compiling()):
+            check_values([features], (), {}, "features")  # once, since it waits for the device
+            self._values_checked = True
         made: Tensor = self.condition_mlp(condition.to(features.dtype))
         if self.variant == "add":
             return features + made
         if self.variant == "multiply":
             return features * made
         return torch.cat([features, made], dim=1)  # a GeneratedMLP takes them apart
+
+
+def _check_fit(features: Tensor, condition: Tensor, *, training: bool) -> None:
+    """Refuse features that their record, or the batch norms, cannot go with."""
+    if not is_dense_float(features):
+        raise FeatureError(
+            f"ConditionedProjector expected floating-point features, found {features.dtype} "
+            f"({features.layout})."
+        )
+    if len(condition) != len(features):
+        raise FeatureError(
+            f"ConditionedProjector expected features and a record of one batch, found "
+            f"{len(features)} and {len(condition)} samples."
+        )
+    if condition.device != features.device:
+        raise FeatureError(
+            f"ConditionedProjector expected features and a record on one device, found "
+            f"{features.device} and {condition.device}. Move the record with the batch."
+        )
+    if len(features) < 1 + training:
+        raise FeatureError(
+            f"ConditionedProjector expected at least {1 + training} samples for its batch norms, "
+            f"found {len(features)}. Drop the last batch (drop_last=True) or call .eval()."
+        )

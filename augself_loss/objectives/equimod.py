@@ -22,6 +22,7 @@ from augself_loss.objectives.condition import Condition
 from augself_loss.objectives.parts import mlp, nt_xent
 from augself_loss.parameters import Record
 from augself_loss.pooling import Pool
+from augself_loss.records import of_types
 
 TYPES = ("crop", "flip", "color", "grayscale", "blur", "solarize")
 """What the paper's vector describes, in its order."""
@@ -72,7 +73,8 @@ class EquiMod(Objective):
         std: Sequence[float] | None = None,
         pool: Pool | None = None,
     ) -> None:
-        super().__init__({"equimod": weight}, pool)
+        known = of_types(condition.encoders, condition.types)
+        super().__init__({"equimod": weight}, pool, feature_dim=feature_dim, encoders=known)
         feature_dim = check_whole("feature_dim", feature_dim)
         self.condition, self.temperature = condition, temperature
         width = condition.width
@@ -83,11 +85,11 @@ class EquiMod(Objective):
                 f"EquiMod expected mean and std of {width} columns, or neither of them, found "
                 f"{mean!r} and {std!r}."
             )
-        self.embed = mlp(
-            [feature_dim, hidden_dim, hidden_dim, embedding_dim], last="norm without weights"
-        )
-        self.parameters_mlp = mlp([width, embedding_dim], last="norm")
-        self.predict = mlp([2 * embedding_dim, embedding_dim], last="norm without weights")
+        widths = [feature_dim, hidden_dim, hidden_dim, embedding_dim]
+        with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
+            self.embed = mlp(widths, last="norm without weights")
+            self.parameters_mlp = mlp([width, embedding_dim], last="norm")
+            self.predict = mlp([2 * embedding_dim, embedding_dim], last="norm without weights")
         self.standardise: nn.Module = nn.Identity()
         if mean is None or std is None:
             self.standardise = nn.BatchNorm1d(width, affine=False)
@@ -121,17 +123,22 @@ class EquiMod(Objective):
         """
         self.condition.check_recorder(recorder)
 
-    def terms(
+    def fits(
         self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Predict every view's embedding from the plain image's, and find it among all."""
+    ) -> None:
+        """Refuse views without a record each, or of other images than the plain ones."""
         check_pairs("EquiMod", features, records)
-        assert third is not None
-        if any(one.shape != third.shape for one in features):
+        if third is not None and any(one.shape != third.shape for one in features):
             raise FeatureError(
                 f"EquiMod expected all features as the plain images', {tuple(third.shape)}, found "
                 f"{[tuple(one.shape) for one in features]}."
             )
+
+    def terms(
+        self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Predict every view's embedding from the plain image's, and find it among all."""
+        assert third is not None
         condition = torch.cat([self.condition(record) for record in records])
         return {"equimod": self.compare(third, features, condition)}
 

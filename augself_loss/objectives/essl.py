@@ -80,13 +80,15 @@ class ESSL(Objective):
         last_relu: bool = True,
         pool: Pool | None = None,
     ) -> None:
-        super().__init__({"essl": weight}, pool)
-        widths = [check_whole("feature_dim", feature_dim), *hidden_dims]
+        super().__init__({"essl": weight}, pool, feature_dim=feature_dim)
+        widths = [check_whole("feature_dim", feature_dim)]
+        widths += [check_whole("hidden_dims", width) for width in hidden_dims]
         layers: list[nn.Module] = []
-        for inner, outer in pairwise(widths):
-            layers += [nn.Linear(inner, outer), nn.LayerNorm(outer), nn.ReLU()]
-        layers = layers if last_relu else layers[:-1]
-        self.head = nn.Sequential(*layers, nn.Linear(widths[-1], TURNS))
+        with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
+            for inner, outer in pairwise(widths):
+                layers += [nn.Linear(inner, outer), nn.LayerNorm(outer), nn.ReLU()]
+            layers = layers if last_relu else layers[:-1]
+            self.head = nn.Sequential(*layers, nn.Linear(widths[-1], TURNS))
 
     def prepare(self, images: Tensor) -> Tensor:
         """Turn the small views four ways, see :func:`four_rotations`."""
@@ -100,9 +102,11 @@ class ESSL(Objective):
     ) -> dict[str, Tensor]:
         """Tell the turns: the mean cross-entropy over 4B rows."""
         assert third is not None
-        if third.ndim != 2 or len(third) % TURNS or len(third) == 0:
+        dim = self.feature_dim
+        if third.ndim != 2 or third.shape[1] != dim or len(third) % TURNS or len(third) == 0:
             raise FeatureError(
-                f"ESSL expected features (4B, D) of four_rotations, found {tuple(third.shape)}."
+                f"ESSL expected features (4B, {dim}) of four_rotations, found "
+                f"{tuple(third.shape)}. For maps and tokens pass pool='mean'."
             )
         turns = torch.arange(TURNS, device=third.device)
         labels = turns.repeat_interleave(len(third) // TURNS)

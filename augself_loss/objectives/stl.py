@@ -80,14 +80,16 @@ class STL(Objective):
         shared: Sequence[str] = ("crop", "color", "grayscale"),
         pool: Pool | None = None,
     ) -> None:
-        super().__init__({"equivariance": equivariance, "transformation": transformation}, pool)
+        weights = {"equivariance": equivariance, "transformation": transformation}
+        super().__init__(weights, pool, feature_dim=feature_dim)
         dim, width = check_whole("feature_dim", feature_dim), transformation_dim
         self.rank = None if rank is None else check_whole("rank", rank)
         self.temperature, self.shared = temperature, tuple(shared)
-        self.encode = mlp([2 * dim, width, width])
-        self.make = nn.Linear(width, dim * (dim if rank is None else 2 * rank), bias=False)
-        self.equivariance_mlp = mlp([dim, hidden_dim, embedding_dim])
-        self.transformation_mlp = mlp([width, width, width])
+        with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
+            self.encode = mlp([2 * dim, width, width])
+            self.make = nn.Linear(width, dim * (dim if rank is None else 2 * rank), bias=False)
+            self.equivariance_mlp = mlp([dim, hidden_dim, embedding_dim])
+            self.transformation_mlp = mlp([width, width, width])
         self._partners_checked = False
 
     def terms(

@@ -1,0 +1,194 @@
+"""What every objective keeps, whatever it computes."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from objective_cases import KINDS, Case, build
+from torch import Tensor
+from torch._dynamo.testing import CompileCounterWithBackend
+
+from augself_loss import LossError
+from augself_loss.objectives import ConditionedProjector, Objective
+
+OBJECTIVES = [kind for kind in KINDS if kind != "cassle"]
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.fixture
+def compiled() -> Iterator[Callable[[Any], Any]]:
+    """Compile a module whole, into one graph; those of other tests are dropped."""
+    torch.compiler.reset()
+    counter = CompileCounterWithBackend("aot_eager")
+    yield lambda module: torch.compile(module, fullgraph=True, backend=counter)
+    assert counter.frame_count == 1
+    torch.compiler.reset()
+
+
+def gradients(case: Case, total: Tensor) -> list[Tensor | None]:
+    return list(torch.autograd.grad(total, case.learns(), allow_unused=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_autocast_is_near_float32(kind: str, dtype: torch.dtype) -> None:
+    case = build(kind)
+    expected = case.total()
+    with torch.autocast("cpu", dtype=dtype):
+        total = case.total()
+    assert total.dtype == torch.float32 or kind == "cassle"
+    torch.testing.assert_close(total.float(), expected, rtol=0.05, atol=0.02)
+    total.float().backward()
+    assert all(bool(p.grad.isfinite().all()) for p in case.learns() if p.grad is not None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
+def test_compiled_is_eager(kind: str, compiled: Callable[[Any], Any]) -> None:
+    case = build(kind)
+    case.total()  # looks at the first batch
+    expected = case.total()
+    wanted = gradients(case, expected)
+    total = case.total(compiled(case.module))
+    torch.testing.assert_close(total, expected)
+    for found, known in zip(gradients(case, total), wanted, strict=True):
+        torch.testing.assert_close(found, known, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+@pytest.mark.slow
+def test_compiled_follows_its_weights(kind: str, compiled: Callable[[Any], Any]) -> None:
+    case = build(kind)
+    module = compiled(case.module)
+    before = case.total(module)
+    case.module.set_weights({name: 2 * w for name, w in case.module.weights.items()})
+    torch.testing.assert_close(case.total(module), 2 * before)
+    case.module.set_weights(dict.fromkeys(case.module.weights, 0.0))
+    total = case.total(module)
+    assert float(total.detach()) == 0
+    assert not any(g.any() for g in gradients(case, total) if g is not None)
+
+
+def saved(case: Case) -> Any:
+    file = io.BytesIO()
+    torch.save(case.module.state_dict(), file)
+    file.seek(0)
+    other = build(case.kind, seed=1).module
+    other.load_state_dict(torch.load(file, weights_only=True))
+    return other
+
+
+def pickled(case: Case) -> Any:
+    return pickle.loads(pickle.dumps(case.module))
+
+
+def copied(case: Case) -> Any:
+    return copy.deepcopy(case.module)
+
+
+@pytest.mark.parametrize("way", [saved, pickled, copied])
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_go_on_alike(kind: str, way: Callable[[Case], Any]) -> None:
+    case = build(kind)
+    case.total()  # moves the running means
+    if isinstance(case.module, Objective):
+        case.module.set_weights({next(iter(case.module.weights)): 0.125})
+    twin = way(case)
+    for mode in (True, False):
+        twin.train(mode)
+        case.module.train(mode)
+        assert case.total(twin).equal(case.total())
+    if isinstance(case.module, Objective):
+        assert twin.weights == case.module.weights
+        twin.set_weights(dict.fromkeys(twin.weights, 7.0))
+        assert 7.0 not in case.module.weights.values()
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_forgotten_networks_are_refused(kind: str) -> None:
+    module = build(kind).module
+    module.check_optimizer(torch.optim.SGD(module.parameters(), lr=0.1))
+    other = torch.nn.Linear(2, 2)
+    with pytest.raises(LossError, match="they would never learn"):
+        module.check_optimizer(torch.optim.SGD(other.parameters(), lr=0.1))
+    some = [other.weight, *list(module.parameters())[1:]]
+    with pytest.raises(LossError, match="not 1 of"):
+        module.check_optimizer(torch.optim.SGD(some, lr=0.1))
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_weights(kind: str) -> None:
+    case = build(kind)
+    terms = case.output().terms
+    assert terms.keys() == case.module.weights.keys()
+    for name in terms:
+        case.module.set_weights({**dict.fromkeys(terms, 0.0), name: 3.0})
+        again = case.output()
+        torch.testing.assert_close(again.total, 3 * again.terms[name])
+        torch.testing.assert_close(again.terms[name], terms[name])
+    for wrong in ({"other": 1.0}, {name: -1.0}, {}):
+        with pytest.raises(LossError, match=r"weights? "):
+            case.module.set_weights(wrong)
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_a_term_of_weight_0_adds_exactly_nothing(kind: str) -> None:
+    case = build(kind)
+    for name in case.module.weights:
+        before = case.module.weights[name]
+        case.module.set_weights({name: 0.0})
+        others = [w for w in case.module.weights.values() if w]
+        total = case.total()
+        expected = sum(case.module.weights[n] * t for n, t in case.output().terms.items())
+        torch.testing.assert_close(total, torch.as_tensor(expected))
+        if not others:
+            total.backward()
+            assert all(p.grad is not None and not p.grad.any() for p in case.module.parameters())
+        case.module.set_weights({name: before})
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_with_all_weights_0_nothing_is_computed(kind: str) -> None:
+    case = build(kind)
+    case.module.set_weights(dict.fromkeys(case.module.weights, 0.0))
+    state = {name: value.clone() for name, value in case.module.state_dict().items()}
+    assert case.module.silent
+    out = case.module([Tensor()], [{}])  # looks at nothing, not even for a third view
+    assert float(out.total.detach()) == 0
+    assert set(out.terms) == set(case.module.weights)
+    out.total.backward()
+    assert all(p.grad is not None and not p.grad.any() for p in case.module.parameters())
+    assert all(value.equal(state[n]) for n, value in case.module.state_dict().items())
+
+
+def draws() -> tuple[Any, ...]:
+    kind, keys, *rest = np.random.get_state()
+    return torch.get_rng_state().tolist(), kind, np.asarray(keys).tolist(), rest, random.getstate()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_hosts_draws_stay_what_they_were(kind: str) -> None:
+    case, before = build(kind), draws()
+    case.total().backward()
+    if isinstance(case.module, Objective):
+        build(kind, seed=None)
+    assert draws() == before
+
+
+def test_a_projector_is_no_term() -> None:
+    assert isinstance(build("cassle").module, ConditionedProjector)
+    assert not isinstance(build("cassle").module, Objective)

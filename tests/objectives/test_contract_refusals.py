@@ -1,0 +1,126 @@
+"""What every objective refuses, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from objective_cases import BATCH, DIM, KINDS, Case, build
+from torch import Tensor
+
+from augself_loss import AugSelfError, EncoderError, FeatureError, RecordError
+
+OBJECTIVES = [kind for kind in KINDS if kind != "cassle"]
+
+
+class Wrong(NamedTuple):
+    """What a call is given instead, and what is said of it."""
+
+    kinds: tuple[str, ...]
+    change: Callable[[Case], Case]
+    error: type[AugSelfError]
+    says: str
+
+
+def every(function: Callable[[Tensor], Tensor]) -> Callable[[Case], Case]:
+    return lambda case: case._replace(
+        features=[function(view) for view in case.features],
+        third=None if case.third is None else function(case.third),
+    )
+
+
+def records(function: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> Callable[[Case], Case]:
+    return lambda case: case._replace(records=[function(r) for r in case.records])
+
+
+def put(value: float) -> Callable[[Tensor], Tensor]:
+    return lambda view: torch.cat([view[:1] * value, view[1:]])
+
+
+READS = ("equimod", "cassle")
+WRONG = {
+    "no third view": Wrong(
+        ("equimod", "essl"), lambda c: c._replace(third=None), FeatureError, "expected third=, the"
+    ),
+    "maps": Wrong(
+        KINDS, every(lambda v: v[:, :, None, None].expand(-1, -1, 2, 2)), FeatureError,
+        r"expected .*, found .*2, 2\)",
+    ),
+    "another width": Wrong(KINDS, every(lambda v: v[:, 1:]), FeatureError, rf"B, {DIM}\)"),
+    "whole numbers": Wrong(KINDS, every(Tensor.long), FeatureError, "floating-point"),
+    "NaN": Wrong(KINDS, every(put(float("nan"))), FeatureError, "NaN or infinite"),
+    "infinity": Wrong(KINDS, every(put(float("inf"))), FeatureError, "NaN or infinite"),
+    "another device": Wrong(
+        KINDS, every(lambda v: v.to("meta")), FeatureError, "one device, found|expected one device"
+    ),
+    "no images": Wrong(KINDS, every(lambda v: v[:0]), AugSelfError, "found"),
+    "records of another batch": Wrong(
+        ("equimod", "stl"), records(lambda r: {n: e[:2] for n, e in r.items()}), RecordError,
+        "recorded from another batch",
+    ),
+    "a record of another batch": Wrong(
+        ("cassle",), records(lambda r: {n: e[:2] for n, e in r.items()}), FeatureError,
+        f"one batch, found {BATCH} and 2",
+    ),
+    "records of another recorder": Wrong(
+        READS, records(lambda r: {"blur": r["flip"]}), RecordError, "expected the entry 'crop'"
+    ),
+    "records of another range": Wrong(
+        ("equimod",), records(lambda r: {**r, "color": 9 * r["color"]}),
+        (RecordError, EncoderError), "color",
+    ),
+    "records on another device": Wrong(
+        ("equimod", "stl", "cassle"), records(lambda r: {n: e.to("meta") for n, e in r.items()}),
+        (RecordError, FeatureError), "meta",
+    ),
+    "one record less": Wrong(
+        ("equimod",), lambda c: c._replace(records=c.records[:1]), FeatureError, "found 2 and 1"
+    ),
+    "one view": Wrong(
+        ("stl",), lambda c: c._replace(features=c.features[:1]), FeatureError, "two views, found 1"
+    ),
+    "an odd image": Wrong(
+        ("stl",), lambda c: c._replace(features=[v[1:] for v in c.features], records=[]),
+        FeatureError, "B even",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for name, wrong in WRONG.items() for kind in wrong.kinds]
+)
+def test_what_does_not_fit_is_refused(kind: str, name: str) -> None:
+    wrong = WRONG[name]
+    with pytest.raises(wrong.error, match=wrong.says):
+        wrong.change(build(kind)).total()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_are_looked_at_once(kind: str) -> None:
+    case = build(kind)
+    case.total()
+    total = every(put(float("nan")))(case).total()
+    assert not total.isfinite()
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_maps_are_pooled(kind: str) -> None:
+    case, pooled = build(kind), build(kind, pool="mean")
+    maps = every(lambda v: v[:, :, None, None].expand(-1, -1, 2, 2))(case)
+    torch.testing.assert_close(maps.total(pooled.module), case.total())
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_a_recorder_must_record_what_is_read(kind: str) -> None:
+    class Nothing:
+        layout: dict[str, Any] = {}
+        encoders = ()
+
+    module = build(kind).module
+    if kind == "equimod":
+        with pytest.raises(RecordError, match="expected the entry"):
+            module.check_recorder(Nothing())
+    else:
+        module.check_recorder(Nothing())
