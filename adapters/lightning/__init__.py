@@ -100,11 +100,6 @@ def add_augself(
         >>> host.augself.types
         ('flip',)
     """
-    if not isinstance(augself, AugSelfLoss):
-        raise LossError(
-            f"add_augself expected an AugSelfLoss, found {type(augself).__name__}. Pass the loss "
-            "itself, before it is compiled or wrapped; of other objectives add_objective."
-        )
     _check(module, recorder)
     found = Step.beside(
         module, augself, recorder, taps, views, count=len(recorder.recorders), in_order=in_order,
@@ -183,7 +178,7 @@ def add_objective(  # noqa: PLR0913 - every one can be said alone
     _check(module, recorder)
     found = Step.beside(
         module, objective, recorder, taps, views, count=len(recorder.recorders), in_order=in_order,
-        third=third, through=through, name="objective", place=Place(images),
+        third=third, through=through, anything=True, name="objective", place=Place(images),
         device_recorder=recorder if on_device else None, log=log,
     )  # fmt: skip
     return _extended(module, found, objective)

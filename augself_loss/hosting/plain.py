@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from augself_loss.hosting.depth_taps import Taps
 from augself_loss.hosting.loop import Loop, Reading, as_several, check_model
+from augself_loss.hosting.objectives import check_objective
 from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.term import detached
-from augself_loss.hosting.third_view import check_objective
 from augself_loss.loss import AugSelfLoss
 from augself_loss.objectives import Objective, Objectives
 from augself_loss.optimizers import Optimizer

@@ -18,11 +18,12 @@ from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
 from augself_loss.hosting.conditioned import conditioned, telling
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, tapped
+from augself_loss.hosting.objectives import check_augself, check_objective
 from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
 from augself_loss.hosting.pairing import Views, check_views, paired
 from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.taps import FeatureTaps
-from augself_loss.hosting.third_view import ThirdView, check_objective
+from augself_loss.hosting.third_view import ThirdView
 from augself_loss.hosting.whose import Whose
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.parameters import Layout, Record
@@ -62,7 +63,7 @@ class Term:
     """Whether the optimizers were seen to hold the heads."""
 
     @classmethod
-    def beside(
+    def beside(  # noqa: PLR0913 - every one can be said alone
         cls: type[T],
         root: nn.Module,
         objective: Any,
@@ -74,6 +75,7 @@ class Term:
         in_order: bool = False,
         third: int | None = None,
         through: str | None = None,
+        anything: bool = False,
         read: Callable[[Any], Any] = only_tensor,
         **own: Any,
     ) -> T:
@@ -89,6 +91,7 @@ class Term:
             in_order: see :class:`~augself_loss.taps.FeatureTaps`.
             third: which of the views is the objective's alone.
             through: the submodule that is called with that view's images; default the tap.
+            anything: whether the host takes other objectives than AugSelf's, and none.
             read: see there.
             **own: fields of a subclass.
 
@@ -103,7 +106,10 @@ class Term:
                 "without one. Several types and pairs go into one AugSelfLoss, several objectives "
                 "into one Objectives."
             )
-        check_objective(root, objective, "add_augself")
+        if anything:
+            check_objective(root, objective, "add_objective")
+        else:
+            check_augself(objective, "add_augself")
         if objective is not None:
             objective.check_recorder(recorder)
         extra = ThirdView.beside(root, objective, taps, third, through, count=count)

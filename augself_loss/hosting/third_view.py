@@ -9,11 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from augself_loss.errors import LossError
-from augself_loss.hosting.conditioned import conditioned
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, listed
 from augself_loss.hosting.taps import FeatureTaps
-from augself_loss.loss import AugSelfLoss, Output
-from augself_loss.objectives import Objective, Objectives
+from augself_loss.loss import Output
 from augself_loss.parameters import Record
 from augself_loss.views import Features
 
@@ -120,27 +118,3 @@ class ThirdView:
         self.images = []
         out: Output = (run or objective)(features, records, third=third)
         return out
-
-
-def check_objective(root: nn.Module, objective: object, name: str) -> None:
-    """Refuse what is no objective, and none at all where nothing is conditioned.
-
-    Args:
-        root: the host's module.
-        objective: the loss, or ``None``.
-        name: who asks.
-
-    Raises:
-        LossError: neither.
-    """
-    if objective is None:
-        if not conditioned(root):
-            raise LossError(
-                f"{type(root).__name__} without an objective expected a ConditionedProjector in "
-                "it, in the projector's place, found none."
-            )
-    elif not isinstance(objective, (AugSelfLoss, Objective, Objectives)):
-        raise LossError(
-            f"{name} expected an AugSelfLoss, found {type(objective).__name__}. Pass the "
-            "loss itself, before it is compiled or wrapped."
-        )

@@ -11,6 +11,9 @@ from augself_loss.encoders.base import Recorded
 from augself_loss.errors import ImageError, PipelineError
 from augself_loss.parameters import Record
 
+PAPERS = ("flip", "blur")
+"""What every image draws for itself in the paper."""
+
 
 class Draws(Recorded, Protocol):
     """A recorder of whole batches whose records can be drawn and replayed: ``KorniaRecorder``."""
@@ -32,7 +35,8 @@ class Partners:
 
     Args:
         recorder: a ``KorniaRecorder``.
-        own: types that every image keeps its own draw of; the paper's are flip and blur.
+        own: types that every image keeps its own draw of; default those of the paper's, flip and
+            blur, that are recorded.
 
     Attributes:
         layout: entries of the record, the recorder's.
@@ -56,7 +60,7 @@ class Partners:
         True
     """
 
-    def __init__(self, recorder: Draws, own: Sequence[str] = ("flip", "blur")) -> None:
+    def __init__(self, recorder: Draws, own: Sequence[str] | None = None) -> None:
         if not all(hasattr(recorder, name) for name in ("layout", "encoders", "draw", "replay")):
             raise PipelineError(
                 "Partners expected a recorder of whole batches that can replay, found "
@@ -65,6 +69,8 @@ class Partners:
         self.recorder = recorder
         self.layout, self.encoders = recorder.layout, recorder.encoders
         fields = {encoder.name: tuple(encoder.fields) for encoder in recorder.encoders}
+        if own is None:
+            own = [name for name in PAPERS if name in fields]
         absent = [own] if isinstance(own, str) else [name for name in own if name not in fields]
         if absent:
             raise PipelineError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ SMOKE = 64
 """How many pictures a smoke test reads."""
 
 
-def start(doc: str | None, *, epochs: int, batch: int = 64, workers: int = 1) -> argparse.Namespace:
+def start(
+    doc: str | None, *, epochs: int, batch: int = 64, workers: int = 1, **choices: Sequence[str]
+) -> argparse.Namespace:
     """Read the command line, seed, and share the cores with the DataLoader's workers.
 
     Args:
@@ -31,6 +34,7 @@ def start(doc: str | None, *, epochs: int, batch: int = 64, workers: int = 1) ->
         epochs: the script's default, under two minutes on two cores.
         batch: the script's default.
         workers: the script's default; 0 where the data set has nothing to do.
+        **choices: options of the script's own, and what they may be; the first is the default.
     """
     parser = argparse.ArgumentParser(description=(doc or "").split("\n\n", maxsplit=1)[0])
     parser.add_argument("--data", choices=images.SOURCES, default="pack")
@@ -41,6 +45,8 @@ def start(doc: str | None, *, epochs: int, batch: int = 64, workers: int = 1) ->
     parser.add_argument("--logger", choices=("csv", "tensorboard"), default="csv")
     parser.add_argument("--workers", type=int, default=workers, help="of the DataLoader")
     parser.add_argument("--smoke", action="store_true", help="a few steps only, to test the script")
+    for name, known in choices.items():
+        parser.add_argument(f"--{name}", choices=known, default=known[0])
     args = parser.parse_args()
     args.name = Path(parser.prog).stem
     if args.smoke:

@@ -124,7 +124,11 @@ def equimod() -> EquiMod:
         (equimod, {"third": 2, "views": 2}, "third expected one of the recorder's views, of three"),
         (equimod, {"third": 3, "views": 3}, "third expected .* found 3 of 3"),
         (equimod, {"third": 2, "views": 3, "through": "net"}, "through expected .* found 'net'"),
-        (lambda: torch.nn.Linear(2, 2), {}, "expected an AugSelfLoss, found Linear"),
+        (
+            lambda: torch.nn.Linear(2, 2),
+            {},
+            "expected an AugSelfLoss or another objective, found Linear",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(objective: Any, options: Any, expected: str) -> None:
@@ -137,7 +141,7 @@ def test_one_call_adds_all() -> None:
     module = add_objective(SimSiam(), equimod(), recorder(3), taps="backbone", third=2)
     with pytest.raises(LossError, match="several objectives into one Objectives"):
         add_objective(module, ESSL(FEATURES), recorder(3), taps="backbone", third=2)
-    with pytest.raises(LossError, match="of other objectives add_objective"):
+    with pytest.raises(LossError, match="Other objectives go into Lightning by add_objective"):
         add_augself(SimSiam(), equimod(), recorder(), taps="backbone")  # type: ignore[arg-type]
     only_flips = EquiMod(FEATURES, EquiMod.describe([FlipEncoder()]))
     two = MultiViewRecorder(KorniaRecorder(torch.nn.Sequential(device()[2])), views=3)

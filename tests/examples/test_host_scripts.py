@@ -30,6 +30,29 @@ def test_script_with_and_without_augself(
     check_logged(name, "loss", tmp_path, run)
 
 
+@pytest.mark.parametrize(
+    ("objective", "terms"),
+    [
+        ("equimod", ["equimod"]),
+        ("essl", ["essl"]),
+        ("stl", ["equivariance", "transformation"]),
+        ("both", ["augself/crop", "equimod/equimod"]),
+    ],
+)
+def test_other_objectives(
+    objective: str, terms: list[str], tmp_path: Path, run: Callable[..., str]
+) -> None:
+    script = EXAMPLES / "lightning_objectives.py"
+    printed = run(script, "--smoke", "--objective", objective, cwd=tmp_path)
+    assert all(f"objective/{name}" in printed for name in terms)
+
+
+def test_a_conditioned_projector(tmp_path: Path, run: Callable[..., str]) -> None:
+    printed = run(EXAMPLES / "lightly_cassle.py", "--smoke", cwd=tmp_path)
+    assert "loss" in printed
+    assert "objective/" not in printed
+
+
 def test_accuracy_is_printed_and_tensorboard_written(
     tmp_path: Path, run: Callable[..., str]
 ) -> None:

@@ -55,6 +55,13 @@ def test_a_plain_loop_needs_the_library_alone(tmp_path: Path, run: Run) -> None:
     assert "crop" in printed
 
 
+@pytest.mark.parametrize("objective", ["cassle", "equimod", "essl", "stl"])
+def test_a_plain_loop_with_other_objectives(objective: str, tmp_path: Path, run: Run) -> None:
+    script = EXAMPLES / "plain_objectives.py"
+    printed = run(script, "--smoke", "--objective", objective, cwd=tmp_path)
+    assert printed.startswith("0 SimCLR")
+
+
 def test_every_script_is_in_the_index() -> None:
     index = (EXAMPLES / "README.md").read_text()
     scripts = [path.name for path in EXAMPLES.glob("*.py")]

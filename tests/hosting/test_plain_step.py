@@ -205,8 +205,12 @@ def test_networks_that_never_learn_are_told() -> None:
     ("model", "objective", "error"),
     [
         (nn.Linear, None, "PlainStep expected your model"),
-        (network(), None, "Sequential without an objective expected a ConditionedProjector"),
-        (network(), nn.Linear(2, 2), "PlainStep expected an AugSelfLoss, found Linear"),
+        (network(), None, "PlainStep without an objective expected a ConditionedProjector"),
+        (
+            network(),
+            nn.Linear(2, 2),
+            "AugSelfLoss or another objective, found Linear",
+        ),
         (network(), equimod(), "EquiMod expected a view of its own"),
     ],
 )

@@ -1,0 +1,55 @@
+"""Says what may be added to a host."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from augself_loss.errors import LossError
+from augself_loss.hosting.conditioned import conditioned
+from augself_loss.loss import AugSelfLoss
+from augself_loss.objectives import Objective, Objectives
+
+
+def check_augself(augself: object, name: str) -> None:
+    """Refuse what is no AugSelfLoss, where nothing else is known to work.
+
+    Args:
+        augself: what was given.
+        name: who asks.
+
+    Raises:
+        LossError: it is none.
+    """
+    if isinstance(augself, AugSelfLoss):
+        return
+    other = isinstance(augself, (Objective, Objectives))
+    way = (
+        "Other objectives go into Lightning by add_objective, into a loop of your own by PlainStep."
+        if other
+        else "Pass the loss itself, before it is compiled or wrapped."
+    )
+    raise LossError(f"{name} expected an AugSelfLoss, found {type(augself).__name__}. {way}")
+
+
+def check_objective(root: nn.Module, objective: object, name: str) -> None:
+    """Refuse what is no objective, and none at all where nothing is conditioned.
+
+    Args:
+        root: the host's module.
+        objective: the loss, or ``None``.
+        name: who asks.
+
+    Raises:
+        LossError: neither.
+    """
+    if objective is None:
+        if not conditioned(root):
+            raise LossError(
+                f"{name} without an objective expected a ConditionedProjector in "
+                f"{type(root).__name__}, in the projector's place, found none."
+            )
+    elif not isinstance(objective, (AugSelfLoss, Objective, Objectives)):
+        raise LossError(
+            f"{name} expected an AugSelfLoss or another objective, found "
+            f"{type(objective).__name__}. Pass it itself, before it is compiled or wrapped."
+        )
