@@ -23,7 +23,6 @@ from augself_loss.adapters.stable_pretraining.recorder import StablePretrainingR
 from augself_loss.errors import LossError, RecordError, missing_extra
 from augself_loss.hosting.depth_taps import Taps, listed, renamed
 from augself_loss.hosting.pairing import Views
-from augself_loss.hosting.term import loss_in, plus
 from augself_loss.loss import AugSelfLoss
 from augself_loss.parameters import Layout
 from augself_loss.recording.multiview import RECORD_DTYPE
@@ -126,7 +125,7 @@ def _with_term(host: Callable[..., Any]) -> Callable[..., Any]:
             step.check_optimizers(self.augself, trainer.optimizers)
         with step.watch(self, step.take(_packed(views_of(batch), step.layout))):
             output = host(self, batch, stage, *args, **kwargs)
-            return plus(output, step.term(self, loss_in(output)))
+            return step.added(self, output)
 
     # What is noted on the way must run as it stands; the host's own function may be compiled.
     wrapped: Callable[..., Any] = torch.compiler.disable(forward, recursive=False)  # type: ignore[no-untyped-call]
