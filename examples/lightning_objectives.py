@@ -29,7 +29,7 @@ from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.partners import Partners
 
-SMALL = {"hidden_dim": 256, "embedding_dim": 128}
+SMALL: dict[str, Any] = {"hidden_dim": 256, "embedding_dim": 128}
 
 
 class SimCLR(pl.LightningModule):

@@ -4,6 +4,7 @@ python examples/plain_objectives.py --objective cassle
 """
 
 import argparse
+from typing import Any
 
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
@@ -16,6 +17,7 @@ from augself_loss.objectives import (
     Condition,
     ConditionedProjector,
     EquiMod,
+    Objective,
     mlp,
     nt_xent,
 )
@@ -40,9 +42,11 @@ def view(side: int) -> KorniaRecorder:
     )
 
 
-dim, objective, third = 64, None, None
+dim = 64
+objective: Objective | None = None
+third: int | None = None
 backbone = nn.Sequential(nn.Conv2d(3, dim, 8, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-projector = mlp([dim, dim, 32], last="bias")
+projector: nn.Module = mlp([dim, dim, 32], last="bias")
 recorder = MultiViewRecorder([view(32), view(32)])
 
 if args.objective == "cassle":  # no term: the projector sees its view's record
@@ -66,7 +70,7 @@ optimizer = torch.optim.AdamW([*model.parameters(), *step.parameters()], lr=2e-3
 for epoch in range(1 if args.smoke else 5):
     for batch in torch.split(images[torch.randperm(len(images))], 64):
         z1, z2 = (projector(backbone(x)) for x in step.views(batch))
-        loss = nt_xent(z1, z2, temperature=0.2)
+        loss: Any = nt_xent(z1, z2, temperature=0.2)
         optimizer.zero_grad()
         (loss + step.term()).backward()
         optimizer.step()
