@@ -15,6 +15,8 @@ TITLES = {
     "counted on meta; compiled, the kernels that the code for a CPU calls",
     "depths": "The term at two depths, crop and colour, forward and backward: what crop reads "
     "of maps of 14 × 14 places; launches with grouped heads, counted on meta",
+    "objectives": "AugSelf and its neighbours on given features of two views, forward and "
+    "backward; MB: the most that lives at once, weights included",
     "passing": "A record on its way, forward only: the library's Python frames and tensor "
     "operations, beside those of the pipeline and the network",
     "recording": "A pipeline with its recorder against the pipeline alone",

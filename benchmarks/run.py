@@ -21,6 +21,7 @@ import allocator
 import depths
 import growth
 import half
+import objectives
 import passing
 import plot
 import recording
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "half": half.rows,
     "launches": term.launches,
     "depths": depths.rows,
+    "objectives": objectives.rows,
     "passing": passing.rows,
     "recording": recording.rows,
     "views": views.rows,

@@ -9,7 +9,10 @@ import pytest
 import torch
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
+PAGES = {
+    path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted(DOCS.rglob("*.md"))
+}
 ELSEWHERE = {
     "own_framework.md": "its adapter is a file of the tests",
     "public_scripts.md": "test_public_scripts_page.py has the classes that it names",
@@ -32,4 +35,4 @@ def test_snippets_run(name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_links_lead_to_files(name: str) -> None:
     for target in re.findall(r"\]\((?!http|#)([^)#]+)[^)]*\)", PAGES[name]):
-        assert (DOCS / target).exists(), target
+        assert (DOCS / name).parent.joinpath(target).exists(), target
