@@ -43,8 +43,12 @@ class Work(NamedTuple):
 
 
 def _term(module: Any, third: int = 0, third_of: str = "none") -> Work:
-    beside = (lambda x: {"third": x}) if third else (lambda _: {})
-    return Work(module, lambda f, r, x: module(f, r, **beside(x)).total, third, third_of)
+    def total(features: list[Tensor], records: list[Record], beside: Tensor) -> Tensor:
+        more = {"third": beside} if third else {}
+        made: Tensor = module(features, records, **more).total
+        return made
+
+    return Work(module, total, third, third_of)
 
 
 def _projected(project: Any, dim: int, *, sees: bool) -> Work:

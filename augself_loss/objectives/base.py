@@ -25,6 +25,12 @@ from augself_loss.optimizers import check_optimizers
 from augself_loss.parameters import Record, is_dense_float
 from augself_loss.pooling import Pool, as_pool, pooled
 from augself_loss.silence import cut
+from augself_loss.untouched import as_built
+
+PLAIN = frozenset(
+    {nn.Sequential, nn.Linear, nn.BatchNorm1d, nn.LayerNorm, nn.ReLU, nn.Identity, nn.SyncBatchNorm}
+)
+"""Layers that compute where their weights lie."""
 
 
 class Objective(nn.Module, ABC):
@@ -164,9 +170,9 @@ class Objective(nn.Module, ABC):
         name = type(self).__name__
         _check_vectors(name, features, self.feature_dim)
         self.fits(features, records, third)
-        places = {f"features{number}": view for number, view in enumerate(features, start=1)}
-        for where, view in (places if third is None else {**places, "third=": third}).items():
-            _check_place(name, where, view, self._device)
+        given = {f"features{number}": view for number, view in enumerate(features, start=1)}
+        for where, view in (given if third is None else {**given, "third=": third}).items():
+            _check_place(name, where, view, self._place)
         for number, record in enumerate(records if features else (), start=1):
             for entry, value in record.items():
                 known = self._read.get(entry)
@@ -181,6 +187,13 @@ class Objective(nn.Module, ABC):
     @property
     def _device(self) -> torch.device | None:
         return next((p.device for p in self.parameters()), None)
+
+    @property
+    def _place(self) -> torch.device | None:
+        """Where the networks lie; ``None`` where a wrapper may bring them when they are called."""
+        networks = (m for one in self.children() if one is not self.lambdas for m in one.modules())
+        plain = all(type(m) in PLAIN and as_built(m, type(m)) for m in networks)
+        return self._device if plain else None
 
 
 def check_pairs(name: str, features: Sequence[Tensor], records: Sequence[Record]) -> None:

@@ -72,7 +72,7 @@ def build(
     if seed is not None:
         torch.manual_seed(seed)
     condition = Condition(ENCODERS)
-    small = {"hidden_dim": 16, "embedding_dim": 6}
+    small: Any = {"hidden_dim": 16, "embedding_dim": 6}
     module: Any
     if kind == "equimod":
         module = EquiMod(DIM, EquiMod.describe(ENCODERS), **small, **options)

@@ -20,7 +20,7 @@ class Wrong(NamedTuple):
 
     kinds: tuple[str, ...]
     change: Callable[[Case], Case]
-    error: type[AugSelfError]
+    error: type[AugSelfError] | tuple[type[AugSelfError], ...]
     says: str
 
 
@@ -95,6 +95,22 @@ def test_what_does_not_fit_is_refused(kind: str, name: str) -> None:
     wrong = WRONG[name]
     with pytest.raises(wrong.error, match=wrong.says):
         wrong.change(build(kind)).total()
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_a_wrapper_may_bring_the_networks(kind: str) -> None:
+    """As FSDP with parameters offloaded does: they lie elsewhere until they are called."""
+    case = build(kind)
+    expected = case.total()
+
+    def bring(module: torch.nn.Module, _given: Any) -> None:
+        module.load_state_dict(state[module], assign=True)
+
+    networks = [m for m in case.module.children() if next(m.parameters(), None) is not None]
+    state = {network: network.state_dict() for network in networks}
+    for network in state:
+        network.to_empty(device="meta").register_forward_pre_hook(bring)
+    torch.testing.assert_close(case.total(), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
