@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import check_choice, check_values, check_whole
-from augself_loss.errors import FeatureError, LossError, RecordError
-from augself_loss.objectives.condition import Condition
+from augself_loss.errors import LossError, RecordError
+from augself_loss.objectives.condition import Condition, check_condition, check_view
 from augself_loss.objectives.generated import GeneratedMLP
 from augself_loss.objectives.parts import mlp
-from augself_loss.parameters import Record, is_dense_float
+from augself_loss.parameters import Record
 
 RecordOf: TypeAlias = Callable[[Tensor], Record]
 """Says of features ``(N, D)`` which record they have, row by row."""
@@ -114,11 +114,8 @@ class ConditionedProjector(nn.Module):
             FeatureError: features of another shape.
             RecordError: a record without an entry that the condition needs, or none to be found.
         """
-        if features.ndim != 2 or features.shape[1] != self.feature_dim:
-            raise FeatureError(
-                f"ConditionedProjector expected features (B, {self.feature_dim}), found "
-                f"{tuple(features.shape)}."
-            )
+        norms = self.training and not isinstance(self.condition_mlp, nn.Identity)
+        check_view("ConditionedProjector", features, self.feature_dim, training=norms)
         record = self._asked(features) if record is None else record
         projected: Tensor = self.projector(self._joined(features, self.condition(record)))
         return projected
@@ -140,7 +137,7 @@ class ConditionedProjector(nn.Module):
         return self.record_of(features)
 
     def _joined(self, features: Tensor, condition: Tensor) -> Tensor:
-        _check_fit(features, condition, training=self.training)
+        check_condition("ConditionedProjector", features, condition)
         if not (self._values_checked or torch.compiler.is_compiling()):
             check_values([features], (), {}, "features")  # once, since it waits for the device
             self._values_checked = True
@@ -150,27 +147,3 @@ class ConditionedProjector(nn.Module):
         if self.variant == "multiply":
             return features * made
         return torch.cat([features, made], dim=1)  # a GeneratedMLP takes them apart
-
-
-def _check_fit(features: Tensor, condition: Tensor, *, training: bool) -> None:
-    """Refuse features that their record, or the batch norms, cannot go with."""
-    if not is_dense_float(features):
-        raise FeatureError(
-            f"ConditionedProjector expected floating-point features, found {features.dtype} "
-            f"({features.layout})."
-        )
-    if len(condition) != len(features):
-        raise FeatureError(
-            f"ConditionedProjector expected features and a record of one batch, found "
-            f"{len(features)} and {len(condition)} samples."
-        )
-    if condition.device != features.device:
-        raise FeatureError(
-            f"ConditionedProjector expected features and a record on one device, found "
-            f"{features.device} and {condition.device}. Move the record with the batch."
-        )
-    if len(features) < 1 + training:
-        raise FeatureError(
-            f"ConditionedProjector expected at least {1 + training} samples for its batch norms, "
-            f"found {len(features)}. Drop the last batch (drop_last=True) or call .eval()."
-        )

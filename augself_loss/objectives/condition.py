@@ -11,8 +11,8 @@ from torch import Tensor
 
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
-from augself_loss.errors import LossError, RecordError
-from augself_loss.parameters import Record, identity_record
+from augself_loss.errors import FeatureError, LossError, RecordError
+from augself_loss.parameters import Record, identity_record, is_dense_float
 from augself_loss.records import as_columns
 
 ORDER = "color_order"
@@ -143,3 +143,51 @@ def in_view_frame(record: Record) -> dict[str, Tensor]:
         top = torch.lerp(top, 1 - top - height, record["vertical_flip"].squeeze(-1))
     found["crop"] = torch.stack([top, left, height, width], dim=-1)
     return found
+
+
+def check_view(name: str, features: Tensor, dim: int, *, training: bool) -> None:
+    """Refuse features of a view that a conditioned network cannot take.
+
+    Args:
+        name: of the network, for the message.
+        features: ``(B, dim)``.
+        dim: their width.
+        training: whether batch norms look at the batch.
+
+    Raises:
+        FeatureError: another shape, no floating-point numbers, or too few samples.
+    """
+    if features.ndim != 2 or features.shape[1] != dim:
+        raise FeatureError(f"{name} expected features (B, {dim}), found {tuple(features.shape)}.")
+    if not is_dense_float(features):
+        raise FeatureError(
+            f"{name} expected floating-point features, found {features.dtype} ({features.layout})."
+        )
+    if len(features) < 1 + training:
+        raise FeatureError(
+            f"{name} expected at least {1 + training} samples for its batch norms, found "
+            f"{len(features)}. Drop the last batch (drop_last=True) or call .eval()."
+        )
+
+
+def check_condition(name: str, features: Tensor, condition: Tensor) -> None:
+    """Refuse a condition of another batch or device than its view's features.
+
+    Args:
+        name: of the network, for the message.
+        features: ``(B, D)``.
+        condition: ``(B, P)``.
+
+    Raises:
+        FeatureError: it does not fit.
+    """
+    if len(condition) != len(features):
+        raise FeatureError(
+            f"{name} expected features and a record of one batch, found {len(features)} and "
+            f"{len(condition)} samples."
+        )
+    if condition.device != features.device:
+        raise FeatureError(
+            f"{name} expected features and a record on one device, found {features.device} and "
+            f"{condition.device}. Move the record with the batch."
+        )

@@ -103,16 +103,12 @@ class EquiMod(Objective):
         Args:
             encoders: of the pipeline, ``recorder.encoders``.
         """
-        known = list(encoders)
-        names = [encoder.name for encoder in known]
-        types = [name for name in TYPES if name in names]
-
-        def there(*wanted: str) -> tuple[str, ...]:
-            return tuple(name for name in wanted if name in types)
-
+        known = {encoder.name: encoder for encoder in encoders}
+        types = [name for name in TYPES if name in known]
         return Condition(
-            known, types, frame="source", scale="none", order=True,
-            applied=there("color", "blur"), flags_only=there("solarize"),
+            list(known.values()), types, frame="source", scale="none", order=True,
+            applied=[name for name in types if name in ("color", "blur")],
+            flags_only=[name for name in types if name == "solarize"],
         )  # fmt: skip
 
     def check_recorder(self, recorder: Recorded) -> None:
