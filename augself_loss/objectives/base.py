@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import (
+    Read,
     check_entry,
     check_values,
     check_weights,
@@ -46,6 +47,7 @@ class Objective(nn.Module, ABC):
     Attributes:
         third_view: what the term wants a third view to be, beside the two that are compared, in a
             word; ``None`` where it wants none.
+        read: entries of records that the term reads → the encoder that knows their ranges, if any.
         reads_views: whether it wants the features of those two.
 
     Raises:
@@ -68,7 +70,7 @@ class Objective(nn.Module, ABC):
         self.lambdas = Lambdas(weights)
         self.pool = as_pool(pool)
         self.feature_dim = None if feature_dim is None else check_whole("feature_dim", feature_dim)
-        self._read = entries_read({encoder.name: encoder for encoder in encoders})
+        self.read: Read = entries_read({encoder.name: encoder for encoder in encoders})
         self._values_checked = False
 
     @property
@@ -171,16 +173,26 @@ class Objective(nn.Module, ABC):
         _check_vectors(name, features, self.feature_dim)
         self.fits(features, records, third)
         given = {f"features{number}": view for number, view in enumerate(features, start=1)}
+        device = self._device
         for where, view in (given if third is None else {**given, "third=": third}).items():
-            _check_place(name, where, view, self._place)
+            if not is_dense_float(view):
+                raise FeatureError(
+                    f"{name} expected {where} in floating-point numbers, found {view.dtype} "
+                    f"({view.layout})."
+                )
+            if view.device != device and self._stays:
+                raise FeatureError(
+                    f"{name} lies on {device}, {where} on {view.device}; expected one device. "
+                    f"Call .to('{view.device}') of it."
+                )
         for number, record in enumerate(records if features else (), start=1):
-            for entry, value in record.items():
-                known = self._read.get(entry)
-                columns = None if known is None else known.columns
-                check_entry(value, columns, f"record{number}['{entry}']", features[0])
+            for entry, known in self.read.items():
+                if entry in record:
+                    columns = None if known is None else known.columns
+                    check_entry(record[entry], columns, f"record{number}['{entry}']", features[0])
         if self._values_checked or torch.compiler.is_compiling():
             return
-        check_values([view for view in features if view.numel()], records, self._read)
+        check_values([view for view in features if view.numel()], records, self.read)
         check_values([v for v in [third] if v is not None and v.numel()], (), {}, "third=")
         self._values_checked = True
 
@@ -189,11 +201,11 @@ class Objective(nn.Module, ABC):
         return next((p.device for p in self.parameters()), None)
 
     @property
-    def _place(self) -> torch.device | None:
-        """Where the networks lie; ``None`` where a wrapper may bring them when they are called."""
-        networks = (m for one in self.children() if one is not self.lambdas for m in one.modules())
+    def _stays(self) -> bool:
+        """Whether the networks compute where they lie: no wrapper brings them when called."""
+        networks = [m for one in self.children() if one is not self.lambdas for m in one.modules()]
         plain = all(type(m) in PLAIN and as_built(m, type(m)) for m in networks)
-        return self._device if plain else None
+        return plain and self._device is not None
 
 
 def check_pairs(name: str, features: Sequence[Tensor], records: Sequence[Record]) -> None:
@@ -221,18 +233,4 @@ def _check_vectors(name: str, features: Iterable[Tensor], dim: int | None) -> No
         raise FeatureError(
             f"{name} expected features (B, {dim or 'D'}), of one shape for all views, found "
             f"{shapes}. For maps and tokens pass pool='mean'; for another width, feature_dim=."
-        )
-
-
-def _check_place(name: str, where: str, view: Tensor, device: torch.device | None) -> None:
-    """Refuse features that are no numbers to compute with, or that lie elsewhere than networks."""
-    if not is_dense_float(view):
-        raise FeatureError(
-            f"{name} expected {where} in floating-point numbers, found {view.dtype} "
-            f"({view.layout})."
-        )
-    if device is not None and view.device != device:
-        raise FeatureError(
-            f"{name} lies on {device}, {where} on {view.device}; expected one device. Call "
-            f".to('{view.device}') of it."
         )

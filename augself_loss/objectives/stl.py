@@ -85,6 +85,7 @@ class STL(Objective):
         dim, width = check_whole("feature_dim", feature_dim), transformation_dim
         self.rank = None if rank is None else check_whole("rank", rank)
         self.temperature, self.shared = temperature, tuple(shared)
+        self.read = dict.fromkeys(self.shared)
         with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
             self.encode = mlp([2 * dim, width, width])
             self.make = nn.Linear(width, dim * (dim if rank is None else 2 * rank), bias=False)

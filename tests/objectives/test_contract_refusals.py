@@ -121,6 +121,14 @@ def test_values_are_looked_at_once(kind: str) -> None:
     assert not total.isfinite()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_not_read_may_be_anything(kind: str) -> None:
+    case = build(kind)
+    expected = case.total()
+    other: Any = {"mine": torch.arange(3), "note": "none"}
+    torch.testing.assert_close(records(lambda r: {**r, **other})(case).total(), expected)
+
+
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_maps_are_pooled(kind: str) -> None:
     case, pooled = build(kind), build(kind, pool="mean")
