@@ -30,8 +30,9 @@ class Partners:
 
     Even images get the views that the recorder would have given them, odd ones their partner's
     crop, colour and so on. For :class:`~augself_loss.objectives.stl.STL`; two views of each are
-    ``MultiViewRecorder(Partners(recorder))``. Replay looks at all images, which waits for an
-    accelerator. What the recorder ignores is drawn for each image.
+    ``MultiViewRecorder(Partners(recorder))``. The pipeline runs once where the
+    recorder can draw without it, see ``KorniaRecorder.draw``. Replay looks at all images, which
+    waits for an accelerator. What the recorder ignores is drawn for each image.
 
     Args:
         recorder: a ``KorniaRecorder``.
