@@ -14,7 +14,7 @@ from rich.table import Table
 from transfer import BEGAN, recipes
 from transfer.arguments import parser
 from transfer.catching_up import catch_up
-from transfer.config import Config
+from transfer.config import ARMS, Config
 from transfer.data import bundle
 from transfer.data import settings as data
 from transfer.data.building.pack import make
@@ -193,7 +193,8 @@ def _config(args: argparse.Namespace, method: str, arm: str, variant: str, seed:
         args.data,
         method,
         seed,
-        augself=arm == "augself",
+        augself=ARMS[arm][1],
+        objective=ARMS[arm][0],
         variant=variant,
         recipe=args.recipe,
         smoke=args.smoke,

@@ -10,11 +10,12 @@ from typing import Any
 from _shared import pack
 
 from transfer import recipes
-from transfer.config import METHODS
+from transfer.config import ARMS, METHODS
 from transfer.data import settings as data
 from transfer.runs import SECTIONS
 
-ARMS = ("plain", "augself")
+DEFAULT_ARMS = ("plain", "augself")
+"""Those that a grid trains if nothing else is asked for."""
 SAID = "The comparison's command line; ``python -m transfer COMMAND --help`` says what each takes."
 
 
@@ -82,7 +83,7 @@ def _add_runs(
 
     many = commands.add_parser("grid", parents=[common, reported], help="finish many, and report")
     many.add_argument("--methods", nargs="+", choices=METHODS, help="all, in the recipe's order")
-    many.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    many.add_argument("--arms", nargs="+", choices=ARMS, default=list(DEFAULT_ARMS))
     many.add_argument("--variants", nargs="+", choices=("", *recipes.VARIANTS), default=[""])
     many.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     many.add_argument(

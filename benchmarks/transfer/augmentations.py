@@ -11,6 +11,10 @@ from torch import Tensor
 
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.partners import Partners
+
+OWN = ("flip", "blur")
+"""What STL's partners do not share, as its paper has it."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,17 @@ def pipeline(augmentation: Augmentation, view: int) -> K.AugmentationSequential:
     return K.AugmentationSequential(*steps)
 
 
+def third_view(objective: str, augmentation: Augmentation, view: int) -> K.ImageSequential | None:
+    """Build the pipeline of the third view that an objective wants; ``None`` if it wants none.
+
+    EquiMod's is the picture without augmentation, as large as the views; E-SSL's is augmented like
+    them, and half as large.
+    """
+    if objective == "equimod":
+        return K.AugmentationSequential(K.Resize((view, view), antialias=True))
+    return pipeline(augmentation, view // 2) if objective == "essl" else None
+
+
 class SeededViews:
     """Makes two views of a batch from a seed: the same for every run that is compared.
 
@@ -72,6 +87,8 @@ class SeededViews:
         view: their side in pixels.
         seed: of the run; a step and a process draw by it and their own numbers.
         apply: who applies what was drawn, as ``KorniaRecorder`` has it.
+        objective: whose further needs are met. A third view is drawn after the two; for STL the
+            pictures are partners, of which the second gets the first's draws.
 
     Attributes:
         recorder: the library's recorder that makes the views.
@@ -83,9 +100,15 @@ class SeededViews:
         view: int,
         seed: int,
         apply: Literal["kornia", "fused"] = "kornia",
+        objective: str = "",
     ) -> None:
-        recorder = KorniaRecorder(pipeline(augmentation, view), apply=apply)
-        self.recorder = MultiViewRecorder(recorder, views=2)
+        recorder: Any = KorniaRecorder(pipeline(augmentation, view), apply=apply)
+        if objective == "stl":
+            names = [encoder.name for encoder in recorder.encoders]
+            recorder = Partners(recorder, own=[name for name in OWN if name in names])
+        third = third_view(objective, augmentation, view)
+        beside = [] if third is None else [KorniaRecorder(third, apply=apply)]
+        self.recorder = MultiViewRecorder([recorder, recorder, *beside])
         self.seed = seed
 
     @torch.no_grad()

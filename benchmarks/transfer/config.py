@@ -12,9 +12,21 @@ from typing_extensions import Self
 from transfer.augmentations import Augmentation
 from transfer.errors import TransferError
 
-FORMER = {"apply": "kornia", "resident": False, "share": None}
+FORMER: dict[str, Any] = {
+    "apply": "kornia", "resident": False, "share": None, "objective": "", "options": {}
+}  # fmt: skip
 """Settings that runs did not always have, and what they were before."""
 METHODS = ("simsiam", "simclr", "moco", "byol", "swav", "supervised")
+ARMS: dict[str, tuple[str, bool]] = {
+    "plain": ("", False),
+    "augself": ("", True),
+    "cassle": ("cassle", False),
+    "cassle-augself": ("cassle", True),
+    "equimod": ("equimod", False),
+    "stl": ("stl", False),
+    "essl": ("essl", False),
+}
+"""Arm → the neighbour of AugSelf that it trains with, if any, and whether AugSelf is in it."""
 
 
 class SettingsError(TransferError, ValueError):
@@ -57,6 +69,9 @@ class Config:
         resident: all pictures lie on the device, and batches are taken of them there.
         share: keep every type's gradient at the features at this share of the base loss's, by its
             λ; ``None`` leaves λ as ``types`` says.
+        objective: a neighbour of AugSelf that is trained with, see
+            :data:`transfer.objectives.OPTIONS`; empty for none.
+        options: its λ, and what else it can be set to.
     """
 
     data: str
@@ -87,6 +102,8 @@ class Config:
     apply: Literal["kornia", "fused"] = "kornia"
     resident: bool = False
     share: float | None = None
+    objective: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:
@@ -105,14 +122,14 @@ class Config:
 
     @property
     def arm(self) -> str:
-        """``augself`` or ``plain``."""
-        return "augself" if self.types else "plain"
+        """One of :data:`ARMS`."""
+        return "-".join(filter(None, [self.objective, "augself" if self.types else ""])) or "plain"
 
     @property
     def name(self) -> str:
         """Name of the run's folder."""
-        parts = [self.method, "augself" if self.types else "", self.variant, f"s{self.seed}"]
-        return "-".join(filter(None, parts))
+        arm = "" if self.arm == "plain" else self.arm
+        return "-".join(filter(None, [self.method, arm, self.variant, f"s{self.seed}"]))
 
     def as_dict(self) -> dict[str, Any]:
         """Say everything in plain numbers and words, for JSON."""

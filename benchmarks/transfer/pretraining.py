@@ -25,6 +25,7 @@ from transfer.data.resident import Resident
 from transfer.data.sets import Setting
 from transfer.deadline import NEVER, Deadline, TimeUpError
 from transfer.methods.base import Method
+from transfer.objectives import add_objective
 from transfer.runs import Run
 
 READS = {"crop": ("early", "late")}
@@ -38,12 +39,18 @@ SAVED_EVERY = 20.0
 
 
 def build(config: Config, classes: int) -> Method:
-    """Build the method, and add the AugSelf term where the run has one.
+    """Build the method, and add the terms that the run has beside its loss.
 
-    The method's weights are drawn first, so both arms of a seed begin from the same ones.
+    The method's weights are drawn first, so all arms of a seed begin from the same ones.
     """
     pl.seed_everything(config.seed, workers=True, verbose=False)
+    return assembled(config, classes)
+
+
+def assembled(config: Config, classes: int) -> Method:
+    """Build the method with its terms, its weights drawn from the random state as it is."""
     method = methods.build(config, classes)
+    add_objective(method)
     if config.types:
         recorder = method.views.recorder
         read, taps = _read(config, method)
@@ -125,9 +132,9 @@ class Means(Callback):
         means = {name: float(value / max(1, self.steps)) for name, value in self.sums.items()}
         skipped = ("augself/total", "augself/base")
         terms = {
-            name.removeprefix("augself/"): mean
+            name.partition("/")[2]: mean
             for name, mean in means.items()
-            if name.startswith("augself/") and name not in skipped
+            if name.startswith(("augself/", "objective/")) and name not in skipped
         }
         base = means.get("base", float("nan"))
         return {"seconds": round(self.seconds, 1), "steps": steps, "base": base, "terms": terms}

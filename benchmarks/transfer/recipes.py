@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from transfer import objectives
 from transfer.augmentations import Augmentation
 from transfer.config import METHODS, Config
 from transfer.errors import TransferError
@@ -14,6 +15,12 @@ CHOSEN: dict[str, dict[str, Any]] = {method: {"feature_dim": 256} for method in 
 
 WEIGHTS: dict[str, dict[str, float]] = {m: {"crop": 1.0, "color": 1.0} for m in METHODS}
 """Offline: λ per method."""
+
+NEIGHBOURS: dict[str, dict[str, dict[str, Any]]] = {
+    name: {m: dict(options) for m in objectives.METHODS}
+    for name, options in objectives.OPTIONS.items()
+}
+"""What an objective is set to, by method; CHOICES.md says why."""
 
 SMALL = {"width": 4, "epochs": 1, "batch": 32, "projector": 32, "embedding": 16, "queue": 64}
 SMOKE: dict[str, Any] = {**SMALL, "prototypes": 8, "head_dim": 16, "warmup": 0, "feature_dim": 32}
@@ -107,6 +114,7 @@ def configure(
     seed: int,
     *,
     augself: bool,
+    objective: str = "",
     variant: str = "",
     recipe: str = "",
     smoke: bool = False,
@@ -119,6 +127,7 @@ def configure(
         method: one of ``METHODS``.
         seed: of everything.
         augself: with the term, or plain.
+        objective: another objective that is trained with, see :mod:`transfer.objectives`.
         variant: one of ``VARIANTS``, or empty.
         recipe: one of ``RECIPES``, or empty for the setting's own. Its runs bear a name of their
             own, e.g. ``offline-resnet18``.
@@ -126,10 +135,12 @@ def configure(
         overrides: fields of :class:`Config` that shall differ from the recipe.
 
     Raises:
-        RecipeError: an unknown method, variant or field, or a variant of the term without it.
+        RecipeError: an unknown method, variant, objective or field, a variant of the term without
+            it, or an objective where it is not compared.
     """
     _check(method, augself, variant, overrides or {})
     _check_recipe(data, recipe)
+    _check_objective(objective, method, variant, overrides or {})
     if recipe:
         fields, types = dict(RECIPES[recipe]), dict(WEIGHTS[method])
     elif data in PAPER:
@@ -147,6 +158,8 @@ def configure(
     fields = {"types": types, **fields, **changes, **small, **(overrides or {})}
     if not augself:
         fields.update(types={}, share=None)
+    options = {**NEIGHBOURS[objective][method], **fields.get("options", {})} if objective else {}
+    fields.update(objective=objective, options=options)
     return Config(place(data, recipe), method, seed, **fields, variant=variant)
 
 
@@ -155,6 +168,30 @@ def _check_recipe(data: str, recipe: str) -> None:
         raise RecipeError(f"recipe expected one of {', '.join(RECIPES)}, found {recipe!r}.")
     if recipe and data in PAPER:
         raise RecipeError(f"{data} has the paper's recipe; leave --recipe away, or --set FIELD.")
+
+
+def _check_objective(objective: str, method: str, variant: str, overrides: dict[str, Any]) -> None:
+    if not objective:
+        return
+    known = objectives.OPTIONS
+    if objective not in known:
+        raise RecipeError(f"objective expected one of {', '.join(known)}, found {objective!r}.")
+    if method not in objectives.METHODS:
+        raise RecipeError(
+            f"The arm {objective!r} expected a method out of {', '.join(objectives.METHODS)}, "
+            f"found {method!r}. Ask for those: --methods {' '.join(objectives.METHODS)}."
+        )
+    if variant:
+        raise RecipeError(
+            f"The arm {objective!r} is compared in the main grid alone, found the variant "
+            f"{variant!r}. Leave --variant away."
+        )
+    unknown = sorted(set(overrides.get("options", {})) - set(known[objective]))
+    if unknown:
+        raise RecipeError(
+            f"options of {objective!r} expected some of {', '.join(known[objective]) or 'none'}, "
+            f"found {', '.join(unknown)}."
+        )
 
 
 def _check(method: str, augself: bool, variant: str, overrides: dict[str, Any]) -> None:

@@ -23,7 +23,8 @@ class MoCo(Method):
     def build(self, dim: int, classes: int) -> None:  # noqa: ARG002
         """Projector, slow copies, and the queue of keys."""
         config = self.config
-        self.projector = MoCoProjectionHead(dim, config.projector, config.embedding)
+        hidden, out = config.projector, config.embedding
+        self.projector = self.conditioned(lambda d: MoCoProjectionHead(d, hidden, out), dim)
         self.backbone_slow = slow_copy(self.backbone)
         self.projector_slow = slow_copy(self.projector)
         bank = (config.queue, config.embedding)
@@ -34,8 +35,9 @@ class MoCo(Method):
         slow, trained = self.backbone_slow, self.backbone
         follow(self, (slow, trained), (self.projector_slow, self.projector))
         with no_grad():
-            key = self.projector_slow(slow(views[1]))
-        loss: Tensor = self.criterion(self.projector(trained(views[0])).float(), key.float())
+            key = self.projected(self.projector_slow, slow(views[1]), 1)
+        query = self.projected(self.projector, trained(views[0]), 0)
+        loss: Tensor = self.criterion(query.float(), key.float())
         return loss
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

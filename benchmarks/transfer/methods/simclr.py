@@ -14,11 +14,13 @@ class SimCLR(Method):
 
     def build(self, dim: int, classes: int) -> None:  # noqa: ARG002
         """Projector."""
-        self.projector = SimCLRProjectionHead(dim, self.config.projector, self.config.embedding)
+        hidden, out = self.config.projector, self.config.embedding
+        self.projector = self.conditioned(lambda d: SimCLRProjectionHead(d, hidden, out), dim)
         self.criterion = NTXentLoss(self.config.temperature, gather_distributed=True)
 
     def loss(self, views: list[Tensor], labels: Tensor) -> Tensor:  # noqa: ARG002
         """Normalized-temperature cross-entropy."""
-        z1, z2 = (self.projector(self.backbone(view)) for view in views)
+        features = (self.backbone(view) for view in views)
+        z1, z2 = (self.projected(self.projector, f, view) for view, f in enumerate(features))
         loss: Tensor = self.criterion(z1.float(), z2.float())
         return loss

@@ -15,13 +15,14 @@ class SimSiam(Method):
     def build(self, dim: int, classes: int) -> None:  # noqa: ARG002
         """Projector and predictor."""
         width = self.config.projector
-        self.projector = SimSiamProjectionHead(dim, width, width)
+        self.projector = self.conditioned(lambda d: SimSiamProjectionHead(d, width, width), dim)
         self.predictor = SimSiamPredictionHead(width, width // 4, width)
         self.criterion = NegativeCosineSimilarity()
 
     def loss(self, views: list[Tensor], labels: Tensor) -> Tensor:  # noqa: ARG002
         """Negative cosine similarity, symmetric: −1 is best."""
-        z1, z2 = (self.projector(self.backbone(view)) for view in views)
+        features = (self.backbone(view) for view in views)
+        z1, z2 = (self.projected(self.projector, f, view) for view, f in enumerate(features))
         p1, p2 = self.predictor(z1), self.predictor(z2)
         loss: Tensor = self.criterion(p1, z2.detach()) + self.criterion(p2, z1.detach())
         return loss / 2
