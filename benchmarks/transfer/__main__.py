@@ -15,6 +15,7 @@ from transfer import BEGAN, recipes
 from transfer.arguments import parser
 from transfer.catching_up import catch_up
 from transfer.config import ARMS, Config
+from transfer.costs import added_parameters
 from transfer.data import bundle
 from transfer.data import settings as data
 from transfer.data.building.pack import make
@@ -165,7 +166,8 @@ def make_report(args: argparse.Namespace) -> None:
         tasks = {name: task for name, task in known.items() if name in (args.show or known)}
     name = recipes.place(args.data, args.recipe)
     beside = args.runs.parent if args.runs.is_file() else args.runs / name
-    report(args.runs, name, args.out or beside / "report", tasks, args.notes)
+    out = args.out or beside / "report"
+    report(args.runs, name, out, tasks, args.notes, count=added_parameters)
 
 
 def _finish(

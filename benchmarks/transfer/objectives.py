@@ -55,7 +55,9 @@ class Beside:
         objective: Any = method.objective
         features = self.features.features([0, 1])
         self.features.forget()
-        seen = None if third is None else method.backbone(objective.prepare(third))
+        seen = None
+        if third is not None and not objective.silent:  # else its batch norms would notice
+            seen = method.backbone(objective.prepare(third))
         out: Output = objective(features, method.records, third=seen)
         return out
 

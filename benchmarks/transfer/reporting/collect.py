@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transfer.config import ARMS as KNOWN_ARMS
 from transfer.config import FORMER
 from transfer.errors import TransferError
 from transfer.published import lines
 
-ARMS = ("plain", "augself")
+ARMS = tuple(KNOWN_ARMS)
+MAIN = ("plain", "augself")
+"""Arms of the main grid; the others are AugSelf's neighbours."""
 FILES = ("config.json", "metrics.json")
 """What a run is read from."""
 LIKE_A_RUN = re.compile(r"-s\d+$")
@@ -31,7 +34,7 @@ class Run:
     Args:
         name: of its folder.
         method: base method, ``simsiam``.
-        arm: ``plain`` or ``augself``.
+        arm: one of ARMS, ``plain`` or ``augself`` in the main grid.
         variant: of an ablation; empty in the main grid.
         seed: of the weights, the order of the data and the augmentations.
         config: all settings, ``config.json``.
@@ -69,8 +72,8 @@ class Collection:
         return [run for run in self.runs if (run.method, run.arm, run.variant) == wanted]
 
     def main(self) -> list[Run]:
-        """List the runs of the main grid, without ablations."""
-        return [run for run in self.runs if not run.variant]
+        """List the runs of the main grid, without ablations and AugSelf's neighbours."""
+        return [run for run in self.runs if not run.variant and run.arm in MAIN]
 
 
 def collect(source: Path, data: str) -> Collection:
@@ -138,9 +141,11 @@ def _run(name: str, parts: Mapping[str, Any], data: str, where: str) -> Run:
                 f"found {config.get(key)!r}; move the folder away or run it again."
             )
     if config["data"] != data or config["arm"] not in ARMS:
+        others = ", ".join(arm for arm in ARMS if arm not in MAIN)
         raise RunsError(
-            f"Expected data '{data}' and arm {' or '.join(ARMS)} in {where}, found "
-            f"'{config['data']}' and '{config['arm']}'; move the folder to where it belongs."
+            f"Expected data '{data}' and an objective's arm ({others}) or arm {' or '.join(MAIN)} "
+            f"in {where}, found '{config['data']}' and '{config['arm']}'; move the folder to where "
+            "it belongs."
         )
     return Run(
         name=name,

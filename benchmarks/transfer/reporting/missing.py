@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from transfer.reporting.collect import Collection, Run
 from transfer.reporting.scores import LATER, SECTIONS, Item, items
 
-OF_AUGSELF = {"arm", "types", "head_dim", "tap", "share", "date"}
-"""In what the two runs of a pair may differ: what concerns AugSelf alone, names, and dates."""
+OF_ARMS = {"arm", "types", "head_dim", "tap", "share", "objective", "options", "date"}
+"""In what the two runs of a pair may differ: what concerns the term alone, names, and dates."""
 
 
 def missing(collection: Collection) -> list[str]:
@@ -74,16 +74,17 @@ def _unpaired(collection: Collection) -> Iterator[str]:
 
 
 def _unequal(collection: Collection) -> Iterator[str]:
-    """A gain is AugSelf's only if nothing else differs."""
-    found: dict[str, list[str]] = {}
+    """A gain is the term's only if nothing else differs."""
+    found: dict[tuple[str, str], list[str]] = {}
     for run in collection.runs:
-        if run.arm == "augself":
+        if run.arm != "plain":
+            term = "AugSelf" if run.arm == "augself" else "the objective"
             for partner in collection.select(run.method, "plain", run.variant):
                 differ = _differing(run, partner) if partner.seed == run.seed else []
                 if differ:
-                    found.setdefault(", ".join(differ), []).append(f"`{run.name}`")
-    for differ_in, names in found.items():
-        yield f"In more than AugSelf the plain run differs from {', '.join(names)}: {differ_in}."
+                    found.setdefault((term, ", ".join(differ)), []).append(f"`{run.name}`")
+    for (term, differ_in), names in found.items():
+        yield f"In more than {term} the plain run differs from {', '.join(names)}: {differ_in}."
 
 
 def _differing(run: Run, partner: Run) -> list[str]:
@@ -91,5 +92,5 @@ def _differing(run: Run, partner: Run) -> list[str]:
     return [
         f"{key} {one.get(key, 'unset')} → {two.get(key, 'unset')}"
         for key in {**one, **two}
-        if key not in OF_AUGSELF and one.get(key) != two.get(key)
+        if key not in OF_ARMS and one.get(key) != two.get(key)
     ]

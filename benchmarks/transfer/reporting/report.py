@@ -14,6 +14,7 @@ from transfer.reporting.collect import Collection, RunsError, collect
 from transfer.reporting.comparing import Grid, main_grid, tasks_grid
 from transfer.reporting.headline import headline
 from transfer.reporting.missing import missing
+from transfer.reporting.objectives import Count, objectives_tables
 from transfer.reporting.page import Page, Section, write_json, write_markdown
 from transfer.reporting.power import power_table
 from transfer.reporting.retrieval_figure import draw_retrieval
@@ -29,6 +30,7 @@ def report(
     tasks: Mapping[str, Task] | None = None,
     notes: Path | None = None,
     console: Console | None = None,
+    count: Count | None = None,
 ) -> Page:
     """Report on all runs of a data setting.
 
@@ -43,6 +45,7 @@ def report(
         tasks: pictures of the downstream sets, for the retrieval's picture; without, none is drawn.
         notes: Markdown with choices and findings, inserted as it is after the headline.
         console: where to print.
+        count: says how many weights a run adds, of its settings.
 
     Returns:
         What was written.
@@ -55,14 +58,20 @@ def report(
     written = notes.read_text(encoding="utf-8") if notes else ""
     collection = collect(runs, data)
     out.mkdir(parents=True, exist_ok=True)
-    page = _page(collection, out, tasks, written)
+    page = _page(collection, out, tasks, written, count)
     (out / "REPORT.md").write_text(write_markdown(page), encoding="utf-8")
     (out / "report.json").write_text(write_json(page), encoding="utf-8")
     _print(page, out, console or Console())
     return page
 
 
-def _page(collection: Collection, out: Path, tasks: Mapping[str, Task] | None, notes: str) -> Page:
+def _page(
+    collection: Collection,
+    out: Path,
+    tasks: Mapping[str, Task] | None,
+    notes: str,
+    count: Count | None,
+) -> Page:
     grid = tasks_grid(collection)
     return Page(
         data=collection.data,
@@ -78,6 +87,7 @@ def _page(collection: Collection, out: Path, tasks: Mapping[str, Task] | None, n
             Section("In-domain", _tables(sections.in_domain_table(collection))),
             _retrieval(collection, out, tasks),
             _ablations(collection, out),
+            Section("Other objectives", tuple(objectives_tables(collection, count))),
             Section("Cost", _tables(sections.cost_table(collection))),
             Section(
                 "What was run", _tables(*settings_tables(collection), versions_table(collection))

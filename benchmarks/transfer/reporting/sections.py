@@ -52,7 +52,7 @@ def arms(name: str, title: str, grid: Grid, note: str = "") -> Table | None:
 
 def compared(found: Comparison) -> tuple[Cell, ...]:
     """Make four cells of one comparison: base, + AugSelf, gain, number of pairs."""
-    return number(found.plain), number(found.augself), gain(found.gain), _seeds(found)
+    return number(found.plain), number(found.augself), gain(found.gain), seeds_cell(found)
 
 
 def by_method(grid: Grid) -> Table:
@@ -209,20 +209,21 @@ def cost_table(collection: Collection) -> Table | None:
     rows = []
     for method, row in grid.rows.items():
         found = row[grid.items[0]]
-        ratio = _ratio(found)
-        cell = Cell("–") if ratio is None else _ratio_cell(ratio)
         rows.append((Cell(named(method)), number(found.plain, SECONDS),
-                     number(found.augself, SECONDS), cell, _seeds(found)))  # fmt: skip
+                     number(found.augself, SECONDS), times(found), seeds_cell(found)))  # fmt: skip
     where = " on a machine that ran two of them at a time" if collection.data == "offline" else ""
     note = f"Wall time as the runs went{where}: a rough figure, no benchmark."
     headers = ("", "base, s", "+ AugSelf, s", "ratio", "pairs")
     return Table("cost", "Time of the pretraining", headers, tuple(rows), note)
 
 
-def _ratio_cell(found: Estimate) -> Cell:
-    """Write a ratio: 1 is the neutral value, so neither sign nor bold."""
-    width = "–" if found.interval is None else f"{found.interval:.2f}"
-    return Cell(f"{found.mean:.2f} ± {width}", estimate=found)
+def times(found: Comparison) -> Cell:
+    """Write how many times as long: 1 is the neutral value, so neither sign nor bold."""
+    ratio = _ratio(found)
+    if ratio is None:
+        return Cell("–")
+    width = "–" if ratio.interval is None else f"{ratio.interval:.2f}"
+    return Cell(f"{ratio.mean:.2f} ± {width}", estimate=ratio)
 
 
 def _ratio(found: Comparison) -> Estimate | None:
@@ -232,7 +233,8 @@ def _ratio(found: Comparison) -> Estimate | None:
     return estimate({seed: augself[seed] / plain[seed] for seed in plain if plain[seed] > 0})
 
 
-def _seeds(found: Comparison) -> Cell:
+def seeds_cell(found: Comparison) -> Cell:
+    """Write the number of pairs."""
     return Cell(str(len(found.gain.values)) if found.gain else "0")
 
 

@@ -13,7 +13,7 @@ pytest.importorskip("lightning")
 pytest.importorskip("lightly")
 
 from transfer import recipes
-from transfer.config import METHODS
+from transfer.config import ARMS, METHODS
 from transfer.grid import work
 from transfer.runs import SECTIONS, Run, versions
 
@@ -47,6 +47,19 @@ def test_all_methods_from_pretraining_to_the_report(
     run("-m", "transfer", "grid", *TINY, "--seeds", "0", "--jobs", "2", cwd=tmp_path)
     again = {f: (tmp_path / "runs/pack" / f / "metrics.json").stat().st_mtime for f in folders}
     assert again == written  # nothing was computed anew
+
+
+def test_every_arm_from_pretraining_to_the_report(tmp_path: Path, run: Callable[..., str]) -> None:
+    asked = ("--methods", "simclr", "--seeds", "0", "--jobs", "0", "--arms", *ARMS)
+    run("-m", "transfer", "grid", *TINY, *asked, cwd=tmp_path)
+    report = (tmp_path / "runs/pack/report/REPORT.md").read_text()
+    shown = report[report.index("## Other objectives") : report.index("## Cost")]
+    for name in ("CASSLE + AugSelf", "EquiMod", "STL", "E-SSL"):
+        assert shown.count(f"| SimCLR | {name} |") == 3, "gains, what is known, cost"
+    for arm in ARMS:
+        name = "simclr-s0" if arm == "plain" else f"simclr-{arm}-s0"
+        metrics = json.loads((tmp_path / "runs/pack" / name / "metrics.json").read_text())
+        assert set(SECTIONS) <= set(metrics)
 
 
 def test_a_run_in_a_process_of_its_own(tmp_path: Path) -> None:

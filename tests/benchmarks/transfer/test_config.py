@@ -7,7 +7,7 @@ import json
 import pytest
 from transfer import recipes
 from transfer.augmentations import Augmentation
-from transfer.config import METHODS, Config, SettingsError
+from transfer.config import ARMS, METHODS, Config, SettingsError
 
 
 @pytest.mark.parametrize("variant", ["", *recipes.VARIANTS])
@@ -18,6 +18,14 @@ def test_settings_are_read_back(data: str, variant: str) -> None:
         written = json.loads(json.dumps(config.as_dict()))
         assert Config.from_dict(written) == config
         assert Config.from_dict({**written, "apply": "fused"}).apply == "fused"
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_settings_of_every_arm_are_read_back(arm: str) -> None:
+    objective, augself = ARMS[arm]
+    config = recipes.configure("offline", "moco", 3, augself=augself, objective=objective)
+    assert Config.from_dict(json.loads(json.dumps(config.as_dict()))) == config
+    assert config.name == ("moco-s3" if arm == "plain" else f"moco-{arm}-s3")
 
 
 def test_settings_of_another_version_are_refused() -> None:

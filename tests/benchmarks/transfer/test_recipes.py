@@ -10,10 +10,12 @@ import torch
 pytest.importorskip("kornia")
 
 from transfer import recipes
-from transfer.augmentations import SeededViews, pipeline
-from transfer.config import METHODS
+from transfer.augmentations import Augmentation, SeededViews, pipeline
+from transfer.config import ARMS, METHODS
+from transfer.objectives import METHODS as COMPARED
 
 from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.multiview import split_views
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -76,6 +78,61 @@ def test_overridden_weights_leave_the_plain_arm_plain() -> None:
     assert plain.epochs == augself.epochs == 2
 
 
+@pytest.mark.parametrize("method", COMPARED)
+@pytest.mark.parametrize("arm", ARMS)
+def test_an_arm_differs_from_plain_in_its_objective_alone(arm: str, method: str) -> None:
+    objective, augself = ARMS[arm]
+    plain, config = (
+        recipes.configure("offline", method, 1, augself=a, objective=o)
+        for o, a in (("", False), (objective, augself))
+    )
+    assert (config.arm, plain.arm) == (arm, "plain")
+    one, two = plain.as_dict(), config.as_dict()
+    assert {"objective", "options"}.isdisjoint(one), "runs from before go on"
+    differ = {key for key in two if one.get(key) != two[key]} - {"arm"}
+    named = {"objective"} | ({"options"} if config.options else set())
+    assert differ == (named if objective else set()) | ({"types"} if augself else set())
+
+
+def test_one_option_leaves_the_others() -> None:
+    given = {"options": {"equivariance": 0.5}}
+    stl = recipes.configure("offline", "moco", 0, augself=False, objective="stl", overrides=given)
+    assert stl.options == {**recipes.NEIGHBOURS["stl"]["moco"], "equivariance": 0.5}
+    plain = recipes.configure("offline", "moco", 0, augself=False, overrides=given)
+    assert plain.options == {}
+
+
+@pytest.mark.parametrize("apply", ["kornia", "fused"])
+def test_what_objectives_see_besides_leaves_the_shared_views(apply: Any) -> None:
+    pictures = torch.randint(0, 256, (8, 3, 40, 40), dtype=torch.uint8)
+    made = {
+        objective: SeededViews(Augmentation(), 32, 1, apply, objective)(pictures, 3)
+        for objective in ("", "cassle", "equimod", "essl", "stl")
+    }
+    one, two, _ = made[""]
+    for objective in ("cassle", "equimod", "essl"):
+        assert torch.equal(made[objective][0], one)
+        assert torch.equal(made[objective][1], two)
+    plain, small = made["equimod"][2], made["essl"][2]
+    assert (plain.shape[-2:], small.shape[-2:]) == ((32, 32), (16, 16))
+    mean = pictures.float().mean((2, 3)) / 255
+    torch.testing.assert_close(plain.mean((2, 3)), mean, rtol=0, atol=5e-3)
+
+
+def test_partners_share_all_but_the_flip() -> None:
+    pictures = torch.randint(0, 256, (8, 3, 40, 40), dtype=torch.uint8)
+    plain = SeededViews(Augmentation(), 32, 1)(pictures, 3)
+    views = SeededViews(Augmentation(), 32, 1, objective="stl")
+    *made, packed = views(pictures, 3)
+    for one, other in zip(plain, made, strict=False):
+        assert torch.equal(one[0::2], other[0::2])
+    for record in split_views([*made, packed], views.recorder.layout)[1]:
+        alike = {n for n, entry in record.items() if torch.equal(entry[0::2], entry[1::2])}
+        assert alike == {"crop", "color", "color_order", "grayscale"}
+    blurred = SeededViews(Augmentation(blur=0.5), 32, 1, objective="stl")
+    assert "blur" not in blurred.recorder.recorders[0].shared
+
+
 def test_who_applies_the_augmentation_is_told_where_it_is_not_kornia() -> None:
     before = recipes.configure("pack", "simclr", 0, augself=True)
     fused = recipes.configure("pack", "simclr", 0, augself=True, overrides={"apply": "fused"})
@@ -100,6 +157,13 @@ def test_who_applies_the_augmentation_is_told_where_it_is_not_kornia() -> None:
         ({"overrides": {"epoch": 3}}, "found epoch"),
         ({"recipe": "resnet50"}, "recipe expected one of resnet18"),
         ({"data": "stl10", "recipe": "resnet18"}, "stl10 has the paper's recipe"),
+        ({"objective": "looc"}, "objective expected one of cassle, equimod, stl, essl, found"),
+        ({"objective": "stl", "method": "byol"}, "out of simclr, moco, simsiam, found 'byol'"),
+        ({"objective": "cassle", "method": "supervised"}, "found 'supervised'. Ask for those"),
+        ({"objective": "essl", "method": "swav"}, "--methods simclr moco simsiam"),
+        ({"objective": "equimod", "variant": "jitter-weak"}, "in the main grid alone"),
+        ({"objective": "equimod", "overrides": {"options": {"rank": 4}}}, "weight, found rank"),
+        ({"objective": "cassle", "overrides": {"options": {"weight": 1}}}, "some of none"),
     ],
 )
 def test_what_makes_no_run_is_refused(arguments: dict[str, Any], said: str) -> None:

@@ -14,9 +14,10 @@ pytest.importorskip("lightly")
 
 import lightning.pytorch as pl
 from transfer import pretraining, recipes
-from transfer.config import METHODS, Config
+from transfer.config import ARMS, METHODS, Config
 from transfer.data import pack_setting
 from transfer.data.sets import Setting
+from transfer.objectives import METHODS as COMPARED
 from transfer.runs import Run, RunError
 
 
@@ -25,9 +26,10 @@ def setting() -> Setting:
     return pack_setting.load(40, 160)
 
 
-def tiny(method: str, augself: bool = True, **overrides: Any) -> Config:
+def tiny(method: str, augself: bool = True, objective: str = "", **overrides: Any) -> Config:
+    given = {"batch": 16, **overrides}
     return recipes.configure(
-        "pack", method, 0, augself=augself, smoke=True, overrides={"batch": 16, **overrides}
+        "pack", method, 0, augself=augself, objective=objective, smoke=True, overrides=given
     )
 
 
@@ -44,7 +46,7 @@ class Watch(pl.Callback):
         self.first_weights = [p.detach().clone() for p in backbone.parameters()]
 
     def on_train_batch_start(self, trainer: pl.Trainer, _: Any, batch: Any, __: int) -> None:
-        views, labels = batch
+        views, labels, *_ = batch
         if trainer.global_step == self.stop_at:
             raise InterruptedError
         self.seen.append(torch.cat([*(v.flatten() for v in views[:2]), labels.float()]))
@@ -66,11 +68,99 @@ def test_both_arms_begin_alike_and_see_the_same(
     assert not torch.equal(plain.seen[0], plain.seen[1])
 
 
-@pytest.mark.parametrize("method", ["simsiam", "moco", "byol"])
-def test_an_interrupted_run_goes_on_bit_for_bit(
+TERMS = {
+    "cassle": set(),
+    "cassle-augself": {"crop", "color"},
+    "equimod": {"equimod"},
+    "stl": {"equivariance", "transformation"},
+    "essl": {"essl"},
+}
+
+
+@pytest.mark.parametrize("method", COMPARED)
+def test_all_arms_begin_alike_and_see_the_same(
     method: str, setting: Setting, tmp_path: Path
 ) -> None:
-    config = tiny(method, epochs=3)
+    plain = Watch()
+    pretraining.pretrain(
+        Run(tmp_path, tiny(method, augself=False)), setting, quiet=True, callbacks=[plain]
+    )
+    for arm, terms in TERMS.items():
+        objective, augself = ARMS[arm]
+        run, watch = Run(tmp_path, tiny(method, augself, objective)), Watch()
+        assert run.folder.name == f"{method}-{arm}-s0"
+        pretraining.pretrain(run, setting, quiet=True, callbacks=[watch])
+        section = run.metrics["pretraining"]
+        assert set(section["terms"]) == terms
+        assert all(0 < value < 10 for value in section["terms"].values())
+        assert all(map(torch.equal, plain.first_weights, watch.first_weights))
+        if arm != "stl":  # whose odd pictures get their partners' draws
+            assert all(map(torch.equal, plain.seen, watch.seen))
+
+
+@pytest.mark.parametrize(("method", "objective"), [("simclr", "equimod"), ("moco", "essl")])
+def test_an_objective_of_no_weight_is_the_plain_run(
+    method: str, objective: str, setting: Setting, tmp_path: Path
+) -> None:
+    runs = [
+        Run(tmp_path, tiny(method, augself=False)),
+        Run(tmp_path, tiny(method, False, objective, options={"weight": 0.0})),
+    ]
+    for run in runs:
+        pretraining.pretrain(run, setting, quiet=True)
+    plain, silent = (torch.load(run.backbone, weights_only=True) for run in runs)
+    assert all(torch.equal(plain[name], silent[name]) for name in plain)
+
+
+class Projections(pl.Callback):
+    """Keeps the records of every step's views, and those that projectors were called with."""
+
+    def __init__(self) -> None:
+        self.given: list[torch.Tensor] = []
+        self.called: list[torch.Tensor] = []
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        for name, module in pl_module.named_children():
+            if name.startswith("projector"):
+                module.register_forward_pre_hook(self._called)
+
+    def _called(self, _: Any, given: Any) -> None:
+        self.called.append(given[1]["crop"])
+
+    def on_train_batch_start(self, trainer: pl.Trainer, _: Any, batch: Any, __: int) -> None:  # noqa: ARG002
+        records, third = batch[2]
+        assert third is None
+        self.given += [record["crop"] for record in records]
+
+
+@pytest.mark.parametrize("method", COMPARED)
+def test_every_projector_sees_the_record_of_its_own_view(
+    method: str, setting: Setting, tmp_path: Path
+) -> None:
+    seen = Projections()
+    run = Run(tmp_path, tiny(method, False, "cassle"))
+    pretraining.pretrain(run, setting, quiet=True, callbacks=[seen])
+    one, two = seen.given[0::2], seen.given[1::2]
+    if method == "moco":  # keys are made first
+        one, two = two, one
+    assert len(seen.called) == len(seen.given) > 6
+    assert all(map(torch.equal, seen.called[0::2], one))
+    assert all(map(torch.equal, seen.called[1::2], two))
+    assert not torch.equal(one[0], two[0])
+
+
+INTERRUPTED = [
+    ("simsiam", "augself"), ("moco", "augself"), ("byol", "augself"),
+    ("moco", "cassle-augself"), ("simclr", "equimod"), ("simsiam", "stl"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "arm"), INTERRUPTED)
+def test_an_interrupted_run_goes_on_bit_for_bit(
+    method: str, arm: str, setting: Setting, tmp_path: Path
+) -> None:
+    objective, augself = ARMS[arm]
+    config = tiny(method, augself, objective, epochs=3)
     whole, parts = Run(tmp_path / "whole", config), Run(tmp_path / "parts", config)
     pretraining.pretrain(whole, setting, quiet=True)
     steps = whole.metrics["pretraining"]["steps"]

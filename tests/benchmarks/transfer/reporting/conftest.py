@@ -33,7 +33,7 @@ class Runs:
         **sections: Any,
     ) -> Path:
         """Write a run with these accuracies, and with these other sections of the metrics."""
-        parts = [method, arm if arm == "augself" else "", variant, f"s{seed}"]
+        parts = [method, "" if arm == "plain" else arm, variant, f"s{seed}"]
         place = self.root / "offline" / "-".join(filter(None, parts))
         place.mkdir(parents=True)
         types = {"crop": 10.0, "color": 2.0} if arm == "augself" else {}

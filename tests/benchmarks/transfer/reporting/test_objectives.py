@@ -1,0 +1,107 @@
+"""AugSelf beside its neighbours: gains, what features know, cost; nothing where none was run."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from transfer.config import ARMS
+from transfer.reporting.collect import collect
+from transfer.reporting.missing import missing
+from transfer.reporting.objectives import objectives_tables
+from transfer.reporting.report import report
+from transfer.reporting.tables import Table
+
+
+def fill(runs: Any, full: dict[str, Any], gains: dict[str, float]) -> None:
+    """Write SimCLR's runs of three seeds whose arms gain so much, a little more by every seed."""
+    for seed in range(3):
+        for arm, gained in gains.items():
+            score = 0.5 + 0.02 * seed + gained * (1 + 0.1 * seed)
+            sections = {**full, "pretraining": {"seconds": 400.0 * (1 + gained), "terms": {}}}
+            scores = {"skintone": score, "locate": 0.3 + gained / 2, "fashion": 0.8}
+            settings = {"objective": ARMS[arm][0]} if ARMS[arm][0] else {}
+            runs.add("simclr", arm, seed, scores, config=settings, **sections)
+
+
+def table(tables: list[Table], name: str) -> dict[tuple[str, str], dict[str, str]]:
+    found = next(each for each in tables if each.name == name)
+    return {
+        (row[0].text, row[1].text): dict(zip(found.columns, (c.text for c in row), strict=True))
+        for row in found.rows
+    }
+
+
+def test_every_arm_is_compared_with_plain_seed_by_seed(runs: Any, full: dict[str, Any]) -> None:
+    fill(runs, full, {"plain": 0.0, "augself": 0.1, "stl": 0.2, "cassle-augself": -0.1})
+    tables = objectives_tables(collect(runs.root, "offline"), lambda _: 1_230_000)
+    gains = table(tables, "objectives")
+    assert list(gains) == [("SimCLR", arm) for arm in ("AugSelf", "CASSLE + AugSelf", "STL")]
+    stl = gains["SimCLR", "STL"]
+    # Skin tones +20, +22 and +24 points, locate +10, clothes nothing.
+    assert stl["gain,\ncolor tasks"].startswith("+22.0 ± 5.0")
+    assert stl["gain,\nposition tasks"] == "+10.0 ± 0.0"
+    assert stl["gain"].startswith("+10.7 ±")
+    assert stl["pairs"] == "3"
+    assert gains["SimCLR", "CASSLE + AugSelf"]["gain"].startswith("−5.3 ±")
+    cost = table(tables, "objectives_cost")["SimCLR", "STL"]
+    assert cost["beside plain"] == "1.20 ± 0.00"
+    assert (cost["epochs"], cost["plain epochs"], cost["weights added"]) == ("15", "18", "1.23 M")
+    known = table(tables, "objectives_known")
+    assert list(known) == [("SimCLR", "plain"), *gains]
+    assert known["SimCLR", "STL"]["crop\n(R²)"] == "0.10"
+    assert known["SimCLR", "STL"]["color\n(MRR)"] == "–"
+
+
+def test_the_main_grid_stays_plain_against_augself(
+    runs: Any, full: dict[str, Any], tmp_path: Path
+) -> None:
+    quiet = Console(file=io.StringIO(), width=120)
+    fill(runs, full, {"plain": 0.0, "augself": 0.1})
+    before = report(runs.root, "offline", tmp_path / "before", console=quiet)
+    assert "Other objectives" not in [s.title for s in before.sections if not s.empty]
+    fill(runs, full, {"equimod": 0.3, "cassle": 0.0})
+    after = report(runs.root, "offline", tmp_path / "after", console=quiet)
+    shown = {section.title: section for section in after.sections}
+    assert len(shown["Other objectives"].tables) == 4
+    assert after.headline == before.headline
+    for section in before.sections:
+        if section.title not in ("Other objectives", "What was run"):
+            assert shown[section.title].tables == section.tables
+    written = (tmp_path / "after" / "REPORT.md").read_text(encoding="utf-8")
+    assert "Published by others, in their settings" in written
+
+
+def test_an_arm_without_its_plain_run_or_with_other_settings_is_named(
+    runs: Any, full: dict[str, Any]
+) -> None:
+    fill(runs, full, {"plain": 0.0, "essl": 0.1})
+    runs.add("moco", "stl", 0, {"skintone": 0.5, "locate": 0.3, "fashion": 0.8}, **full)
+    runs.add("simclr", "stl", 0, {"skintone": 0.5, "locate": 0.3, "fashion": 0.8},
+             config={"epochs": 60}, **full)  # fmt: skip
+    said = missing(collect(runs.root, "offline"))
+    assert any("`moco-stl-s0` has no partner: a plain run" in line for line in said)
+    assert any("more than the objective" in line and "epochs 15 → 60" in line for line in said)
+    assert not any("essl" in line for line in said)
+
+
+def test_weights_are_counted_of_the_settings_of_a_run() -> None:
+    pytest.importorskip("lightning")
+    pytest.importorskip("lightly")
+    from transfer import recipes  # noqa: PLC0415
+    from transfer.costs import added_parameters  # noqa: PLC0415
+
+    counted = {}
+    for arm, (objective, augself) in ARMS.items():
+        config = recipes.configure("pack", "moco", 0, augself=augself, objective=objective)
+        counted[arm] = added_parameters(config.as_dict())
+    assert counted["plain"] == 0
+    # Six Linears of 64 with batch norms, of 9 numbers each, and 64 more inputs of the projector.
+    assert counted["cassle"] == 9 * 64 + 5 * 64 * 64 + 6 * 2 * 64 + 64 * 512
+    assert counted["cassle-augself"] == counted["cassle"] + counted["augself"]
+    assert 8.6e6 < counted["stl"] < 8.8e6, "D² · 128 of it"
+    assert 0 < counted["essl"] < counted["equimod"] < counted["augself"]
+    assert added_parameters({"method": "moco"}) is None
