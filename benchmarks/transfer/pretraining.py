@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
 from augself_loss import AugSelfLoss
-from augself_loss.adapters.lightning import KeepGradientShare, add_augself
+from augself_loss.adapters.lightning import KeepGradientShare, add_augself, add_objective
 from transfer import methods
 from transfer.checkpoints import Checkpoints
 from transfer.config import Config
@@ -25,7 +25,7 @@ from transfer.data.resident import Resident
 from transfer.data.sets import Setting
 from transfer.deadline import NEVER, Deadline, TimeUpError
 from transfer.methods.base import Method
-from transfer.objectives import add_objective
+from transfer.objectives import objective
 from transfer.runs import Run
 
 READS = {"crop": ("early", "late")}
@@ -50,14 +50,17 @@ def build(config: Config, classes: int) -> Method:
 def assembled(config: Config, classes: int) -> Method:
     """Build the method with its terms, its weights drawn from the random state as it is."""
     method = methods.build(config, classes)
-    add_objective(method)
+    recorder = method.views.recorder
     if config.types:
-        recorder = method.views.recorder
         read, taps = _read(config, method)
         augself = AugSelfLoss(
             weights=config.types, hidden_dim=config.head_dim, encoders=recorder.encoders, **read
         )
         add_augself(method, augself, recorder, taps=taps)
+    elif config.objective:
+        term = objective(config, method.backbone.feature_dim, recorder)
+        third = None if term is None or term.third_view is None else 2
+        add_objective(method, term, recorder, taps=list(method.taps), third=third)
     return method
 
 
@@ -130,11 +133,11 @@ class Means(Callback):
     def summary(self, steps: int) -> dict[str, Any]:
         """Say what the run came to."""
         means = {name: float(value / max(1, self.steps)) for name, value in self.sums.items()}
-        skipped = ("augself/total", "augself/base")
+        logged = [(*name.partition("/"), mean) for name, mean in means.items()]
         terms = {
-            name.partition("/")[2]: mean
-            for name, mean in means.items()
-            if name.startswith(("augself/", "objective/")) and name not in skipped
+            name: mean
+            for prefix, _, name, mean in logged
+            if prefix in ("augself", "objective") and name not in ("total", "base")
         }
         base = means.get("base", float("nan"))
         return {"seconds": round(self.seconds, 1), "steps": steps, "base": base, "terms": terms}

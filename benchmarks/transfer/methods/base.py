@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import lightning.pytorch as pl
@@ -11,13 +11,10 @@ from torch import Tensor, nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
-from augself_loss import Record
 from augself_loss.objectives import Condition, ConditionedProjector
-from augself_loss.recording.multiview import split_views
 from transfer.augmentations import SeededViews
 from transfer.config import Config
 from transfer.networks import Backbone, backbone
-from transfer.objectives import Beside
 
 
 class Method(pl.LightningModule):
@@ -29,13 +26,9 @@ class Method(pl.LightningModule):
 
     Attributes:
         taps: submodules whose outputs are the features of views.
-        beside: the objective's term; ``None`` but in the arms that have one.
-        records: of the views of the step that runs, in arms other than plain and AugSelf.
     """
 
     taps: ClassVar[tuple[str, ...]] = ("backbone",)
-    beside: Beside | None = None
-    records: Sequence[Record] = ()
 
     def __init__(self, config: Config, classes: int) -> None:
         super().__init__()
@@ -55,39 +48,22 @@ class Method(pl.LightningModule):
         """Compare two views ``(B, 3, H, W)``; labels are for the supervised method."""
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ARG002
-        """Make the views; their records come along where the AugSelf term will take them off.
-
-        What other objectives need, records and a third view, is the last of the batch.
-        """
+        """Make the views; their records come along where a term will take them off."""
         pictures, labels = batch
         views = self.views(pictures, self.global_step, self.global_rank)
-        shown = views if self.config.types else views[:-1]
-        if not self.config.objective:
-            return [shown, labels]
-        made, records = split_views(views, self.views.recorder.layout)
-        third = made[2] if len(made) > 2 else None
-        return [shown if third is None else made[:2], labels, (records[:2], third)]
+        return [views[:-1] if self.config.arm == "plain" else views, labels]
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Compute the method's loss, and the objective's term where the run has one."""
-        views, labels, *more = batch
-        self.records, third = more[0] if more else ((), None)
-        if self.beside is None:
-            base = loss = self.loss(views, labels)
-        else:
-            with self.beside.watch(self, views):
-                base = self.loss(views, labels)
-            out = self.beside.term(self, third)
-            loss = base + out.total
-            for name, value in out.terms.items():
-                self.log(f"objective/{name}", value.detach(), batch_size=len(labels))
+        """Compute the method's loss."""
+        views, labels = batch
+        loss = self.loss(views, labels)
         # What a progress bar shows is read in every step, and the host waits for the device.
         shown = not self.config.resident
-        self.log("base", base.detach(), prog_bar=shown, batch_size=len(labels))
+        self.log("base", loss.detach(), prog_bar=shown, batch_size=len(labels))
         return loss
 
     def conditioned(self, make: Callable[[int], nn.Module], dim: int) -> nn.Module:
-        """Make the projector of features ``(B, dim)``; CASSLE's is conditioned on the record.
+        """Make the projector of features ``(B, dim)``; CASSLE's is conditioned on their view.
 
         Args:
             make: makes a projector of so many inputs.
@@ -99,12 +75,6 @@ class Method(pl.LightningModule):
         condition = Condition(encoders, [e.name for e in encoders if e.name != "flip"])
         width = ConditionedProjector.input_dim(dim, condition)
         return ConditionedProjector(make(width), condition, dim)
-
-    def projected(self, projector: nn.Module, features: Tensor, view: int) -> Tensor:
-        """Project the features of a view; a conditioned projector gets the view's record."""
-        if isinstance(projector, ConditionedProjector):
-            return projector(features, self.records[view])  # type: ignore[no-any-return]
-        return projector(features)  # type: ignore[no-any-return]
 
     def configure_optimizers(self) -> Any:
         """SGD as the paper uses it: linear warm-up, then cosine decay, step by step."""

@@ -35,9 +35,8 @@ class MoCo(Method):
         slow, trained = self.backbone_slow, self.backbone
         follow(self, (slow, trained), (self.projector_slow, self.projector))
         with no_grad():
-            key = self.projected(self.projector_slow, slow(views[1]), 1)
-        query = self.projected(self.projector, trained(views[0]), 0)
-        loss: Tensor = self.criterion(query.float(), key.float())
+            key = self.projector_slow(slow(views[1]))
+        loss: Tensor = self.criterion(self.projector(trained(views[0])).float(), key.float())
         return loss
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

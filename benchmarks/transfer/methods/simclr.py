@@ -20,7 +20,6 @@ class SimCLR(Method):
 
     def loss(self, views: list[Tensor], labels: Tensor) -> Tensor:  # noqa: ARG002
         """Normalized-temperature cross-entropy."""
-        features = (self.backbone(view) for view in views)
-        z1, z2 = (self.projected(self.projector, f, view) for view, f in enumerate(features))
+        z1, z2 = (self.projector(self.backbone(view)) for view in views)
         loss: Tensor = self.criterion(z1.float(), z2.float())
         return loss

@@ -21,8 +21,7 @@ class SimSiam(Method):
 
     def loss(self, views: list[Tensor], labels: Tensor) -> Tensor:  # noqa: ARG002
         """Negative cosine similarity, symmetric: −1 is best."""
-        features = (self.backbone(view) for view in views)
-        z1, z2 = (self.projected(self.projector, f, view) for view, f in enumerate(features))
+        z1, z2 = (self.projector(self.backbone(view)) for view in views)
         p1, p2 = self.predictor(z1), self.predictor(z2)
         loss: Tensor = self.criterion(p1, z2.detach()) + self.criterion(p2, z1.detach())
         return loss / 2

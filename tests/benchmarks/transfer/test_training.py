@@ -20,6 +20,8 @@ from transfer.data.sets import Setting
 from transfer.objectives import METHODS as COMPARED
 from transfer.runs import Run, RunError
 
+from augself_loss.recording.multiview import split_views
+
 
 @pytest.fixture(scope="module")
 def setting() -> Setting:
@@ -46,7 +48,7 @@ class Watch(pl.Callback):
         self.first_weights = [p.detach().clone() for p in backbone.parameters()]
 
     def on_train_batch_start(self, trainer: pl.Trainer, _: Any, batch: Any, __: int) -> None:
-        views, labels, *_ = batch
+        views, labels = batch
         if trainer.global_step == self.stop_at:
             raise InterruptedError
         self.seen.append(torch.cat([*(v.flatten() for v in views[:2]), labels.float()]))
@@ -112,40 +114,41 @@ def test_an_objective_of_no_weight_is_the_plain_run(
     assert all(torch.equal(plain[name], silent[name]) for name in plain)
 
 
-class Projections(pl.Callback):
-    """Keeps the records of every step's views, and those that projectors were called with."""
+class Conditions(pl.Callback):
+    """Keeps what conditions projectors in every step, and what the records of the views say."""
 
     def __init__(self) -> None:
-        self.given: list[torch.Tensor] = []
-        self.called: list[torch.Tensor] = []
+        self.said: list[torch.Tensor] = []
+        self.seen: list[torch.Tensor] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         for name, module in pl_module.named_children():
             if name.startswith("projector"):
-                module.register_forward_pre_hook(self._called)
+                projector: Any = module
+                projector.condition_mlp.register_forward_pre_hook(self._seen)
 
-    def _called(self, _: Any, given: Any) -> None:
-        self.called.append(given[1]["crop"])
+    def _seen(self, _: Any, given: Any) -> None:
+        self.seen.append(given[0].float())
 
-    def on_train_batch_start(self, trainer: pl.Trainer, _: Any, batch: Any, __: int) -> None:  # noqa: ARG002
-        records, third = batch[2]
-        assert third is None
-        self.given += [record["crop"] for record in records]
+    def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, __: int) -> None:  # noqa: ARG002
+        _, records = split_views(batch[0], module.views.recorder.layout)
+        self.said += [module.projector.condition(r).bfloat16().float() for r in records]
 
 
+@pytest.mark.parametrize("arm", ["cassle", "cassle-augself"])
 @pytest.mark.parametrize("method", COMPARED)
-def test_every_projector_sees_the_record_of_its_own_view(
-    method: str, setting: Setting, tmp_path: Path
+def test_every_projector_is_conditioned_on_its_own_view(
+    method: str, arm: str, setting: Setting, tmp_path: Path
 ) -> None:
-    seen = Projections()
-    run = Run(tmp_path, tiny(method, False, "cassle"))
-    pretraining.pretrain(run, setting, quiet=True, callbacks=[seen])
-    one, two = seen.given[0::2], seen.given[1::2]
+    watch = Conditions()
+    run = Run(tmp_path, tiny(method, ARMS[arm][1], "cassle"))
+    pretraining.pretrain(run, setting, quiet=True, callbacks=[watch])
+    one, two = watch.said[0::2], watch.said[1::2]
     if method == "moco":  # keys are made first
         one, two = two, one
-    assert len(seen.called) == len(seen.given) > 6
-    assert all(map(torch.equal, seen.called[0::2], one))
-    assert all(map(torch.equal, seen.called[1::2], two))
+    assert len(watch.seen) == len(watch.said) > 6
+    assert all(map(torch.equal, watch.seen[0::2], one))
+    assert all(map(torch.equal, watch.seen[1::2], two))
     assert not torch.equal(one[0], two[0])
 
 
