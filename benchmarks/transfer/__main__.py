@@ -31,6 +31,7 @@ from transfer.one import finish
 from transfer.published import Line, lines, publish
 from transfer.reporting.report import report
 from transfer.runs import Run
+from transfer.steps import measure_steps
 
 
 def main() -> None:
@@ -120,6 +121,18 @@ def gradients(args: argparse.Namespace) -> None:
     for name in columns[0]:
         rows.add_row(name, *(f"{column[name]:.2f}" for column in columns))
     Console().print(rows)
+
+
+def steps(args: argparse.Namespace) -> None:
+    """Print what a training step of every arm takes, beside the first one's."""
+    for method in args.methods:
+        configs = [_config(args, method, arm, "", args.seed) for arm in args.arms]
+        found = measure_steps(configs, rounds=args.rounds)
+        rows = Table(f"a step of {method}", "ms", f"× {args.arms[0]}", "weights trained, M")
+        for arm, cost in zip(args.arms, found, strict=True):
+            size = f"{cost.weights / 1e6:.2f}"
+            rows.add_row(arm, f"{cost.milliseconds:.0f}", f"{cost.ratio:.2f}", size)
+        Console().print(rows)
 
 
 def _is_published(config: Config, known: Mapping[str, Line]) -> bool:
@@ -234,6 +247,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "bundle": write_bundle,
     "pack": make_pack,
     "gradients": gradients,
+    "steps": steps,
     "evaluate": again,
     "report": make_report,
 }

@@ -12,6 +12,7 @@ from _shared import pack
 from transfer import recipes
 from transfer.config import ARMS, METHODS
 from transfer.data import settings as data
+from transfer.objectives import METHODS as COMPARED
 from transfer.runs import SECTIONS
 
 DEFAULT_ARMS = ("plain", "augself")
@@ -121,6 +122,12 @@ def _add_measured(commands: Any, common: argparse.ArgumentParser) -> None:
     weigh = commands.add_parser("gradients", parents=[common], help="weigh the term, to choose λ")
     weigh.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     weigh.add_argument("--seed", type=int, default=0)
+
+    timed = commands.add_parser("steps", parents=[common], help="time a step of every arm")
+    timed.add_argument("--methods", nargs="+", choices=COMPARED, default=list(COMPARED))
+    timed.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    timed.add_argument("--seed", type=int, default=0)
+    timed.add_argument("--rounds", type=int, default=20, help="steps of each that count")
 
     said = "measure what trained runs lack; train nothing"
     later = commands.add_parser("evaluate", parents=[common], help=said)
