@@ -49,7 +49,8 @@ ALBUMENTATIONS = {
 """Session → what pip installs for it; the second's licence is AGPL: only where it is asked for."""
 
 nox.options.sessions = [
-    "style", "wheel", "types", "tests", "benchmarks", "oldest_kornia", "albumentations", "host",
+    "style", "wheel", "types", "docs", "tests", "benchmarks", "oldest_kornia", "albumentations",
+    "host",
 ]  # fmt: skip
 nox.options.default_venv_backend = "none"
 nox.options.stop_on_first_error = True
@@ -113,6 +114,16 @@ def types(session: nox.Session) -> None:
     search = os.pathsep.join(str(ROOT / folder) for folder in ("benchmarks", "examples"))
     packages = ("-p", "transfer", "-p", "accelerated")
     python(session, "-m", "mypy", *config, *packages, MYPYPATH=search)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into build/site: no warning, no broken link, every public name."""
+    exe = overlay(session, "docs", ["'mkdocs-material>=9.6' 'mkdocstrings[python]>=1.0'"])
+    site = ROOT / "build" / "site"
+    build = ("-m", "mkdocs", "build", "-q", "-f", str(ROOT / "mkdocs.yml"), "-d", str(site))
+    python(session, *build, exe=exe, NO_MKDOCS_2_WARNING="1")
+    python(session, str(ROOT / "docs" / "_site" / "check.py"), str(site), exe=exe)
 
 
 @nox.session

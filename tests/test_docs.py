@@ -13,10 +13,12 @@ PAGES = {
     path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted(DOCS.rglob("*.md"))
 }
+HOSTS = ("stable_pretraining", "solo_learn", "vissl", "mmpretrain", "byol_pytorch")
 ELSEWHERE = {
+    **{f"frameworks/{name}.md": "the scripts of the hosts have its lines" for name in HOSTS},
+    "frameworks/pytorch_metric_learning.md": "examples/metric_learning.py has its lines",
     "own_framework.md": "its adapter is a file of the tests",
     "public_scripts.md": "test_public_scripts_page.py has the classes that it names",
-    "frameworks.md": "its lines stand in the scripts of the hosts, which run in their tests",
 }
 RUN = [name for name, page in PAGES.items() if "```python" in page and name not in ELSEWHERE]
 """Pages whose snippets are run one after another."""
@@ -26,6 +28,8 @@ RUN = [name for name, page in PAGES.items() if "```python" in page and name not 
 def test_snippets_run(name: str) -> None:
     if name == "albumentations.md":
         pytest.importorskip("albumentations")
+    if name == "frameworks/lightning.md":
+        pytest.importorskip("lightning")
     torch.manual_seed(0)
     scope: dict[str, object] = {}
     for number, snippet in enumerate(re.findall(r"```python\n(.*?)```", PAGES[name], re.DOTALL)):
@@ -36,3 +40,14 @@ def test_snippets_run(name: str) -> None:
 def test_links_lead_to_files(name: str) -> None:
     for target in re.findall(r"\]\((?!http|#)([^)#]+)[^)]*\)", PAGES[name]):
         assert (DOCS / name).parent.joinpath(target).exists(), target
+
+
+def test_the_site_shows_every_page() -> None:
+    """What the navigation names is there, and nothing is left out; nox builds the site itself."""
+    config = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    nav = re.findall(r"^ +- (?:[^:\n]+: )?(\S+\.md)$", config.split("\nnav:\n")[1], re.MULTILINE)
+    shown = {page for page in nav if (DOCS / page).exists()}
+    assert shown == {name for name in PAGES if not name.startswith("_")}
+    elsewhere = {page for page in nav if page not in shown and not page.startswith("reference/")}
+    there = {page for page in elsewhere if (DOCS.parent / page).exists()}
+    assert elsewhere - there == {"index.md"}, "which is the README"

@@ -78,6 +78,24 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
     return LINK.sub(lead, markdown)
 
 
+def on_post_build(config: Any, **_: Any) -> None:
+    """Write an index for language models: every page in the navigation, by its title."""
+    lines = [f"# {config.site_name}", "", f"> {config.site_description}", ""]
+    for section, page in _listed(config.nav, ""):
+        lines.append(f"- [{section}]({page.removesuffix('.md')}.html)")
+    (Path(config.site_dir) / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _listed(nav: Any, above: str) -> Iterator[tuple[str, str]]:
+    for entry in nav:
+        for name, below in entry.items() if isinstance(entry, dict) else [("", entry)]:
+            title = ": ".join(filter(None, [above, name]))
+            if isinstance(below, str):
+                yield title, below
+            else:
+                yield from _listed(below, title)
+
+
 def _found(patterns: tuple[str, ...]) -> Iterator[Path]:
     seen: set[Path] = set()
     for pattern in patterns:
@@ -110,7 +128,8 @@ def _source(page: str) -> str:
 def _code(path: Path) -> str:
     language = LANGUAGES.get(path.suffix, "text")
     source = path.read_text(encoding="utf-8").rstrip()
-    return f"# {path.name}\n\n`{path.relative_to(ROOT).as_posix()}`\n\n````{language}\n{source}\n````\n"
+    where = path.relative_to(ROOT).as_posix()
+    return f"# {path.name}\n\n`{where}`\n\n````{language}\n{source}\n````\n"
 
 
 MODULES = {
@@ -121,6 +140,7 @@ MODULES = {
     "augself_loss.recording.multiview": "Several views and their records.",
     "augself_loss.recording.collate": "Records made when a batch is.",
     "augself_loss.recording.partners": "Neighbours in a batch, augmented alike.",
+    "augself_loss.records": "Records as data: parts exchanged, differences.",
     "augself_loss.geometry": "Where the pixels of views lie.",
     "augself_loss.objectives": "CASSLE, EquiMod, STL, E-SSL.",
     "augself_loss.taps": "Where features are taken.",
@@ -141,8 +161,8 @@ def _modules() -> Iterator[tuple[str, str]]:
     rows = ["# Reference", "", "| module | what it holds |", "|---|---|"]
     for name, what in MODULES.items():
         rows.append(f"| [`{name}`]({name}.md) | {what} |")
-        yield f"reference/{name}.md", f"# {name}\n\n::: {name}\n    options:\n      {OPTIONS}\n"
+        yield (
+            f"reference/{name}.md",
+            f"# {name}\n\n::: {name}\n    options:\n      show_root_heading: false\n",
+        )
     yield "reference/index.md", "\n".join(rows) + "\n"
-
-
-OPTIONS = "show_root_heading: false"

@@ -23,7 +23,9 @@ class Roles(griffe.Extension):
         def link(match: re.Match[str]) -> str:
             name = match[2]
             shown = name.rpartition(".")[2] if match[1] else name
-            return f'<autoref identifier="{_full(obj, name)}" optional><code>{shown}</code></autoref>'
+            return (
+                f'<autoref identifier="{_full(obj, name)}" optional><code>{shown}</code></autoref>'
+            )
 
         text = ROLE.sub(link, obj.docstring.value)
         obj.docstring.value = EXAMPLE.sub(r"\1Examples:", text)

@@ -52,9 +52,9 @@ class Host(Protocol):
     """One framework, trained for real by its own loop on a few small pictures."""
 
     name: str
-    """As the README's table calls it."""
+    """As the table of docs/frameworks/index.md calls it."""
     packages: Mapping[str, str]
-    """Distribution → the version that the README's table states."""
+    """Distribution → the version that this table states."""
     adapter: str
     """The module of ours that its users import; the core one where no adapter is needed."""
     missing: tuple[str, ...]
