@@ -73,7 +73,7 @@ class AugSelfLoss(nn.Module):
             of the encoders: crop, flip, color, blur, rotation, … Default: crop and color at 1.
         hidden_dim: width of the heads' hidden layers.
         preset: ``paper`` gives the released code's targets; ``default`` differs where those are
-            defective (see the README's "Where it differs from the released code").
+            defective, see docs/differences.md.
         encoders: replace the encoder of their name, or add an augmentation of your own. A
             recorder knows its pipeline's: ``encoders=recorder.encoders``; of two pipelines pass
             both recorders', and the ranges of types that both have are united.
