@@ -39,7 +39,8 @@ def test_pictures_and_links_exist() -> None:
         assert (ROOT / target).exists(), target
 
 
-def test_the_diff_works_in_a_script_as_lightly_documents_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/frameworks/lightning.md"])
+def test_the_diff_works_in_a_script_as_lightly_documents_it(page: str, tmp_path: Path) -> None:
     lightly_data = pytest.importorskip("lightly.data")
     modules = pytest.importorskip("lightly_modules")
     pictures = pytest.importorskip("pictures")
@@ -49,10 +50,11 @@ def test_the_diff_works_in_a_script_as_lightly_documents_it(tmp_path: Path) -> N
         "LightlyDataset": lambda _, transform: lightly_data.LightlyDataset(
             str(tmp_path), transform=transform
         ),
-        "SimSiam": modules.SimSiam,
-        "SimSiamTransform": modules.SimSiamTransform,
+        **{name: getattr(modules, name) for name in ("SimSiam", "SimSiamTransform")},
+        **{name: getattr(modules, name) for name in ("MoCo", "MoCoV2Transform")},
     }
-    (diff,) = re.findall(r"```diff\n(.*?)```", README, flags=re.DOTALL)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (diff,) = re.findall(r"```diff\n(.*?)```", text, flags=re.DOTALL)
     exec("\n".join(line[1:] for line in diff.splitlines()), scope)
     collate = lightly_data.multi_view_collate.MultiViewCollate()
     loader = DataLoader(scope["dataset"], pictures.BATCH, collate_fn=collate)

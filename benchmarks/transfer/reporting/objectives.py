@@ -153,8 +153,8 @@ def _costs(
                       Cell(THIRD.get(arm, "none"))))  # fmt: skip
     note = (
         "Wall time as the runs went, which were not all made beside the same others: a rough "
-        "figure; `python -m transfer steps` measures in turn. Plain epochs: how many a plain run makes in the time that the arm "
-        "takes for its own. Weights are trained and thrown away."
+        "figure; `python -m transfer steps` measures in turn. Plain epochs: how many a plain run "
+        "makes in the time that the arm takes for its own. Weights are trained and thrown away."
     )
     headers = (
         "",
