@@ -18,6 +18,7 @@ import nox
 ROOT = Path(__file__).parent
 BUILD = ROOT / "build" / "nox"
 BENCHMARKS = ROOT / "tests" / "test_benchmarks.py"
+CONFORMANCE = ROOT / "tests" / "test_conformance.py"
 OLDEST_KORNIA = "0.7.4"
 
 HOSTS = {
@@ -149,7 +150,8 @@ def oldest_kornia(session: nox.Session) -> None:
     search_path = os.pathsep.join(filter(None, [str(target), os.environ.get("PYTHONPATH")]))
     counting = ROOT / "tests" / "benchmarks" / "test_asked.py"
     sampling = ROOT / "tests" / "geometry" / "test_sampling.py"
-    pytest(session, ROOT / "tests" / "recording", counting, sampling, PYTHONPATH=search_path)
+    those = (ROOT / "tests" / "recording", counting, sampling, CONFORMANCE)
+    pytest(session, *those, PYTHONPATH=search_path)
 
 
 @nox.session
@@ -168,7 +170,8 @@ def _albumentations(session: nox.Session, name: str) -> None:
     exe = overlay(session, name, ALBUMENTATIONS[name])
     named = sorted((ROOT / "tests").glob(f"*/test_*{name}*.py"))
     docs = (ROOT / "tests" / "test_docstrings.py", "-k", "not docstring or albumentations")
-    pytest(session, *named, *(docs if name == "albumentations" else ()), exe=exe)
+    more = (CONFORMANCE, *docs) if name == "albumentations" else ()
+    pytest(session, *named, *more, exe=exe)
 
 
 @nox.session
