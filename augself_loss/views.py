@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
+from augself_loss.deprecation import deprecated
 from augself_loss.errors import LossError
 from augself_loss.functional import both_orders
 from augself_loss.parameters import Record
@@ -21,7 +22,7 @@ FORMS = (
 PLACES = ("features1", "features2", "record1", "record2")
 """Names of two views' features and records, in the order of the call."""
 LISTS = {"features": "features1", "records": "features2"}
-"""Names of the two lists → whose place in the call they take."""
+"""Names of the two lists → whose place in the call they take; until 0.2 they had that name too."""
 
 
 def as_views(given: Sequence[Any], named: Mapping[str, Any]) -> tuple[list[Features], list[Record]]:
@@ -53,6 +54,8 @@ def as_views(given: Sequence[Any], named: Mapping[str, Any]) -> tuple[list[Featu
         raise LossError(
             f"{FORMS}, one record per view, found {len(first)} features and {len(second)} records."
         )
+    if "features1" in named or "features2" in named:
+        deprecated("features1=[…], features2=[…]", "'features=[…], records=[…]'", since="0.2")
     return list(first), list(second)
 
 

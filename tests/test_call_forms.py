@@ -28,13 +28,26 @@ TWO: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
     (([F1, F2], [R1, R2]), {}),
     (((F1, F2),), {"records": (R1, R2)}),
     ((), {"records": [R1, R2], "features": [F1, F2]}),
-    (([F1, F2],), {"features2": [R1, R2]}),  # as it was written before the lists had names
 ]
 
 
 @pytest.mark.parametrize(("views", "named"), TWO)
 def test_all_forms_of_two_views_are_one(views: tuple[Any, ...], named: dict[str, Any]) -> None:
     assert total(*views, **named).equal(total(F1, F2, R1, R2))
+
+
+OLD: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    (([F1, F2],), {"features2": [R1, R2]}),
+    ((), {"features1": [F1, F2], "features2": [R1, R2]}),
+]
+
+
+@pytest.mark.parametrize(("views", "named"), OLD)
+def test_lists_by_the_names_of_two_views_are_one_too_and_warn(
+    views: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    with pytest.warns(DeprecationWarning, match=r"Use 'features=\[…\], records=\[…\]'"):
+        assert total(*views, **named).equal(total(F1, F2, R1, R2))
 
 
 def test_more_views_by_name() -> None:
