@@ -57,9 +57,10 @@ def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
 
 def check_whole(name: str, size: Any, *, least: int = 1) -> int:
     """Return an argument as an int; refuse what is not a whole number of at least ``least``."""
-    scalar = not isinstance(size, bool) and getattr(size, "ndim", 0) == 0
+    # NumPy before 2.3 counts its True as the index 1; PyTorch does, too.
+    boolean = isinstance(size, bool) or str(getattr(size, "dtype", "")) in ("bool", "torch.bool")
     try:
-        whole = operator.index(size) if scalar and getattr(size, "dtype", 0) != torch.bool else -1
+        whole = -1 if boolean or getattr(size, "ndim", 0) else operator.index(size)
     except (TypeError, RuntimeError):  # no integer; or a tensor without a value
         whole = -1
     if whole < least:
