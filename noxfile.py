@@ -97,10 +97,11 @@ def style(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build the wheel from the sdist, and install it in place of whatever is installed."""
+    """Build the wheel from the sdist, check both, and install it in place of whatever is there."""
     dist = BUILD / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     python(session, "-m", "build", "--outdir", str(dist), str(ROOT))
+    python(session, "-m", "twine", "check", "--strict", *map(str, dist.iterdir()))
     built = next(dist.glob("*.whl"))
     python(session, "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", str(built))
 

@@ -55,7 +55,7 @@ from augself_loss.wrapper import WithAugSelf, with_augself
 if TYPE_CHECKING:
     from augself_loss.hosting.plain import AugSelf, PlainStep
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AffineEncoder",
