@@ -89,3 +89,13 @@ def test_lightly_s_losses_take_the_term(name: str, make_record: Callable[..., Re
     assert all(
         z.grad is not None and z.grad.equal(g) for z, g in zip(projections, expected, strict=True)
     )
+
+
+def test_mocos_queue_holds_keys() -> None:
+    """As the README says where it differs from the released code, whose queue holds queries."""
+    queries, keys = torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(0))
+    criterion = lightly.loss.NTXentLoss(temperature=0.2, memory_bank_size=(16, 8))
+    criterion(queries.requires_grad_(), keys)
+    held = criterion.memory_bank.bank
+    held = held if held.shape[-1] == 8 else held.T
+    torch.testing.assert_close(held[:4], torch.nn.functional.normalize(keys, dim=-1))
