@@ -79,7 +79,8 @@ def main() -> None:
         kept = results.get(name, {}).get("rows", []) if args.px else []
         for rows in _growing(PARTS[name](quick=args.quick, **_sizes(args.px)), kept):
             results[name] = {"machine": machine(args.threads), "rows": rows}
-            path.write_text(json.dumps(results, indent=1))  # an interrupted run keeps its rows
+            # Each time: an interrupted run keeps its rows.
+            path.write_text(f"{json.dumps(results, indent=1)}\n")
         console.print(table(name, results[name]["rows"]))
     plot.draw(results, args.out / "benchmark.png")
     (args.out / "benchmark.md").write_text(markdown(results), encoding="utf-8")

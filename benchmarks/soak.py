@@ -59,7 +59,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     settings = {"steps": args.steps, "every": every, "seed": args.seed, "growth allowed": GROWTH_KB}
     results = {"machine": machine(1), **settings, **found, "samples": samples}
-    (args.out / "soak.json").write_text(json.dumps(results, indent=1))
+    (args.out / "soak.json").write_text(f"{json.dumps(results, indent=1)}\n")
     draw(samples, args.out / "soak.png")
     for name, value in found.items():
         print(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")
