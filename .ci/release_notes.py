@@ -47,7 +47,9 @@ def notes(tag: str) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     try:
-        print(notes(*sys.argv[1:]))
-    except (TypeError, ValueError) as error:
+        print(notes(sys.argv[1]))
+    except ValueError as error:
         sys.exit(str(error))

@@ -17,7 +17,7 @@ def test_what_is_not_installed_is_left_out() -> None:
 
 
 def test_every_host_and_extra_is_asked_for() -> None:
-    """By the names of the extras, and of what nox installs for the contract suite."""
+    """By the names that pip knows; test_habits compares them with the sessions of nox."""
     known = {*LIBRARIES, *HOSTS}
     assert {"lightning", "lightly", "byol-pytorch", "stable-pretraining", "mmpretrain"} <= known
     assert {"vissl", "solo-learn", "pytorch-metric-learning", "timm", "transformers"} <= known
@@ -28,3 +28,4 @@ def test_the_command_prints_a_line_each() -> None:
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines[0] == f"augself-loss {augself_loss.__version__}"
     assert f"torch {metadata.version('torch')}" in lines
+    assert lines[-1].startswith("device ")
