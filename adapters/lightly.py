@@ -83,13 +83,13 @@ class _View(TorchvisionRecorder):
 
 
 class LightlyRecorder(PipelinesRecorder):
-    """Runs a Lightly transform and returns its views and, last, one tensor with their records.
+    """Runs a Lightly transform; returns its views and, last, one tensor with their records.
 
-    Give it to ``LightlyDataset`` in the transform's place. The views are bit for bit the
-    transform's own under the same seeds of torch and NumPy; the last tensor passes
-    ``MultiViewCollate`` and ``default_collate``, and
-    :func:`~augself_loss.recording.multiview.split_views` takes it off. Where one object makes
-    several views, it stays one object.
+    Give it to ``LightlyDataset`` instead of the transform. The views are bit for bit the
+    transform's own under the same seeds of torch and NumPy. The last tensor passes
+    ``MultiViewCollate`` and ``default_collate``;
+    :func:`~augself_loss.recording.multiview.split_views` takes it off. If one object makes several
+    views, it stays one object.
 
     Args:
         transform: any ``lightly.transforms`` that makes several views of an image; its own blur,
@@ -102,9 +102,8 @@ class LightlyRecorder(PipelinesRecorder):
         encoders: encoders of the recorded types, with this transform's ranges.
 
     Raises:
-        PipelineError: no views, one view (MAE's and its like), views with grids or masks (VICRegL,
-            DetCon), or a random transform that is not known (Lightly's Fourier and jigsaw), by
-            name.
+        PipelineError: no views, one view (as MAE's), views with grids or masks (VICRegL, DetCon),
+            or an unknown random transform (Lightly's Fourier and jigsaw), by name.
 
     Example:
         >>> from lightly.transforms import SimCLRTransform

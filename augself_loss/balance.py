@@ -1,4 +1,4 @@
-"""How much each term weighs beside the base loss, which says what its λ does."""
+"""How much each term weighs beside the base loss: what its λ amounts to."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def gradient_ratios(
 ) -> dict[str, float]:
     """Compare each term's gradient at the features with that of the base loss.
 
-    One λ does not weigh the same beside every method: the ratio at λ = 1 was 0.9 for colour beside
-    SimSiam's loss and 0.1 beside SimCLR's (``benchmarks/transfer/REPORT.md``). Ask on a few batches
-    after some training, before ``backward``: λ_a · ratio is what a weight amounts to.
+    The same λ weighs differently with each method: the ratio at λ = 1 was 0.9 for colour with
+    SimSiam's loss and 0.1 with SimCLR's (``benchmarks/transfer/REPORT.md``). Measure on a few
+    batches after some training, before ``backward``: a weight amounts to λ_a · ratio.
 
     Args:
         base: your own loss, a scalar with its graph.
@@ -28,13 +28,13 @@ def gradient_ratios(
             Detached ones, such as a momentum encoder's, do not count.
 
     Returns:
-        Type name → ‖∂L_a/∂f‖ / ‖∂L_base/∂f‖, over all features together. The gradients of
-        parameters stay as they are, and the graphs can still be used.
+        Type name → ‖∂L_a/∂f‖ / ‖∂L_base/∂f‖, over all features together. The parameters' gradients
+        stay unchanged, and the graphs remain usable.
 
     Raises:
-        LossError: no term, or a loss that is no scalar or has no gradient at the features, or
-            one that is not finite.
-        FeatureError: no feature that has a gradient.
+        LossError: no term, or a loss that is no scalar, or whose gradient at the features is
+            missing or not finite.
+        FeatureError: no feature has a gradient.
 
     Example:
         >>> from augself_loss import AugSelfLoss, gradient_ratios

@@ -65,31 +65,31 @@ class AugSelfLoss(nn.Module):
     :meth:`check_optimizer` to be sure.
 
     Args:
-        feature_dim: width D of the backbone's output, before the projector. Left out, it is that
-            of the first features, or of a checkpoint that is loaded: until then the first layers
-            have no shape, which DDP, FSDP and some optimizers (Adagrad, Muon) refuse. A dict names
-            several depths of the backbone, ``{"layer3": 1024, "backbone": 2048}``: a view's
-            features are then a dict with these names.
-        weights: type name → λ ≥ 0; at 0 a type adds nothing, not even a NaN. The types are those
+        feature_dim: width D of the backbone's output, before the projector. If omitted, the first
+            features set it, or a loaded checkpoint: until then the first layers have no shape,
+            which DDP, FSDP and some optimizers (Adagrad, Muon) refuse. A dict names several depths
+            of the backbone, ``{"layer3": 1024, "backbone": 2048}``: a view's features are then a
+            dict with these names.
+        weights: type name → λ ≥ 0; a type at 0 adds nothing, not even a NaN. The types are those
             of the encoders: crop, flip, color, blur, rotation, … Default: crop and color at 1.
         hidden_dim: width of the heads' hidden layers.
-        preset: ``paper`` gives the released code's targets; ``default`` differs where those are
-            defective, see docs/differences.md.
-        encoders: replace the encoder of their name, or add an augmentation of your own. A
-            recorder knows its pipeline's: ``encoders=recorder.encoders``; of two pipelines pass
-            both recorders', and the ranges of types that both have are united.
+        preset: ``paper`` gives the released code's targets; ``default`` replaces the defective
+            ones, see docs/differences.md.
+        encoders: replacements for the encoders of their name, or encoders for augmentations of
+            your own. A recorder has its pipeline's: ``encoders=recorder.encoders``. For two
+            pipelines, pass both recorders'; the ranges of shared types are united.
         symmetric: compare both orders of every pair and average.
         pairs: with more than two views, ``all`` pairs, the ``first`` with every other, or a list.
-        detach_second: no gradient into the second features of a pair (momentum encoders).
-        pool: for maps ``(B, D, H, W)``, ``(B, D, T, H, W)`` and tokens ``(B, N, D)``: ``mean`` over
-            all places or tokens; ``cls``, the first token; ``Patches(prefix=1)``, a ViT's patches
-            without its class token; for maps ``(B, H, W, D)`` ``mean_channels_last``. ``None``
-            accepts ``(B, D)`` only. ``2``: the means of 2 × 2 places, see :class:`Grid`. Of several
-            depths one for all, or a dict.
-        depths: type name → the depth that its head reads, or a list of several, which it reads side
-            by side; default the last one that ``feature_dim`` names.
-        check_values: when to look at the values of features and records (one device sync each):
-            on the ``first`` batch, ``always``, or ``never``. Not done while compiling.
+        detach_second: stop the gradient into the second features of a pair (momentum encoders).
+        pool: turns maps ``(B, D, H, W)``, ``(B, D, T, H, W)`` and tokens ``(B, N, D)`` into
+            vectors: ``mean`` over all places or tokens; ``cls``, the first token;
+            ``Patches(prefix=1)``, a ViT's patches without its class token; ``mean_channels_last``
+            for maps ``(B, H, W, D)``; ``2``, the means of 2 × 2 places, see :class:`Grid`. ``None``
+            accepts ``(B, D)`` only. With several depths, one for all or a dict.
+        depths: type name → the depth that its head reads, or a list of depths, whose vectors are
+            concatenated; default: the last one in ``feature_dim``.
+        check_values: when to check the values of features and records (one device sync each):
+            on the ``first`` batch, ``always``, or ``never``. Skipped while compiling.
 
     Raises:
         LossError: no type, an unknown type, a weight that is negative or NaN, wrong dimensions.
@@ -140,17 +140,17 @@ class AugSelfLoss(nn.Module):
 
     @property
     def types(self) -> tuple[str, ...]:
-        """Names of the types that are predicted, in order."""
+        """Names of the predicted types, in order."""
         return tuple(self.encoders)
 
     @property
     def feature_dim(self) -> int | dict[str, int | None] | None:
-        """Width D of the features, by depth where there are several; ``None`` is to be learned."""
+        """Width D of the features, per depth if there are several; ``None`` until learned."""
         return self.depths.feature_dim
 
     @property
     def pool(self) -> Pool | dict[str, Pool | None] | None:
-        """How maps and tokens become vectors, by depth where there are several."""
+        """How maps and tokens become vectors, per depth if there are several."""
         return self.depths.pool
 
     @property
@@ -168,20 +168,20 @@ class AugSelfLoss(nn.Module):
     def set_weights(self, weights: Mapping[str, float]) -> None:
         """Change some weights during training (schedules): no recompilation, no sync.
 
-        On every process, and between steps: what was computed before cannot be run backward any
-        more. A run that is resumed with the weights that it was built with goes on with these.
+        Call it on every process, and between steps: a term computed before cannot be run backward
+        after. Build a resumed run with its original weights; its checkpoint brings these back.
 
         Args:
             weights: type name → new λ ≥ 0; types left out keep theirs.
 
         Raises:
-            LossError: a type that this loss was not built with, or a weight that is no weight.
+            LossError: a type that this loss was not built with, or an invalid weight.
         """
         check_weights(weights, self.types)
         self.lambdas.set(weights)
 
     def reset_parameters(self) -> None:
-        """Put the weights into force that it was built with; the heads' layers have their own."""
+        """Restore the weights that it was built with; the heads' layers reset themselves."""
         self.lambdas.reset_parameters()
 
     @overload
@@ -204,10 +204,10 @@ class AugSelfLoss(nn.Module):
 
         Args:
             *given: either form. Features are ``(B, D)`` (or maps and tokens, see ``pool``), one
-                tensor per view; of several depths one dict of tensors per view. Records lie on the
-                features' device, one per view.
-            pairs: other pairs than the loss was built with.
-            types: compute these types only; default all.
+                tensor per view; with several depths, one dict of tensors per view. Records lie on
+                the features' device, one per view.
+            pairs: replaces the pairs that the loss was built with.
+            types: compute only these types; default all.
             **named: either form by name, ``features1`` … ``record2`` or ``features, records``.
 
         Returns:
@@ -236,10 +236,10 @@ class AugSelfLoss(nn.Module):
         return Output(weighted_sum(terms, weights, zeros=zeros is None or bool(zeros)), terms)
 
     def predict(self, features1: Features, features2: Features) -> dict[str, Tensor]:
-        """Predict every type's difference 1→2 in the target's units (plots, metrics).
+        """Predict each type's difference 1→2 in the target's units (plots, metrics).
 
         Args:
-            features1: features of view 1, ``(B, D)``, or of several depths a dict of them.
+            features1: features of view 1, ``(B, D)``; with several depths, a dict of them.
             features2: features of view 2.
 
         Returns:
@@ -250,13 +250,13 @@ class AugSelfLoss(nn.Module):
         return {name: encoder.readout(raw[name]) for name, encoder in self.encoders.items()}
 
     def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Refuse optimizers that forgot the heads: the classic mistake.
+        """Refuse optimizers that lack the heads: the classic mistake.
 
         Args:
             *optimizers: all optimizers of the run.
 
         Raises:
-            LossError: some head parameter is in none of them.
+            LossError: none of them holds some head parameter.
         """
         check_optimizers(optimizers, {"heads": self.heads})
 
@@ -264,7 +264,7 @@ class AugSelfLoss(nn.Module):
         """Refuse a recorder that cannot serve this loss.
 
         Args:
-            recorder: any recorder, or what else has a ``layout`` and ``encoders``.
+            recorder: any recorder, or any object with ``layout`` and ``encoders``.
 
         Raises:
             RecordError: it does not record what the loss predicts.
@@ -276,8 +276,8 @@ class AugSelfLoss(nn.Module):
         """Load heads that the released AugSelf code saved.
 
         Args:
-            state_dicts: the released code's type name (crop, color, flip, blur, rot, sol) or ours
-                → state dict of that MLP, keys ``0.weight`` … ``6.bias``.
+            state_dicts: type name, the released code's (crop, color, flip, blur, rot, sol) or
+                ours → state dict of that MLP, keys ``0.weight`` … ``6.bias``.
 
         Raises:
             LossError: a type that this loss lacks, or weights of other shapes.
@@ -293,7 +293,7 @@ class AugSelfLoss(nn.Module):
         return f"types={self.types}, symmetric={self.symmetric}, pairs={self.pairs!r}"
 
     def _vectors(self, features: Sequence[Features]) -> list[Tensor]:
-        """Bring features to vectors and refuse what does not fit; learn D if nothing said it."""
+        """Turn features into vectors, refuse what does not fit, learn D if nothing set it."""
         found, dims = self.depths.vectors(features)
         check_fit(found[0], self.heads, training=self.training)
         if dims != self.depths.dims:
@@ -302,7 +302,7 @@ class AugSelfLoss(nn.Module):
         return found
 
     def _learn_from(self, name: str, weight: Any) -> None:
-        """Learn D from a type's saved first layer, ``(hidden_dim, 2D)``, if nothing said it."""
+        """Learn D from a type's saved first layer, ``(hidden_dim, 2D)``, if nothing set it."""
         if name in self.types and isinstance(weight, Tensor) and not is_lazy(weight):
             self.depths.learn_from_head(name, weight.shape[-1] // 2)
             self._shape_heads({name: weight.shape[-1] // 2})
@@ -325,7 +325,7 @@ class AugSelfLoss(nn.Module):
         records: Sequence[Record],
         read: Read,
     ) -> bool:
-        """Refuse what does not fit; say whether values are looked at."""
+        """Refuse what does not fit; say whether to check values."""
         check_records(encoders, records, features[0], read)
         if torch.compiler.is_compiling() or self.check_values == "never":
             return False

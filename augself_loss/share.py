@@ -1,4 +1,4 @@
-"""λ set while training, so that a term's gradient keeps a share of the base loss's."""
+"""Sets λ during training, so that a term's gradient keeps a share of the base loss's."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ CHOICES = ("pairs", "types")
 
 
 class Seen(NamedTuple):
-    """A step of the loss, with its graph."""
+    """One step of the loss, with its graph."""
 
     features: list[Tensor]
     out: Output
 
 
 class RatioMeter:
-    """Measures in some steps how much each term weighs beside the base loss.
+    """Measures, every so many steps, how much each term weighs beside the base loss.
 
-    It takes features and terms from the loss itself while a step runs, whoever calls it: your
+    It captures features and terms from the loss itself while a step runs, whoever calls it: your
     loop, :class:`~augself_loss.hosting.plain.AugSelf` or an adapter. A measurement costs a backward
     pass from the losses to the features, not through the backbone, and a wait for the device. Other
-    steps cost nothing. No random number is drawn, and no gradient is left.
+    steps cost nothing. It draws no random number and leaves no gradient.
 
     Args:
         augself: the loss; not compiled.
-        every: steps between two measurements, beginning with the next step.
+        every: steps between two measurements; the first is the next step.
 
     Raises:
-        LossError: no AugSelfLoss, or ``every`` is no whole number from 1 on.
+        LossError: no AugSelfLoss, or ``every`` is not a whole number from 1 on.
 
     Example:
         >>> from augself_loss import AugSelfLoss
@@ -67,29 +67,29 @@ class RatioMeter:
         self._hooks = [augself.register_forward_hook(self._see, with_kwargs=True)]
 
     def measure(self, base: Tensor) -> dict[str, float] | None:
-        """Compare gradients if this step's turn has come. Call it in every step, before backward.
+        """Compare gradients if it is this step's turn. Call it in every step, before backward.
 
-        On every process, where there are several: what is compared is then of all their batches.
+        With several processes, call it on each: the comparison then covers all their batches.
 
         Args:
             base: your own loss, a scalar with its graph.
 
         Returns:
-            Type name → ‖∂L_a/∂f‖ / ‖∂L_base/∂f‖, with L_a unweighted, and the whole weighted
-            term's as ``total``; ``None`` in other steps.
+            Type name → ‖∂L_a/∂f‖ / ‖∂L_base/∂f‖, with L_a unweighted, and ``total`` for the whole
+            weighted term; ``None`` in other steps.
 
         Raises:
-            LossError: the loss was not computed before, or ``base`` is no scalar with a graph.
+            LossError: the loss was not computed first, or ``base`` is no scalar with a graph.
             FeatureError: no feature has a gradient.
         """
         return self._measure(base, within=False)
 
     def measure_within(self, loss: Tensor) -> dict[str, float] | None:
-        """Do the same where only the sum is at hand: ``loss`` is the base loss + the term."""
+        """Do the same if only the sum is at hand: ``loss`` is the base loss + the term."""
         return self._measure(loss, within=True)
 
     def close(self) -> None:
-        """Let go of the loss: it is not watched any more."""
+        """Stop watching the loss."""
         for hook in self._hooks:
             hook.remove()
         self._seen = None
@@ -136,27 +136,27 @@ class RatioMeter:
 
 
 class GradientShare(RatioMeter):
-    """Keeps every type's gradient at the features at a set share of the base loss's, by its λ.
+    """Sets every type's λ to keep its gradient at the features at a share of the base loss's.
 
-    One λ does not weigh the same beside every method, nor at every time of a training. This sets
-    λ_a = share · ‖∂L_base/∂f‖ / ‖∂L_a/∂f‖, from a moving average (geometric) of what it measures,
-    with the next step. In distributed training λ is the same on every process. It is part of the
-    loss's state; the average is this object's, see :meth:`state_dict`. In Lightning use
+    The same λ weighs differently with each method, and at each stage of training. This sets
+    λ_a = share · ‖∂L_base/∂f‖ / ‖∂L_a/∂f‖ from the next step on, using a moving (geometric) average
+    of what it measures. In distributed training, λ is the same on every process. λ is part of the
+    loss's state; the average is this object's, see :meth:`state_dict`. In Lightning, use
     :class:`~augself_loss.adapters.lightning.KeepGradientShare`.
 
     Args:
-        augself: the loss whose λ it sets. A type whose λ is 0 stays silent.
-        share: of every type, or by type; types left out keep their λ. 0.5 is a begin; λ = 1 came
-            to 0.9 for colour beside SimSiam's loss and to 0.1 beside SimCLR's.
+        augself: the loss whose λ it sets. A type with λ = 0 stays silent.
+        share: one for all types, or by type; types left out keep their λ. Start at 0.5; λ = 1 came
+            to 0.9 for colour with SimSiam's loss and to 0.1 with SimCLR's.
         every: steps between two measurements.
-        smoothing: how much of the average each measurement leaves, 0 to below 1.
-        limits: smallest and largest λ: a term that is learned by heart has hardly any gradient.
+        smoothing: weight of the old average at each measurement, from 0 to below 1.
+        limits: smallest and largest λ: a memorised term has hardly any gradient.
 
     Attributes:
-        skipped: measurements that were not finite or had nothing to compare, and changed nothing.
+        skipped: measurements that changed nothing: not finite, or without anything to compare.
 
     Raises:
-        LossError: an unknown type, or a number out of its range.
+        LossError: an unknown type, or a number out of range.
 
     Example:
         >>> augself = AugSelfLoss(feature_dim=8, weights={"flip": 1.0}, hidden_dim=16)
@@ -197,11 +197,11 @@ class GradientShare(RatioMeter):
         self._hooks.append(augself.register_forward_pre_hook(self._apply))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs: the average, and how many steps there were."""
+        """Return what a resumed run needs: the average and the number of steps."""
         return {"logs": dict(self._logs), "steps": self.steps, "skipped": self.skipped}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state: the next step has the λ that it would have had."""
+        """Restore a saved state: the next step has the λ that it would have had."""
         self._logs = {n: float(v) for n, v in state["logs"].items() if n in self.shares}
         self.steps, self.skipped = int(state["steps"]), int(state["skipped"])
         self._pending = bool(self._logs)

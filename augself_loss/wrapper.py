@@ -21,7 +21,7 @@ class WithAugSelf(nn.Module):
     """A loss with the AugSelf term added; made by :func:`with_augself`.
 
     Attributes:
-        augself: the term as it was given, which is what a call runs.
+        augself: the term as given; a call runs it.
         base: the loss of the last call, before the term was added, detached.
         augself_output: the term's :class:`~augself_loss.loss.Output` of the last call, detached.
     """
@@ -50,17 +50,17 @@ class WithAugSelf(nn.Module):
 
         Args:
             *args: what the wrapped loss takes.
-            **kwargs: what the wrapped loss takes; and for the term ``features``, per view the
-                backbone's ``(B, D)``, and ``records``, per view its record. Where the wrapped loss
-                takes arguments of these names itself, call the term's ``augself_features`` and
+            **kwargs: what the wrapped loss takes; plus, for the term, ``features``, the backbone's
+                ``(B, D)`` per view, and ``records``, one per view. If the wrapped loss has
+                arguments of these names, the term's are ``augself_features`` and
                 ``augself_records``.
 
         Returns:
             The sum, a scalar.
 
         Raises:
-            LossError: the wrapped loss does not return a scalar tensor, or it cannot be told whose
-                ``features`` or ``records`` are meant.
+            LossError: the wrapped loss returns no scalar tensor, or ``features`` or ``records``
+                could be the loss's as well as the term's.
             FeatureError: no features have a gradient, though the wrapped loss has one.
         """
         features, records, own = self._keywords.sorted_out(args, kwargs)
@@ -84,7 +84,7 @@ class WithAugSelf(nn.Module):
         return base + out.total
 
     def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Refuse optimizers that forgot the heads, see :meth:`AugSelfLoss.check_optimizer`."""
+        """Refuse optimizers that lack the heads, see :meth:`AugSelfLoss.check_optimizer`."""
         _unwrapped(self.augself).check_optimizer(*optimizers)
 
     def set_weights(self, weights: Mapping[str, float]) -> None:
@@ -103,21 +103,21 @@ def with_augself(
 
     Args:
         loss: the host's loss: a module or any callable that returns a scalar tensor.
-        augself: the term, an :class:`~augself_loss.loss.AugSelfLoss`, or one that is wrapped:
-            compiled, in DDP, DataParallel, FSDP, Fabric, or averaged. Calls go through the wrapper.
-        patience: warn once when the heads got gradients this many times and never changed. Raise
-            it above your number of gradient-accumulation steps.
-        frozen_backbone: features without a gradient are meant: only the heads, and what the loss
-            trains, are to learn.
+        augself: the term, an :class:`~augself_loss.loss.AugSelfLoss`, bare or wrapped: compiled,
+            in DDP, DataParallel, FSDP, Fabric, or averaged. Calls go through the wrapper.
+        patience: warn once if the heads got gradients this many times and never changed. Raise it
+            above your number of gradient-accumulation steps.
+        frozen_backbone: accept features without a gradient: only the heads, and what the loss
+            trains, learn.
 
     Returns:
         Module whose call ``wrapped(*loss_args, features=[f1, f2], records=[r1, r2])`` returns the
         sum; ``wrapped.base`` and ``wrapped.augself_output`` keep both parts for logging. If the
-        loss takes ``features`` or ``records`` itself, the term's are ``augself_features`` and
+        loss itself takes ``features`` or ``records``, pass the term's as ``augself_features`` and
         ``augself_records``.
 
     Raises:
-        LossError: ``augself`` is no AugSelfLoss, ``loss`` cannot be called or has the term already,
+        LossError: ``augself`` is no AugSelfLoss, ``loss`` cannot be called or already has the term,
             or ``patience`` is no whole number of at least 1.
 
     Example:

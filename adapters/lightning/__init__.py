@@ -1,6 +1,6 @@
 """Adds AugSelf to a LightningModule, unchanged: ``add_augself(module, augself, recorder)``.
 
-:func:`add_objective` adds any other objective likewise. Works with ``lightning`` and with
+:func:`add_objective` does so with any other objective. Works with ``lightning`` and with
 ``pytorch_lightning``.
 """
 
@@ -43,32 +43,32 @@ def add_augself(
 ) -> Module:
     """Add the AugSelf term to a LightningModule's training step, in place.
 
-    From then on the module takes the records off every batch before its own step sees it, takes
+    From then on the module takes the records off every batch before its own step sees it, captures
     features from the named submodules while that step runs, and adds the term to the loss that it
     returns (or, in manual optimization, to the first loss given to ``manual_backward``). The heads
     become the submodule ``augself``: they are moved, wrapped by DDP, averaged and checkpointed with
-    the module. If the module's own ``configure_optimizers`` did not take them, they join the
+    the module. If the module's own ``configure_optimizers`` leaves them out, they join the
     optimizer group of the tapped submodule's last weights that has a learning rate, and the log
     (``augself_loss.optimizers``, at INFO) says which.
 
-    Call it on an instance, or with ``self`` at the end of the module's ``__init__`` (then
-    ``load_from_checkpoint`` works too).
+    Call it on an instance, or with ``self`` at the end of the module's ``__init__``, so that
+    ``load_from_checkpoint`` works too.
 
     Args:
         module: a LightningModule.
         augself: the term; build it with ``encoders=recorder.encoders``.
-        recorder: what makes the views: the transform of the data set, or, ``on_device``, a
+        recorder: makes the views: the data set's transform or, with ``on_device``, a
             :class:`~augself_loss.recording.multiview.MultiViewRecorder` of Kornia pipelines.
-        taps: name of the submodule that returns the features before the projector, ``(B, D)``; of
-            several, a view's features are those of the first one that saw it. MoCo:
-            ``("backbone", "backbone_momentum")``. Of a loss of several depths a dict, depth → such
-            names: ``{"layer3": "backbone.layer3", "backbone": "backbone"}``.
+        taps: name of the submodule that returns the features before the projector, ``(B, D)``. Of
+            several, a view's features are those of the first that saw it; MoCo:
+            ``("backbone", "backbone_momentum")``. With several depths, a dict, depth → such names:
+            ``{"layer3": "backbone.layer3", "backbone": "backbone"}``.
         views: which views are paired, as ``augself.pairs`` says: the ``global`` ones (those with
             the most pixels), ``all``, or a list of indices.
         on_device: run the recorder on the batch's images in ``on_after_batch_transfer``, while
             training; uint8 images are divided by 255.
         images: where in the batch the views or images are: an index, a key, ``None`` for the
-            batch itself, or a path, ``("unlabelled", 0)``, where several loaders feed the module.
+            batch itself, or a path if several loaders feed the module, ``("unlabelled", 0)``.
         log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
         in_order: your word that the taps' rows keep the views' order, for a module that changes
             views before the taps see them, see :class:`~augself_loss.taps.FeatureTaps`.
@@ -77,10 +77,10 @@ def add_augself(
         The module itself, its class extended.
 
     Raises:
-        LossError: no LightningModule, one that has the term already, an unknown tap or view, or
+        LossError: no LightningModule, one that already has the term, an unknown tap or view, or
             a training step that reads the data loader itself.
         RecordError: the recorder does not record what the loss predicts.
-        EncoderError: the loss's ranges do not hold the recorder's.
+        EncoderError: the recorder's ranges exceed the loss's.
 
     Example:
         >>> import lightning.pytorch as pl
@@ -126,32 +126,31 @@ def add_objective(  # noqa: PLR0913 - every one can be said alone
 
     Its networks become the submodule ``objective``. A
     :class:`~augself_loss.objectives.ConditionedProjector` in the module, and in its momentum copy,
-    is called with features alone, and gets the record of the view whose features they are.
+    is called with features alone, and gets the record of the view they came from.
 
     Args:
         module: a LightningModule.
         objective: an :class:`~augself_loss.objectives.Objective`, or several as
-            :class:`~augself_loss.objectives.Objectives`; ``None`` where the module holds a
-            conditioned projector, and no term is added.
+            :class:`~augself_loss.objectives.Objectives`; ``None`` if the module holds a
+            conditioned projector and no term is added.
         recorder: as for :func:`add_augself`.
-        taps: as for :func:`add_augself`. For a conditioned projector name every network whose
-            features are projected, the momentum encoder's too.
-        views: which views are paired, of those without the third.
-        third: which of the recorder's views is the objective's alone: the module's own step does
-            not see it. EquiMod's is the image without augmentation, E-SSL's a small view.
-        through: name of the submodule to call with that view's images, where it is not the tapped
+        taps: as for :func:`add_augself`. With a conditioned projector, name every network whose
+            features are projected, including the momentum encoder.
+        views: which views to pair, of those without the third.
+        third: index of the objective's own view, which the module's own step does not see.
+            EquiMod's is the image without augmentation, E-SSL's a small view.
+        through: name of the submodule to call with that view's images, if it is not the tapped
             one (``taps="backbone.pool"``: ``through="backbone"``).
         on_device: as for :func:`add_augself`.
-        images: likewise.
-        log: likewise.
-        in_order: likewise.
+        images: as for :func:`add_augself`.
+        log: as for :func:`add_augself`.
+        in_order: as for :func:`add_augself`.
 
     Returns:
         The module itself, its class extended.
 
     Raises:
-        LossError: as for :func:`add_augself`; or a third view that is missing, or that nothing
-            wants.
+        LossError: as for :func:`add_augself`; or a missing or superfluous third view.
         RecordError: the recorder does not record what the objective needs.
 
     Example:

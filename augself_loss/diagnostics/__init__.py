@@ -1,7 +1,7 @@
 """What the features know of the augmentations: two questions, each the other's inverse.
 
 :func:`read_parameters`: which parameters lie between two views, given the features of both?
-:func:`equivariance`: which features has the second view, given the first's and the parameters?
+:func:`equivariance`: what are the second view's features, given the first's and the parameters?
 
 Needs scikit-learn.
 """

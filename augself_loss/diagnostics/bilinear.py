@@ -20,8 +20,8 @@ def fit_bilinear(
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Fit f̂ = P(z) f + b(z) with P and b linear in z.
 
-    In closed form by the kernel (1 + f·f′)(1 + z·z′), in float64 on the CPU; memory N², whatever
-    the width.
+    Solved in closed form by the kernel (1 + f·f′)(1 + z·z′), in float64 on the CPU; memory N²,
+    whatever the width.
 
     Args:
         features: f, ``(N, D)``, N at least 8.
@@ -29,7 +29,7 @@ def fit_bilinear(
         targets: what to predict, ``(N, T)``.
 
     Returns:
-        What maps f ``(M, D)`` and z ``(M, P)`` to predictions ``(M, T)``, float64 on the CPU.
+        A function from f ``(M, D)`` and z ``(M, P)`` to predictions ``(M, T)``, float64 on the CPU.
     """
     known, described, wanted = (
         Scale.of(rows, torch.float64) for rows in (features, parameters, targets)

@@ -1,4 +1,4 @@
-"""Equivariance of frozen features: do a change's parameters tell how the features change?"""
+"""Equivariance of frozen features: do a change's parameters predict how the features change?"""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Transformed(NamedTuple):
     """Features of pictures, and of other views of them that differ in one type of augmentation.
 
     Args:
-        features: of view 1 of N pictures, ``(N, D)``.
-        views: of K other views of each, ``(N, K, D)``.
-        parameters: by what these differ from view 1, ``(N, K, P)``: the type's differences 1→2.
-        distinct: ``(N, K)``, false where a view's parameters are those of one before it.
+        features: view 1's, for N pictures, ``(N, D)``.
+        views: those of K other views of each, ``(N, K, D)``.
+        parameters: how these differ from view 1, ``(N, K, P)``: the type's differences 1→2.
+        distinct: ``(N, K)``, false where a view repeats the parameters of an earlier one.
     """
 
     features: Tensor
@@ -38,22 +38,22 @@ class Transformed(NamedTuple):
 def equivariance(
     fit: Transformed, test: Transformed, *, predictor: Predictor = "bilinear", seed: int = 0
 ) -> Retrieval:
-    """Predict the features of views from those of view 1 and parameters; find the views by them.
+    """Predict views' features from view 1's and the parameters; find the views by them.
 
-    A predictor is fitted on some pictures. For each view of other pictures its prediction is then
+    A predictor is fitted on some pictures. For each view of other pictures, its prediction is
     compared with all views of the same picture: is the right one the nearest? Features that forget
-    a change put all views in one place, and it cannot be found; features that change with the
-    picture in a way of each picture's own cannot be predicted. View 1 is no candidate.
+    a change put all views in one place, so none can be found; features that change in a way of
+    each picture's own cannot be predicted. View 1 is no candidate.
 
-    ``bilinear`` is SIE's predictor, a matrix that is linear in the parameters (STL's is made of
-    the pair of features instead), here by ridge regression; it finds more than ``mlp``, which
+    ``bilinear`` is SIE's predictor, a matrix linear in the parameters (STL generates its own from
+    the pair of features instead), here by ridge regression. It finds more than ``mlp``, which
     takes features and parameters side by side, as EquiMod does.
 
     Args:
         fit: pictures to fit the predictor on; one view of each is enough.
         test: other pictures, of the same type. The papers take 50 views.
         predictor: ``bilinear`` or ``mlp``.
-        seed: of the MLP.
+        seed: the MLP's.
 
     Returns:
         Mean reciprocal rank, Hit@1 and Hit@5, and the same by chance.

@@ -23,17 +23,17 @@ def fit_mlp(
 ) -> Callable[[Tensor], Tensor]:
     """Fit an MLP of two hidden layers by mean squared error on standardized columns.
 
-    It stops when the last eighth of the rows is predicted no better; rows of one picture should
-    therefore follow each other. Nobody's random state is touched.
+    It stops when its predictions of the last eighth of the rows stop improving; keep a picture's
+    rows together. The caller's random state stays as it was.
 
     Args:
         inputs: ``(N, D)``, N at least 8, on any device.
         targets: ``(N, T)``.
-        dropout: of the hidden layers.
-        seed: of the weights, the order and the dropout.
+        dropout: rate in the hidden layers.
+        seed: for the weights, the order and the dropout.
 
     Returns:
-        What maps inputs ``(M, D)`` to predictions ``(M, T)``, float32 on the CPU.
+        A function from inputs ``(M, D)`` to predictions ``(M, T)``, float32 on the CPU.
     """
     known, wanted = Scale.of(inputs, torch.float32), Scale.of(targets, torch.float32)
     with _alone(seed):

@@ -17,12 +17,12 @@ AT_ONCE = 2**24
 
 
 class Ranks(NamedTuple):
-    """Where the right candidates stand, means over all predictions.
+    """Ranks of the right candidates, averaged over all predictions.
 
     Args:
-        mrr: mean reciprocal rank, 1 where all are first.
-        hit1: part of them that is first.
-        hit5: part of them that is among the first five.
+        mrr: mean reciprocal rank, 1 if all rank first.
+        hit1: share that ranks first.
+        hit5: share that ranks among the first five.
     """
 
     mrr: float
@@ -31,12 +31,12 @@ class Ranks(NamedTuple):
 
 
 class Retrieval(NamedTuple):
-    """How well the right views are found by their predicted embeddings.
+    """How well predicted embeddings find the right views.
 
     Args:
         found: the ranks.
-        chance: those of one who guesses, among as many candidates.
-        candidates: how many there are to choose from on average; equal ones count once.
+        chance: the ranks of guessing among as many candidates.
+        candidates: their mean number; equal ones count once.
     """
 
     found: Ranks
@@ -49,22 +49,21 @@ def rank_predictions(
 ) -> Retrieval:
     """Rank each picture's candidates by their cosine to a prediction of one of them.
 
-    Every candidate is the right one once. Candidates that are equally near share their ranks: what
-    is reported is the mean over all orders that they could have.
+    Every candidate is the right one once. Candidates that are equally near share their ranks: the
+    result is the mean over all orders that they could have.
 
     Args:
-        predicted: a prediction of every candidate, ``(N, K, D)``, in whatever units the candidates
-            have.
+        predicted: a prediction of every candidate, ``(N, K, D)``, in the candidates' units.
         candidates: embeddings of K views of each of N pictures, ``(N, K, D)``.
-        distinct: ``(N, K)``, false for candidates that are no others than one before them; they
-            are neither sought nor found. By default all are true.
+        distinct: ``(N, K)``, false for candidates that repeat an earlier one; they are neither
+            sought nor found. Default: all true.
 
     Returns:
         Ranks, and those by chance.
 
     Raises:
-        FeatureError: other shapes, values that are not finite, or nothing to choose from: no
-            picture has two distinct candidates.
+        FeatureError: shapes that do not match, values that are not finite, or nothing to choose
+            from: no picture has two distinct candidates.
 
     Reference:
         Garrido et al., *Self-supervised learning of split invariant equivariant representations*

@@ -38,7 +38,7 @@ class Readout(NamedTuple):
         metric: ``R2`` for numbers, ``accuracy`` for classes.
         value: the score; R² is averaged over the type's columns.
         baseline: the score of predicting the mean (R²: 0) or the most frequent class.
-        columns: per target column its own R²; empty for classes.
+        columns: R² of each target column; empty for classes.
     """
 
     metric: Literal["R2", "accuracy"]
@@ -58,34 +58,33 @@ def read_parameters(
     probe: Probe = "ridge",
     seed: int = 0,
 ) -> dict[str, Readout]:
-    """Fit readers of every type's difference 1→2 on frozen features, and score them.
+    """Fit readers of every type's difference 1→2 to frozen features, and score them.
 
-    By default they are linear and see ``[f1, f2, f1·f2]``: the products let them compare the two
-    views (whether both are flipped is no linear function of the features). They are ridge
-    regression and ridge classification, the regularization chosen by leave-one-out on the training
-    part. With ``probe="mlp"`` a small MLP reads ``[f1, f2]``; an eighth of the training part says
-    when it stops. The score is that of the rest.
+    By default they are linear in ``[f1, f2, f1·f2]``: the products let them compare the two views
+    (whether both are flipped is no linear function of the features). They are ridge regression and
+    ridge classification, with the regularization chosen by leave-one-out on the training part. With
+    ``probe="mlp"`` a small MLP reads ``[f1, f2]``; an eighth of the training part decides when it
+    stops. The rest of the pairs give the score.
 
-    Differences of crops are those in view 1's own frame, ``left`` mirrored where view 1 is
-    flipped. To read that, one must find in view 1 what view 2 shows, and tell its left from its
-    right: no linear function of the features, and nothing that features hold which a flip does
-    not change.
+    Crop differences are in view 1's own frame, ``left`` mirrored if view 1 is flipped. To read
+    that, one must find in view 1 what view 2 shows, and tell its left from its right. No linear
+    function of the features can, and features that a flip does not change do not hold it.
 
     Args:
         features1: frozen features of the first views, ``(N, D)``.
         features2: frozen features of the second views, ``(N, D)``.
         record1: their record, entries ``(N, columns)``.
-        record2: likewise.
+        record2: that of the second views.
         encoders: the types to read, e.g. a recorder's ``encoders``.
-        test_fraction: part of the pairs, taken from the end, that is scored and not fitted.
+        test_fraction: share of the pairs, taken from the end, that is scored and not fitted.
         probe: ``ridge`` or ``mlp``.
-        seed: of the MLP.
+        seed: the MLP's.
 
     Returns:
         Type name → :class:`Readout`.
 
     Raises:
-        FeatureError: fewer than 20 pairs, features of different shapes, or another probe.
+        FeatureError: fewer than 20 pairs, features of different shapes, or an unknown probe.
 
     Reference:
         Lee et al., NeurIPS 2021, figure 2: parameters read from frozen features.

@@ -1,4 +1,4 @@
-"""Makes views that differ in one type of augmentation, by replay of a record with one part new."""
+"""Makes views that differ in one type of augmentation, by replaying a record with one part new."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Embed = Callable[[Tensor], Tensor]
 
 
 class Replays(Protocol):
-    """A recorder of whole batches that applies records again, as ``KorniaRecorder`` is.
+    """A recorder of whole batches that can replay records, such as ``KorniaRecorder``.
 
     Attributes:
         encoders: encoders of the recorded types.
@@ -34,7 +34,7 @@ class Replays(Protocol):
         """Make views of a batch and their record."""
 
     def replay(self, images: Tensor, record: Record) -> Tensor:
-        """Make the views that a record tells of."""
+        """Make the views that a record describes."""
 
 
 def equivariance_by_replay(
@@ -55,12 +55,12 @@ def equivariance_by_replay(
             mode.
         recorder: draws the augmentations and replays them: a ``KorniaRecorder``.
         fit: batches of images ``(B, C, H, W)`` to fit the predictors on, as the recorder takes
-            them: ``images.split(256)``. One other view is made of each.
+            them: ``images.split(256)``. Each image gets one other view.
         test: batches of other images.
-        types: names of the types; by default all that the recorder records.
-        candidates: views of each test image that differ in the type alone, 50 in the papers.
+        types: names of the types; default: all that the recorder records.
+        candidates: views per test image that differ in the type alone; 50 in the papers.
         predictor: ``bilinear`` or ``mlp``.
-        seed: what is drawn follows from it and the batches alone.
+        seed: determines, with the batches, every draw.
 
     Returns:
         Type name → mean reciprocal rank, Hit@1, Hit@5, and the same by chance.
@@ -69,7 +69,7 @@ def equivariance_by_replay(
         FeatureError: a network in training mode, images or features of another shape, too few
             images, or a type that never varies in what was drawn.
         EncoderError: a type that the recorder does not record.
-        PipelineError: a type whose record does not say all (affine, perspective).
+        PipelineError: a type whose record is incomplete (affine, perspective).
 
     Example:
         >>> import kornia.augmentation as K
@@ -104,19 +104,18 @@ def transformed(
     candidates: int = 50,
     seed: int = 0,
 ) -> dict[str, Transformed]:
-    """Embed views of images, and for every type others that differ in its parameters alone.
+    """Embed views of images and, for every type, others that differ in its parameters alone.
 
-    Of each batch a view is drawn, then ``candidates`` records. One type's entries of these are put
-    into the first record, which is replayed. The caller's random numbers go on as if nothing had
-    been drawn.
+    Each batch draws a view, then ``candidates`` records. One type's entries of these replace the
+    first record's, which is replayed. The caller's random state stays as if nothing had been drawn.
 
     Args:
         embed: as for :func:`equivariance_by_replay`.
-        recorder: likewise.
+        recorder: as for :func:`equivariance_by_replay`.
         batches: batches of images ``(B, C, H, W)``.
-        types: names of the types; by default all that the recorder records.
-        candidates: views of each image.
-        seed: what is drawn follows from it and the batches alone.
+        types: names of the types; default: all that the recorder records.
+        candidates: views per image.
+        seed: determines, with the batches, every draw.
 
     Returns:
         Type name → features, float32 on the CPU. The parameters are the type's ω_diff from the

@@ -35,28 +35,28 @@ Kind: TypeAlias = Literal["regression", "binary", "classes"]
 
 
 class Encoder(ABC):
-    """All about one augmentation type. Subclass it to add an augmentation of your own.
+    """Everything about one augmentation type. Subclass it to add an augmentation of your own.
 
     Attributes:
-        name: the type's name, also the name of its record entry, head and term.
+        name: the type's name, also that of its record entry, head and term.
         columns: names of the entry's columns.
-        identity: per column, the value that stands for "not applied".
+        identity: per column, the value for "not applied".
         kind: ``regression``, ``binary`` or ``classes``: what the head predicts.
-        extras: further entries that its steps record, which replay needs and the target does not.
+        extras: further entries that its steps record, for replay and not for the target.
         frame: further entries that the target reads, e.g. the flip for a crop.
-        optional: further entries that it reads where a record has them; not applied is 0.
-        moves: how its steps move pixels; ``None`` where they change values only.
+        optional: further entries that it reads if a record has them; not applied is 0.
+        moves: how its steps move pixels; ``None`` if they only change values.
         photometric: whether they change values; by default those that move nothing do.
         by_size: whether they are drawn, or read, by the size of their image.
         settles: whether several steps of one pipeline combine into one value, see :meth:`act`.
         not_before: types, or motions, that may not follow its steps, since they change its frame.
-        order_matters: library → types before or after which its map differs, by part of a pixel.
-        tells_applied: whether its entry differs from the identity wherever a step was applied.
+        order_matters: library → types whose order with it changes its map by part of a pixel.
+        tells_applied: whether its entry differs from the identity whenever a step was applied.
         ranges: per column, the sampling range; ``None`` leaves the column out of the target.
         preset: ``paper`` for the released code's target, ``default`` for ours, ``None`` until a
             loss decides.
         kornia, torchvision, albumentations: class name of a transform → how to read a step of it.
-        also: class name → further types that its steps are of, e.g. a transpose's of flip.
+        also: class name → further types that its steps have, e.g. flip for a transpose.
         kornia_writers, albumentations_writers: class name → how to write a step's parameters
             back, for replay.
     """
@@ -135,7 +135,7 @@ class Encoder(ABC):
         record_a: Mapping[str, Tensor],  # noqa: ARG002
         record_b: Mapping[str, Tensor],  # noqa: ARG002
     ) -> Tensor | None:
-        """Say which columns of the target can be seen in the views at all (``None``: all)."""
+        """Say which columns of the target the views show at all (``None``: all)."""
         return None
 
     def mirror(self, columns: Columns, horizontal: Value, vertical: Value) -> Columns:  # noqa: ARG002
@@ -146,7 +146,7 @@ class Encoder(ABC):
         return columns
 
     def act(self, draft: Draft, step: Step, entry: str, columns: Columns, gate: Value) -> None:
-        """Do to a record on its way what a step did to the view.
+        """Apply to a record on its way what a step did to the view.
 
         Args:
             draft: the record.
@@ -158,11 +158,11 @@ class Encoder(ABC):
         draft.write(entry, columns, step, gate)
 
     def settled(self, draft: Draft) -> Columns | None:  # noqa: ARG002
-        """Read the entry off where the view has come to lie; ``None``: it is what was written."""
+        """Read the entry off where the view ended up; ``None``: it stays as written."""
         return None
 
     def as_given(self, columns: Columns, before: Draft, after: Draft) -> Columns:  # noqa: ARG002
-        """Take an entry from the source's frame back to that of its step, for replay.
+        """Convert an entry from the source's frame back to its step's, for replay.
 
         ``before`` is where the view lay when the step came, ``after`` what mirrored it later.
         """
@@ -179,7 +179,7 @@ class Encoder(ABC):
             ``(B, 3, 3)`` on points (x, y, 1) that run from −1 to 1 across an image, edge to edge.
 
         Raises:
-            RecordError: the encoder does not say where its steps move pixels to.
+            RecordError: the encoder does not define where its steps move pixels.
         """
         raise RecordError(
             f"'{self.name}' moves pixels, and {type(self).__name__} does not say where to: where a "
@@ -188,7 +188,7 @@ class Encoder(ABC):
         )
 
     def turned_by(self, columns: Columns) -> Value | None:  # noqa: ARG002
-        """Degrees, counter-clockwise, where all that its steps do is turn about the centre."""
+        """Degrees, counter-clockwise, if all that its steps do is turn about the centre."""
         return None
 
     @property
@@ -218,19 +218,19 @@ class Encoder(ABC):
 
     @classmethod
     def takes(cls, step: Step) -> bool:  # noqa: ARG003
-        """Whether a transform that it reads is of this type as it was built (``step.config``)."""
+        """Whether a transform that it reads is of this type as configured (``step.config``)."""
         return True
 
     @classmethod  # noqa: B027 - most transforms can be told
     def check_step(cls, step: Step) -> None:
-        """Refuse a transform whose steps no record of this type can tell (``step.config``).
+        """Refuse a transform whose steps no record of this type can express (``step.config``).
 
         Raises:
-            PipelineError: as it is built, its record would not say what it does.
+            PipelineError: as configured, its record would not say what it does.
         """
 
     def under(self, preset: Preset) -> Self:
-        """Return this encoder under a preset; one that was set explicitly stays as it is."""
+        """Return this encoder under a preset; one that was set explicitly stays."""
         if self.preset is not None:
             return self
         bound = copy.copy(self)
@@ -239,7 +239,7 @@ class Encoder(ABC):
         return bound
 
     def union(self, other: Encoder) -> Self:
-        """Widen the ranges so that they hold both encoders' (asymmetric pipelines, choices)."""
+        """Widen the ranges to hold both encoders' (asymmetric pipelines, choices)."""
         if type(other) is not type(self):
             raise EncoderError(f"Cannot unite {self!r} with {other!r}: they are of two types.")
         merged = copy.copy(self)
@@ -250,11 +250,11 @@ class Encoder(ABC):
         return merged
 
     def holds(self, other: Encoder) -> bool:
-        """Whether targets by this encoder are right for records from the other's pipeline."""
+        """Whether this encoder's targets are right for records of the other's pipeline."""
         return self.union(other).ranges == self.ranges
 
     def validate(self) -> None:  # noqa: B027 - most encoders have nothing to refuse
-        """Refuse, as :class:`EncoderError`, ranges that cannot carry a target."""
+        """Refuse, with :class:`EncoderError`, ranges that cannot carry a target."""
 
     def check(self, record: Mapping[str, Tensor]) -> None:
         """Refuse values that this encoder's pipeline cannot have sampled. Reads them: a sync.
@@ -289,10 +289,10 @@ class Encoder(ABC):
 
 
 class Recorded(Protocol):
-    """What says which records will come: every recorder does.
+    """Anything that tells which records to expect, as every recorder does.
 
     Attributes:
-        layout: the entries that its records hold.
+        layout: entries of its records.
         encoders: encoders of the recorded types, with the pipeline's ranges.
     """
 

@@ -26,10 +26,10 @@ class _Step:
     logged: dict[str, Tensor]
 
     def join(self, *optimizers: Optimizer) -> None:
-        """Let the heads be trained by optimizers that were built without them.
+        """Add the heads to optimizers that were built without them.
 
         Args:
-            *optimizers: all of the run; the one that trains the tapped submodule takes them.
+            *optimizers: all of the run; the one that trains the tapped submodule takes the heads.
 
         Raises:
             LossError: none trains it, or it cannot take more parameters.
@@ -39,14 +39,14 @@ class _Step:
     def views(self, batch: Any, device: torch.device | str | int | None = None) -> list[Tensor]:
         """Take the records off a batch, or augment its images, before your forward; once a step.
 
-        Features are taken from here until :meth:`term`. If other images pass the tapped submodule
-        in between, put your forward alone into ``with`` and this object.
+        Features are captured from here until :meth:`term`. If other images pass through the tapped
+        submodule in between, wrap your forward alone in ``with`` and this object.
 
         Args:
             batch: what the data loader gave: N views and their packed records, as a recorder in
-                the data set makes them, wherever in the batch they are; or one tensor of images
-                ``(B, C, H, W)``, uint8 or floats in [0, 1], for a recorder of Kornia's.
-            device: where to bring views and records; default where the model is.
+                the data set makes them, anywhere in the batch; or, for a Kornia recorder, one
+                tensor of images ``(B, C, H, W)``, uint8 or floats in [0, 1].
+            device: where to move views and records; default: the model's.
 
         Returns:
             The views ``(B, …)`` for your forward: all but an objective's third one.
@@ -57,7 +57,7 @@ class _Step:
         return self._loop.views(batch, device)
 
     def __enter__(self) -> Any:
-        """Take features in this block alone."""
+        """Capture features in this block only."""
         self._loop.enter()
         return self
 
@@ -65,13 +65,13 @@ class _Step:
         self._loop.exit()
 
     def term(self) -> Tensor:
-        """Compute the term of the step's views, to add to your loss.
+        """Compute the term for the step's views, to add to your loss.
 
         Returns:
             Σ λ · L, a scalar. ``logged`` holds it by name.
 
         Raises:
-            LossError: no views before it, or the step's term was computed already.
+            LossError: no views before it, or the step's term was already computed.
             FeatureError: see :meth:`FeatureTaps.features`; or features that do not fit.
         """
         out = self._loop.compute(stacklevel=3)
@@ -87,37 +87,36 @@ class _Step:
 
 
 class AugSelf(_Step, AugSelfLoss):
-    """AugSelf for a training loop of your own: four lines beside the ones that you have.
+    """Adds AugSelf to a training loop of your own, in four lines.
 
     It is the loss with its heads, and it knows your model. :meth:`views` takes the records off a
-    batch. From there on it takes features while your own forward runs, and finds out which of them
-    are which view's; :meth:`term` computes the loss of them.
+    batch. From then on it captures features while your own forward runs, and matches them to the
+    views; :meth:`term` computes their loss.
 
-    Multi-crop, momentum encoders, AMP, accumulation, compiled and distributed models stay as they
-    are. In several processes it keeps its heads in sync by itself, unless your own DDP module holds
-    them (``model.augself = augself`` before it is wrapped).
+    Multi-crop, momentum encoders, AMP, accumulation, compiled and distributed models need no
+    change. With several processes it keeps its heads in sync itself, unless your own DDP module
+    holds them (``model.augself = augself`` before you wrap it).
 
-    Save its ``state_dict()`` beside your model's, and load it before the first step of a run that
-    is resumed.
+    Save its ``state_dict()`` beside your model's. To resume, load it before the first step.
 
     Args:
-        model: your network, in whatever wrapper; or the backbone alone.
-        recorder: what makes the views: a :class:`MultiViewRecorder`, in the data set's place of
-            the transform or, of Kornia's pipelines, on the device. A single recorder makes two.
+        model: your network, in any wrapper, or the backbone alone.
+        recorder: makes the views: a :class:`MultiViewRecorder`, as the data set's transform or,
+            with Kornia pipelines, on the device. A single recorder makes two views.
         weights: type name → λ, see :class:`~augself_loss.loss.AugSelfLoss`.
         taps: name of the submodule that returns the features before the projector, or several (a
             view's features are those of the first that saw it: ``("encoder_q", "encoder_k")``).
-            Of a loss of several depths a dict, depth → submodule:
+            With several depths, a dict, depth → submodule:
             ``{"layer3": "backbone.layer3", "backbone": "backbone"}``. Default: the model itself.
-        views: which views are paired: the ``global`` ones (those with the most pixels), ``all``,
+        views: which views to pair: the ``global`` ones (those with the most pixels), ``all``,
             or a list of indices.
-        optimizer: built already? Then the heads join the group of the tapped submodule. Else pass
-            ``augself.parameters()`` to the one that you build.
+        optimizer: yours, if it is built already: the heads join the tapped submodule's group.
+            Otherwise pass ``augself.parameters()`` to the one that you build.
         in_order: your word that the taps' rows keep the views' order, see
             :class:`~augself_loss.taps.FeatureTaps`.
         patience: see :func:`~augself_loss.wrapper.with_augself`.
         **options: of :class:`~augself_loss.loss.AugSelfLoss`. ``feature_dim`` may be left out;
-            ``encoders`` are the recorder's, and those given replace them by name.
+            ``encoders`` default to the recorder's, and those given replace them by name.
 
     Attributes:
         logged: the last ``total`` and every type's unweighted loss, by name, detached.
@@ -166,23 +165,24 @@ class AugSelf(_Step, AugSelfLoss):
 
 
 class PlainStep(_Step, nn.Module):
-    """Any objective for a training loop of your own, as :class:`AugSelf` is for AugSelf.
+    """Adds any objective to a training loop of your own, as :class:`AugSelf` adds AugSelf's.
 
-    A :class:`~augself_loss.objectives.ConditionedProjector` in the model, and in its momentum copy,
-    gets the record of the view that it is given, from :meth:`views` until :meth:`term`.
+    From :meth:`views` until :meth:`term`, a
+    :class:`~augself_loss.objectives.ConditionedProjector` in the model, and in its momentum copy,
+    gets the record of the view that it is given.
 
     Args:
-        model: your network, in whatever wrapper; or the backbone alone.
-        recorder: what makes the views, as for :class:`AugSelf`.
+        model: your network, in any wrapper, or the backbone alone.
+        recorder: makes the views, as for :class:`AugSelf`.
         objective: an :class:`~augself_loss.objectives.Objective`, an ``AugSelfLoss``, or several as
-            :class:`~augself_loss.objectives.Objectives`; ``None`` where the model holds a
-            conditioned projector, and no term is added.
-        taps: as for :class:`AugSelf`. For a conditioned projector name every network whose features
-            are projected, the momentum encoder's too.
-        views: which views are paired, of those without the third.
-        third: which of the recorder's views is the objective's alone: it is run through the tapped
-            submodule by :meth:`term`, and your forward does not see it.
-        through: name of the submodule to call with that view's images, where it is not the tapped
+            :class:`~augself_loss.objectives.Objectives`; ``None`` if the model holds a conditioned
+            projector and no term is added.
+        taps: as for :class:`AugSelf`. With a conditioned projector, name every network whose
+            features are projected, including the momentum encoder.
+        views: which views to pair, of those without the third.
+        third: index of the objective's own view: :meth:`term` runs it through the tapped
+            submodule, and your forward does not see it.
+        through: name of the submodule to call with that view's images, if it is not the tapped
             one; ``""`` is the model itself.
         optimizer: as for :class:`AugSelf`.
         in_order: see :class:`~augself_loss.taps.FeatureTaps`.
@@ -193,8 +193,8 @@ class PlainStep(_Step, nn.Module):
         logged: the last ``total`` and every term, unweighted, by name, detached.
 
     Raises:
-        LossError: no module, no objective, an unknown tap, wrong views, a third view missing or too
-            much, or an optimizer that does not train the tapped submodule.
+        LossError: no module, no objective, an unknown tap, wrong views, a missing or superfluous
+            third view, or an optimizer that does not train the tapped submodule.
         RecordError: the recorder does not record what the objective needs.
 
     Example:
@@ -239,10 +239,10 @@ class PlainStep(_Step, nn.Module):
         self._after_building(optimizer)
 
     def check_optimizer(self, *optimizers: Optimizer) -> None:
-        """Refuse optimizers that forgot the objective's networks.
+        """Refuse optimizers that lack the objective's networks.
 
         Raises:
-            LossError: some parameter is in none of them.
+            LossError: none of them holds some parameter.
         """
         if self.objective is not None:
             self.objective.check_optimizer(*optimizers)

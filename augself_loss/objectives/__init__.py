@@ -1,4 +1,4 @@
-"""Neighbours of AugSelf on the same record: one method, one file.
+"""Relatives of AugSelf that use the same record: one file per method.
 
 :class:`~augself_loss.objectives.cassle.ConditionedProjector` (CASSLE) gives a projector the
 augmentation of its own view, :class:`~augself_loss.objectives.equimod.EquiMod` predicts a view's

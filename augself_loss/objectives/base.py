@@ -35,23 +35,23 @@ PLAIN = frozenset(
 
 
 class Objective(nn.Module, ABC):
-    """A term beside a base loss, called as :class:`~augself_loss.loss.AugSelfLoss` is.
+    """A term beside a base loss, called like :class:`~augself_loss.loss.AugSelfLoss`.
 
     Args:
         weights: term name → λ ≥ 0; with all at 0 nothing is computed.
-        pool: brings maps and tokens to ``(B, D)``, as ``AugSelfLoss`` has it.
+        pool: turns maps and tokens into ``(B, D)``, as in ``AugSelfLoss``.
         feature_dim: width D of the features; ``None`` takes any.
-        encoders: of the types that the term reads of records; the first batch's values are held
+        encoders: encoders of the types that the term reads; the first batch's values are checked
             against their ranges.
 
     Attributes:
-        third_view: what the term wants a third view to be, beside the two that are compared, in a
-            word; ``None`` where it wants none.
-        read: entries of records that the term reads → the encoder that knows their ranges, if any.
-        reads_views: whether it wants the features of those two.
+        third_view: in a word, what the third view must be, beside the two that are compared;
+            ``None`` if the term needs none.
+        read: record entries that the term reads → the encoder that knows their ranges, if any.
+        reads_views: whether it needs the features of the two.
 
     Raises:
-        LossError: weights or a pool that are none.
+        LossError: invalid weights or an invalid pool.
     """
 
     third_view: str | None = None
@@ -87,13 +87,13 @@ class Objective(nn.Module, ABC):
         """Change some λ during training, see :meth:`AugSelfLoss.set_weights`.
 
         Raises:
-            LossError: a term that this objective does not have, or a weight that is no weight.
+            LossError: a term that this objective does not have, or an invalid weight.
         """
         check_weights(weights, self.weights)
         self.lambdas.set(weights)
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Make of a third view's images what the backbone is to see."""
+        """Turn a third view's images into what the backbone is to see."""
         return images
 
     def forward(
@@ -105,19 +105,19 @@ class Objective(nn.Module, ABC):
         """Compute the term.
 
         Args:
-            features: of the views, ``(B, D)`` each, or what ``pool`` brings to that.
-            records: of the views.
-            third: features of the third view, of what :meth:`prepare` made of it.
+            features: the views', ``(B, D)`` each, or what ``pool`` turns into that.
+            records: the views'.
+            third: features of what :meth:`prepare` made of the third view.
 
         Returns:
             :class:`~augself_loss.loss.Output`: ``total``, the scalar to add to your loss, and
             ``terms``, unweighted.
 
         Raises:
-            FeatureError: features of another shape, device or, in the first batch, of values that
-                are not finite; or none of a third view that is needed.
-            RecordError: a record without an entry that is needed, or of another batch or device;
-                in the first batch, of values that the pipeline cannot draw.
+            FeatureError: features of another shape or device or, in the first batch, that are not
+                finite; or a third view's are missing.
+            RecordError: a record that lacks an entry, or is of another batch or device; in the
+                first batch, values that the pipeline cannot draw.
         """
         if not torch.compiler.is_compiling() and self.silent:
             zero = cut(torch.zeros((), device=self._device), *self.parameters())
@@ -141,25 +141,25 @@ class Objective(nn.Module, ABC):
     def fits(
         self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None
     ) -> None:
-        """Refuse what does not fit together; arguments as of a call, brought to ``(B, D)``."""
+        """Refuse what does not fit together; arguments as in a call, pooled to ``(B, D)``."""
 
     @abstractmethod
     def terms(
         self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None
     ) -> dict[str, Tensor]:
-        """Compute the terms, unweighted, by name; arguments as of a call, brought to ``(B, D)``."""
+        """Compute the terms, unweighted, by name; arguments as in a call, pooled to ``(B, D)``."""
 
     def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Refuse optimizers that forgot the objective's networks.
+        """Refuse optimizers that lack the objective's networks.
 
         Raises:
-            LossError: some parameter is in none of them.
+            LossError: none of them holds some parameter.
         """
         networks = {n: one for n, one in self.named_children() if one is not self.lambdas}
         check_optimizers(optimizers, networks, f"{type(self).__name__}'s networks")
 
     def check_recorder(self, recorder: Recorded) -> None:
-        """Refuse a recorder that cannot serve this objective; this one needs nothing of it.
+        """Refuse a recorder that cannot serve this objective; the base class accepts any.
 
         Raises:
             RecordError: it does not record what is needed.
@@ -212,12 +212,12 @@ def check_pairs(name: str, features: Sequence[Tensor], records: Sequence[Record]
     """Refuse views without a record each.
 
     Args:
-        name: of the objective, for the message.
+        name: the objective's, for the message.
         features: ``(B, D)`` each.
         records: one per view.
 
     Raises:
-        FeatureError: not one record per view, or none.
+        FeatureError: no views, or not one record per view.
     """
     if not features or len(features) != len(records):
         raise FeatureError(

@@ -28,25 +28,25 @@ Variant: TypeAlias = Literal["concatenate", "add", "multiply", "hypernetwork"]
 
 
 class ConditionedProjector(nn.Module):
-    """A projector in the place of the method's own, which sees its view's record besides.
+    """A projector that replaces the method's own and also sees its view's record.
 
     The base loss stays as it is, and there is no λ. A momentum encoder's projector is a copy of
     this one, and gets the record of the view that it sees. Predictors are not conditioned.
 
-    Called with features alone, it asks the host's step for their record: that of a module to which
-    :func:`~augself_loss.adapters.lightning.add_objective` was applied, or of a loop with
-    :class:`~augself_loss.PlainStep`. The features must be what the tapped submodule returned,
-    flattened, cast, concatenated or in another order at most.
+    Called with features alone, it asks the host's step for their record: a module to which
+    :func:`~augself_loss.adapters.lightning.add_objective` was applied, or a loop with
+    :class:`~augself_loss.PlainStep`. The features must be what the tapped submodule returned, at
+    most flattened, cast, concatenated or reordered.
 
     Args:
         projector: g; with ``concatenate`` it takes ``feature_dim + condition_dim`` inputs, see
             :meth:`input_dim`, else ``feature_dim``. A ``GeneratedMLP`` for ``hypernetwork``.
-        condition: makes the vector c of a record.
+        condition: turns a record into the vector c.
         feature_dim: width D of the features.
-        variant: how both are joined: ``concatenate``, ``add``, ``multiply``; or ``hypernetwork``: m
-            makes all weights of g, for every sample.
-        hidden_dim: width w of m; with ``concatenate`` of what it gives, too.
-        depth: Linears of m; 0 hands c over as it is (``concatenate`` only).
+        variant: how both are joined: ``concatenate``, ``add``, ``multiply``; with
+            ``hypernetwork``, m generates all weights of g, for every sample.
+        hidden_dim: width w of m, and with ``concatenate`` of its output.
+        depth: linear layers of m; 0 passes c as it is (``concatenate`` only).
 
     Raises:
         LossError: wrong widths or an unknown variant.
@@ -97,7 +97,7 @@ class ConditionedProjector(nn.Module):
     def input_dim(
         feature_dim: int, condition: Condition, *, hidden_dim: int = 64, depth: int = 6
     ) -> int:
-        """Say how many inputs a projector needs whose features are concatenated with c."""
+        """Return the projector's input width when features are concatenated with c."""
         return feature_dim + (hidden_dim if depth else condition.width)
 
     def forward(self, features: Tensor, record: Record | None = None) -> Tensor:
@@ -105,14 +105,14 @@ class ConditionedProjector(nn.Module):
 
         Args:
             features: ``(B, D)``, of one view or of several.
-            record: theirs, row by row; ``None`` asks the host's step.
+            record: their record, row by row; ``None`` asks the host's step.
 
         Returns:
             What the projector returns.
 
         Raises:
             FeatureError: features of another shape.
-            RecordError: a record without an entry that the condition needs, or none to be found.
+            RecordError: a record that lacks an entry of the condition, or none was found.
         """
         norms = self.training and not isinstance(self.condition_mlp, nn.Identity)
         check_view("ConditionedProjector", features, self.feature_dim, training=norms)

@@ -21,19 +21,19 @@ ORDER = "color_order"
 
 @dataclass(frozen=True)
 class Condition:
-    """Makes ``(B, P)`` of a record, type by type: applied flags, the jitter's order, the values.
+    """Turns a record into ``(B, P)``, type by type: applied flags, the jitter's order, the values.
 
     Args:
-        encoders: of the pipeline, ``recorder.encoders``.
+        encoders: the pipeline's, ``recorder.encoders``.
         types: which of them, in this order; default all.
         frame: ``view``: a crop's place as the flipped view shows it; ``source``: in the image.
         scale: ``range``: in the encoder's units, classes as one-hot vectors; ``none``: as recorded.
         applied: types that get a flag in front, 1 where the entry is not the identity.
-        flags_only: types of which the flag alone is taken.
+        flags_only: types of which only the flag is taken.
         order: put the jitter's order, four numbers 0 to 3, in front of its factors.
 
     Raises:
-        LossError: a type that no encoder is of.
+        LossError: a type without an encoder.
 
     Example:
         >>> from augself_loss import CropEncoder, FlipEncoder
@@ -125,7 +125,7 @@ class Condition:
 
 
 def in_view_frame(record: Record) -> dict[str, Tensor]:
-    """Say where a view's crop lies as the view shows it: mirrored where the view is flipped.
+    """Give a view's crop as the view shows it: mirrored if the view is flipped.
 
     Args:
         record: entries ``(B, columns)``.
@@ -149,13 +149,13 @@ def check_view(name: str, features: Tensor, dim: int, *, training: bool) -> None
     """Refuse features of a view that a conditioned network cannot take.
 
     Args:
-        name: of the network, for the message.
+        name: the network's, for the message.
         features: ``(B, dim)``.
-        dim: their width.
+        dim: the width expected.
         training: whether batch norms look at the batch.
 
     Raises:
-        FeatureError: another shape, no floating-point numbers, or too few samples.
+        FeatureError: another shape, a dtype that is not floating-point, or too few samples.
     """
     if features.ndim != 2 or features.shape[1] != dim:
         raise FeatureError(f"{name} expected features (B, {dim}), found {tuple(features.shape)}.")
@@ -174,7 +174,7 @@ def check_condition(name: str, features: Tensor, condition: Tensor) -> None:
     """Refuse a condition of another batch or device than its view's features.
 
     Args:
-        name: of the network, for the message.
+        name: the network's, for the message.
         features: ``(B, D)``.
         condition: ``(B, P)``.
 

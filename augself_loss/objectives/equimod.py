@@ -35,14 +35,14 @@ class EquiMod(Objective):
 
     Args:
         feature_dim: width D of the features.
-        condition: makes the parameters t of a record, e.g. :meth:`describe`.
+        condition: turns a record into the parameters t, e.g. :meth:`describe`.
         weight: λ; the paper's is 1.
         hidden_dim: hidden width of the embedding's MLP.
         embedding_dim: width of the embeddings.
         temperature: τ of NT-Xent.
-        mean: per column of t, to standardise it; default a batch norm without weights does.
-        std: likewise.
-        pool: brings maps and tokens to ``(B, D)``.
+        mean: per column of t, to standardise it; by default a batch norm without weights does that.
+        std: per column of t, as ``mean``.
+        pool: turns maps and tokens into ``(B, D)``.
 
     Raises:
         LossError: one of mean and std without the other, or not one number per column.
@@ -101,7 +101,7 @@ class EquiMod(Objective):
         """Describe a view as the paper does: raw, in the source's frame, with flags and order.
 
         Args:
-            encoders: of the pipeline, ``recorder.encoders``.
+            encoders: the pipeline's, ``recorder.encoders``.
         """
         known = {encoder.name: encoder for encoder in encoders}
         types = [name for name in TYPES if name in known]
@@ -139,12 +139,12 @@ class EquiMod(Objective):
         return {"equimod": self.compare(third, features, condition)}
 
     def compare(self, plain: Tensor, features: Sequence[Tensor], condition: Tensor) -> Tensor:
-        """Compute the term from parameters ``(views · B, P)`` that are made already.
+        """Compute the term from given parameters ``(views · B, P)``.
 
         Args:
             plain: features ``(B, D)`` of the images without augmentation.
-            features: of the views, ``(B, D)`` each.
-            condition: t of the views, one behind the other.
+            features: the views', ``(B, D)`` each.
+            condition: the views' t, concatenated.
         """
         views = len(features)
         first, rest = self.embed(torch.cat([plain, *features])).split(

@@ -49,16 +49,16 @@ def four_rotations(images: Tensor) -> Tensor:
 class ESSL(Objective):
     """The rotation term beside any base loss.
 
-    It needs a third view per image, a small one; the backbone sees it turned four ways, as
-    :func:`four_rotations` makes it. It reads neither the other views nor records.
+    It needs a third, small view per image, which the backbone sees turned four ways by
+    :func:`four_rotations`. It reads neither the other views nor records.
 
     Args:
         feature_dim: width D of the features.
-        weight: λ; the paper's is 0.4 beside SimCLR.
+        weight: λ; the paper's is 0.4 with SimCLR.
         hidden_dims: widths of the head's hidden layers, Linear–LayerNorm–ReLU each. The paper's for
             ImageNet: (2048, 2048, 128).
-        last_relu: whether the last of them has its ReLU; the paper's for ImageNet has none.
-        pool: brings maps and tokens to ``(B, D)``.
+        last_relu: whether the last of them has a ReLU; the paper's for ImageNet has none.
+        pool: turns maps and tokens into ``(B, D)``.
 
     Example:
         >>> backbone = nn.Sequential(nn.Flatten(), nn.Linear(192, 16))

@@ -1,4 +1,4 @@
-"""An MLP without weights of its own: every sample brings them."""
+"""An MLP without weights of its own: they come with each sample."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from augself_loss.errors import FeatureError, LossError
 
 
 class GeneratedMLP(nn.Module):
-    """Linears with ReLU between, whose weights and biases are given per sample.
+    """Linear layers with ReLU between them, whose weights and biases come with each sample.
 
     Args:
         widths: of the input, the hidden layers and the output.
 
     Attributes:
-        weights: how many numbers a sample has to bring: every layer's weight, ``(in, out)``
+        weights: how many numbers a sample brings: every layer's weight, ``(in, out)``
             row-major, then its bias, layer by layer.
 
     Raises:
@@ -40,10 +40,10 @@ class GeneratedMLP(nn.Module):
         self.weights = sum((inner + 1) * outer for inner, outer in pairwise(widths))
 
     def forward(self, joined: Tensor) -> Tensor:
-        """Run every sample through the layers that it brought.
+        """Run every sample through its own layers.
 
         Args:
-            joined: ``(B, widths[0] + weights)``, features and what was made for them.
+            joined: ``(B, widths[0] + weights)``, features and the weights generated for them.
 
         Returns:
             ``(B, widths[-1])``.

@@ -1,4 +1,4 @@
-"""What several objectives are made of: NT-Xent, and multilayer perceptrons."""
+"""Parts that several objectives share: NT-Xent and multilayer perceptrons."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ weights."""
 def nt_xent(one: Tensor, other: Tensor, temperature: float) -> Tensor:
     """Find every row's partner among all rows: normalized temperature-scaled cross-entropy.
 
-    Row i of ``one`` belongs to row i of ``other``; all further rows of both are its negatives.
+    Row i of ``one`` belongs to row i of ``other``; all other rows of both are its negatives.
 
     Args:
         one: ``(N, D)``.
@@ -31,7 +31,7 @@ def nt_xent(one: Tensor, other: Tensor, temperature: float) -> Tensor:
         Scalar, the mean over 2N rows.
 
     Raises:
-        FeatureError: two shapes, or no rows.
+        FeatureError: different shapes, or no rows.
 
     Example:
         >>> float(nt_xent(torch.eye(2), torch.eye(2), temperature=0.1)) < 1e-3
@@ -55,7 +55,7 @@ def nt_xent(one: Tensor, other: Tensor, temperature: float) -> Tensor:
 
 
 def mlp(widths: Sequence[int], *, last: Last = "linear") -> nn.Sequential:
-    """Build Linear–BatchNorm–ReLU blocks and one more Linear.
+    """Build Linear–BatchNorm–ReLU blocks and a final Linear.
 
     Args:
         widths: of the input, the hidden layers and the output; hidden Linears have no bias.

@@ -27,7 +27,7 @@ from augself_loss.pooling import Pool
 
 
 class Predicted(NamedTuple):
-    """What STL computes on the way, ``(B, …)`` each.
+    """STL's intermediate results, ``(B, …)`` each.
 
     Args:
         forth: transformation 1→2.
@@ -43,20 +43,20 @@ class Predicted(NamedTuple):
 
 
 class STL(Objective):
-    """The equivariance and the transformation term; the base loss is yours.
+    """The equivariance and the transformation terms; the base loss is yours.
 
     Args:
         feature_dim: width D of the features.
         hidden_dim: hidden width of the projectors.
         embedding_dim: width of what NT-Xent compares.
         transformation_dim: width r of a transformation.
-        rank: ``None``: W is a full D × D matrix, whose weights, D² · r, outgrow a backbone. Else a
-            sum of so many outer products added to the identity, 2 · D · rank · r weights.
+        rank: ``None``: W is a full D × D matrix, whose weights, D² · r, outgrow a backbone.
+            Otherwise the identity plus a sum of that many outer products, 2 · D · rank · r weights.
         temperature: τ.
         equivariance: λe.
         transformation: λt.
-        shared: the records' entries that partners have in common; the first batch's are looked at.
-        pool: brings maps and tokens to ``(B, D)``.
+        shared: record entries that partners have in common; checked on the first batch.
+        pool: turns maps and tokens into ``(B, D)``.
 
     Example:
         >>> stl = STL(16, hidden_dim=32, embedding_dim=8, transformation_dim=8)

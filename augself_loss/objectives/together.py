@@ -19,11 +19,11 @@ class Objectives(nn.ModuleDict):
     """The sum of several objectives, each with its own λ.
 
     Args:
-        objectives: name → :class:`~augself_loss.loss.AugSelfLoss` or :class:`Objective`; one of
-            them at most wants a third view.
+        objectives: name → :class:`~augself_loss.loss.AugSelfLoss` or :class:`Objective`; at most
+            one of them may need a third view.
 
     Raises:
-        LossError: none, something else, two that want a third view, or an ``AugSelfLoss`` that
+        LossError: none, anything else, two that need a third view, or an ``AugSelfLoss`` that
             reads several depths.
 
     Example:
@@ -65,12 +65,12 @@ class Objectives(nn.ModuleDict):
 
     @property
     def _third(self) -> Objective | None:
-        """The one that wants a third view."""
+        """The one that needs a third view."""
         return next((one for one in self.values() if getattr(one, "third_view", None)), None)  # type: ignore[return-value]
 
     @property
     def third_view(self) -> str | None:
-        """What a third view has to be, see :class:`Objective`."""
+        """What a third view must be, see :class:`Objective`."""
         return None if self._third is None else self._third.third_view
 
     @property
@@ -84,7 +84,7 @@ class Objectives(nn.ModuleDict):
         return self._third is not None and self._third.silent
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Make of a third view's images what the backbone is to see."""
+        """Turn a third view's images into what the backbone is to see."""
         return images if self._third is None else self._third.prepare(images)
 
     def forward(
@@ -108,10 +108,10 @@ class Objectives(nn.ModuleDict):
         return Output(torch.stack([out.total for out in found.values()]).sum(), terms)
 
     def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Refuse optimizers that forgot some of their networks.
+        """Refuse optimizers that lack some of their networks.
 
         Raises:
-            LossError: some parameter is in none of them.
+            LossError: none of them holds some parameter.
         """
         for one in self.values():
             one.check_optimizer(*optimizers)  # type: ignore[operator]

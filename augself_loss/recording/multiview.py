@@ -1,7 +1,7 @@
-"""Several views of one image, with their records in a tensor that passes as one view more.
+"""Several views of one image, with their records in a tensor that passes as one more view.
 
-Hosts hand a list of views from the Dataset to the training step, through collates that know
-tensors only. So a :class:`MultiViewRecorder` returns the views and, last, one tensor with all their
+Hosts hand a list of views from the Dataset to the training step, through collates that know only
+tensors. So a :class:`MultiViewRecorder` returns the views and, last, one tensor with all their
 records (:mod:`~augself_loss.recording.packed`); :func:`split_views` takes it off again.
 """
 
@@ -51,21 +51,21 @@ class Recorder(Recorded, Protocol):
 
 
 class MultiViewRecorder:
-    """Makes several views of an image, or of a batch, and one more tensor with their records.
+    """Makes several views of an image or a batch, and one more tensor with their records.
 
     Args:
         recorders: one recorder per view, or one for all; the same object may make several views.
-        views: number of views where ``recorders`` is a single one; by default 2.
+        views: number of views if ``recorders`` is a single one; default 2.
 
     Attributes:
-        layout: entries that every view's record holds: those of all pipelines together.
+        layout: entries of every view's record: those of all pipelines together.
         encoders: encoders of the recorded types, their ranges united over the pipelines.
-        form: what its rows of numbers are shown as; ``None`` where some recorder writes none, as
+        form: what its rows of numbers are shown as; ``None`` if some recorder writes none, as
             those of batches do.
 
     Raises:
-        PipelineError: fewer than two views, a number of views beside a list of another length, or
-            nothing that is recorded.
+        PipelineError: fewer than two views, ``views`` beside a list of another length, or nothing
+            that is recorded.
 
     Example:
         >>> import kornia.augmentation as K
@@ -113,11 +113,11 @@ class MultiViewRecorder:
 
         Args:
             image: what the recorders take: an image, a batch, or a sample with masks and boxes.
-            *more: what else of a sample they take, beside the image.
+            *more: the rest of the sample.
 
         Returns:
             ``[view 1, …, view N, packed]`` with ``packed`` ``(N, P)`` int32, ``(B, N, P)`` for a
-            batch, to be read by :func:`split_views`; P is the layout's columns and the mark.
+            batch, for :func:`split_views`; P is the layout's columns and the mark.
         """
         if self.form is not None:
             row, packed = self.form.take()
@@ -131,8 +131,8 @@ class MultiViewRecorder:
 
         Args:
             row: the identity of all of them.
-            image: as a call takes it.
-            *more: likewise.
+            image: as for a call.
+            *more: as for a call.
 
         Returns:
             The views.
@@ -143,18 +143,18 @@ class MultiViewRecorder:
         return [_fill(recorder, row, starts, image, *more) for recorder, starts in made]
 
     def follow(self) -> None:
-        """Look whether the views are still made as they were; each recorder follows its own."""
+        """Check that the views are still made as they were; each recorder follows its own."""
 
     def view(self, number: int, image: Any, *more: Any) -> tuple[Any, Record]:
         """Make one of the views, for hosts that ask for them one by one.
 
         Args:
-            number: which of the recorders makes it.
+            number: index of the recorder that makes it.
             image: what that recorder takes.
-            *more: what else of a sample it takes.
+            *more: the rest of the sample.
 
         Returns:
-            The view and its record, with the identity of what only another view's pipeline applies.
+            The view and its record, with the identity for what only other views' pipelines apply.
         """
         view, record = self.recorders[number](image, *more)  # those of one image refuse more
         return view, self._completed(record, view)
@@ -177,7 +177,7 @@ class MultiViewRecorder:
             record: what :meth:`view` returned.
 
         Returns:
-            ``(P,)`` int32, ``(B, P)`` for a batch, to be read by :func:`from_bits`.
+            ``(P,)`` int32, ``(B, P)`` for a batch, for :func:`from_bits`.
         """
         return to_bits(self._row(record), self._mark)
 
@@ -185,9 +185,9 @@ class MultiViewRecorder:
         """Make one of the views and its record as it travels: :meth:`view` and :meth:`bits`.
 
         Args:
-            number: which of the recorders makes it.
+            number: index of the recorder that makes it.
             image: what that recorder takes.
-            *more: what else of a sample it takes.
+            *more: the rest of the sample.
 
         Returns:
             The view, and ``(P,)`` int32, ``(B, P)`` for a batch.

@@ -14,34 +14,34 @@ from augself_loss.recording.recorder import CallableRecorder
 
 
 class AlbumentationsRecorder(CallableRecorder):
-    """Runs an albumentations pipeline and returns what it returns together with the view's record.
+    """Runs an albumentations pipeline and returns its result with the view's record.
 
     Views, masks, boxes and generators are bit for bit those of the pipeline alone. The recorder
-    works on twins of the pipeline's transforms, which share their attributes, generators too: a
+    works on twins of the pipeline's transforms, which share their attributes and generators: a
     probability, limit or seed that you change in place holds from the next call on. Other steps, or
-    a range wider than the encoders were built for, are refused then. It pickles with the pipeline,
+    a range wider than the encoders were built for, are then refused. It pickles with the pipeline,
     and so passes to DataLoader workers.
 
     Args:
         transform: ``Compose``, ``Sequential``, ``OneOf``, ``SomeOf``, ``OneOrOther``,
             ``RandomOrder``, ``ReplayCompose``, nested as you like, or a single transform.
-        encoders: encoders of augmentations of your own (subclasses of ``BasicTransform``, read
-            under ``albumentations``), or replacements of built-in ones.
+        encoders: encoders for augmentations of your own (subclasses of ``BasicTransform``, read
+            under ``albumentations``), or replacements for built-in ones.
         register: for any other random callable: it or its class → ``(encoder, apply)``, where
             ``apply(callable, data)`` calls it as ``callable(**data)`` and returns the data and the
             encoder's columns, ``None`` if it was not applied.
-        ignore: transforms or classes whose randomness shall not be recorded.
+        ignore: transforms or classes whose randomness is not recorded.
         types: types to record even if this pipeline never applies them (as the identity), so that
             two different pipelines give records with the same entries.
-        still: transforms that are never applied as they are built; changing them is refused.
+        still: transforms that, as built, are never applied; changing them is refused.
 
     Attributes:
         layout: entries of the record, see :class:`~augself_loss.parameters.Field`.
         encoders: encoders of the recorded types, with this pipeline's ranges.
 
     Raises:
-        PipelineError: a random transform that is not known, one without randomness (Normalize,
-            Resize) that is applied at random, or an order that no record can tell.
+        PipelineError: an unknown random transform, one without randomness (Normalize, Resize) that
+            is applied at random, or an order that no record can express.
 
     Example:
         >>> import albumentations as A, numpy as np
@@ -55,7 +55,7 @@ class AlbumentationsRecorder(CallableRecorder):
     wiring = Wiring
 
     def __call__(self, *image: Any, **data: Any) -> tuple[Any, Record]:
-        """Augment one image, and what belongs to it.
+        """Augment one image and what belongs to it.
 
         Args:
             *image: the image alone, as hosts and ``MultiViewRecorder`` pass it, or
@@ -67,7 +67,7 @@ class AlbumentationsRecorder(CallableRecorder):
 
         Raises:
             ImageError: it is no NumPy image.
-            PipelineError: a pipeline that was changed so that its records would not be true.
+            PipelineError: the pipeline was changed so that its records would be wrong.
         """
         result, notes = self.noted(*image, **data)
         return result, self.settle(notes)
@@ -96,11 +96,11 @@ class AlbumentationsRecorder(CallableRecorder):
     def replay(self, record: Record, *image: Any, **data: Any) -> Any:
         """Apply a record again, to this or another image and to what belongs to it.
 
-        Colours come out as they did up to the float32 of records; boxes, flips and turns exactly
-        on images of the recorded one's size. What is ignored draws anew.
+        Colours match up to the record's float32; boxes, flips and turns match exactly on images of
+        the recorded size. Ignored transforms draw anew.
 
         Args:
-            record: what this recorder returned for one image, or a part of one exchanged.
+            record: what this recorder returned for one image, or a copy with a part exchanged.
             *image: the image alone, or
             **data: what the pipeline takes.
 
@@ -108,8 +108,8 @@ class AlbumentationsRecorder(CallableRecorder):
             What the pipeline returns; for an image alone the view.
 
         Raises:
-            PipelineError: a type whose record does not say all (which of several kernels, a
-                transposition), several steps recorded as one, or an order that is drawn.
+            PipelineError: a type whose record is incomplete (which of several kernels, a
+                transposition), several steps recorded as one, or a drawn order.
             RecordError: the record lacks an entry, or holds several samples.
             ImageError: it is no NumPy image.
 
@@ -129,5 +129,5 @@ class AlbumentationsRecorder(CallableRecorder):
         return result["image"] if image else result
 
     def check(self, image: Any) -> None:
-        """Refuse what is no NumPy image (H, W) or (H, W, C)."""
+        """Refuse anything but a NumPy image (H, W) or (H, W, C)."""
         check_image(image, "AlbumentationsRecorder")

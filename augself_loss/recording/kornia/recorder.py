@@ -43,41 +43,41 @@ from augself_loss.recording.plan import check_plan, leaves
 
 
 class KorniaRecorder:
-    """Runs a Kornia pipeline on a batch and returns the views together with their record.
+    """Runs a Kornia pipeline on a batch and returns the views with their record.
 
-    The views are bit for bit those of the pipeline alone under the same seed, and recording adds
-    no device-to-host sync after the first call: one copy to the device, not waited for. (Kornia's
-    own crop reads the device four times an image before 0.9.) One recorder serves one thread.
+    Under the same seed, the views are bit for bit the pipeline's own. After the first call,
+    recording adds no device-to-host sync, only a copy to the device that nothing waits for. (Before
+    0.9, Kornia's own crop reads the device four times an image.) One recorder serves one thread.
 
-    With ``apply="fused"`` Kornia still draws, so records and random state stay the same, but what
-    it drew is applied in a few vectorised operations: several times faster, views within 1e-5. The
-    first batch is compared with Kornia's. What has no fused form runs as Kornia's own: see
+    With ``apply="fused"`` Kornia still draws, so records and random state stay the same, but its
+    draws are applied in a few vectorised operations: several times faster, views within 1e-5. The
+    first batch is compared with Kornia's. Modules without a fused form run as Kornia's own, see
     :attr:`fused`; so do images that are not float32 or that need gradients.
 
-    What a later change of the pipeline leaves true is followed: probabilities, narrower ranges.
-    All else is refused at the next call, which reads settings again where they were written to:
-    of a range that learns on an accelerator that is a sync per optimizer step.
+    Later changes of the pipeline that leave records true are followed: probabilities, narrower
+    ranges. All others are refused at the next call, which reads settings again if they were written
+    to; for a range that learns on an accelerator, that is a sync per optimizer step.
 
     Images of one channel have no saturation and hue: none are recorded, and ``grayscale`` is 1.
 
     Args:
         pipeline: ``AugmentationSequential``, ``ImageSequential``, ``nn.Sequential``, nested as
             you like, or a single augmentation.
-        encoders: encoders of augmentations of your own, or replacements of built-in ones.
-        ignore: modules or classes whose randomness shall not be recorded.
+        encoders: encoders for augmentations of your own, or replacements for built-in ones.
+        ignore: modules or classes whose randomness is not recorded.
         types: types to record even if this pipeline never applies them (as the identity).
-        check_images: look at the first batch's values; 0–255 floats are refused.
-        apply: ``"kornia"`` runs the pipeline itself, ``"fused"`` what it drew in vectorised form.
-        compile: compile the fused operations, each at its first use. That takes about a minute on
-            a CPU, and a C++ compiler there.
+        check_images: check the first batch's values; 0–255 floats are refused.
+        apply: ``"kornia"`` runs the pipeline itself, ``"fused"`` its draws in vectorised form.
+        compile: compile the fused operations, each at its first use. On a CPU that takes about a
+            minute and needs a C++ compiler.
 
     Attributes:
         layout: entries of the record, see :class:`~augself_loss.parameters.Field`.
         encoders: encoders of the recorded types, with this pipeline's ranges.
 
     Raises:
-        PipelineError: a random transform that is not known, a container that runs its children in
-            a way of its own, or an order that no record can tell; ``compile`` of Kornia's own.
+        PipelineError: an unknown random transform, a container that runs its children in a way of
+            its own, or an order that no record can express; ``compile`` with ``apply="kornia"``.
 
     Example:
         >>> import kornia.augmentation as K
@@ -126,8 +126,8 @@ class KorniaRecorder:
 
         Raises:
             ImageError: images of another dtype, shape or range.
-            PipelineError: the pipeline was changed so that its record would not be true, or, on
-                the first batch, a fused form disagrees with Kornia.
+            PipelineError: the pipeline was changed so that its record would be wrong, or, on the
+                first batch, a fused form disagrees with Kornia.
         """
         self._check(images)
         self._watch.check(self.pipeline)
@@ -165,10 +165,10 @@ class KorniaRecorder:
         return settled
 
     def draw(self, images: Tensor) -> Record:
-        """Draw what a call would do to a batch, and make no views: a record to edit and replay.
+        """Draw what a call would do to a batch, without views: a record to edit and replay.
 
-        Record and random state are a call's. Pipelines of Kornia's own containers are drawn
-        alone; an ``nn.Sequential``, or with ignored modules, is run, and its views are dropped.
+        Record and random state are a call's. Pipelines of Kornia's own containers only draw; an
+        ``nn.Sequential``, or one with ignored modules, runs, and its views are dropped.
 
         Args:
             images: as for a call.
@@ -215,12 +215,12 @@ class KorniaRecorder:
     ) -> Tensor:
         """Apply a record again: bit for bit to these or other images, or to their masks or boxes.
 
-        Masks and boxes are moved as the pixels are, and nothing else: a mask keeps its class ids
-        (nearest neighbour; 0 comes in from outside), erased pixels keep theirs. All images are
-        looked at, which waits for the device.
+        Masks and boxes move as the pixels do, and change in no other way: a mask keeps its class
+        ids (nearest neighbour; 0 comes in from outside), erased pixels keep theirs. All images are
+        checked, which waits for the device.
 
         Args:
-            images: what to replay on, as many and as large as the images recorded. By ``kind``:
+            images: what to replay on, as many and as large as the recorded images. By ``kind``:
                 float images ``(B, C, H, W)``; masks ``(B, H, W)`` or ``(B, C, H, W)`` of any
                 dtype; boxes ``(B, N, 4)``, x and y of the top-left and the bottom-right corner in
                 pixels, where an image reaches from 0 to its width and height.
@@ -236,8 +236,8 @@ class KorniaRecorder:
         Raises:
             PipelineError: the pipeline draws which children to apply, or holds a type whose
                 record does not say all (affine, perspective).
-            RecordError: the record lacks an entry of this pipeline.
-            ImageError: images, masks or boxes of another form; images that are masks.
+            PipelineError: the pipeline draws which children to apply, or holds a type whose
+                record is incomplete (affine, perspective).
         """
         self._watch.check(self.pipeline)
         given = Replayed(self.pipeline, record, self.layout, self._wiring, self._play)
@@ -257,14 +257,14 @@ class KorniaRecorder:
         return run(module, images, params)
 
     def pixels(self, source: Sequence[int]) -> Pixels:
-        """Say what records leave open of where views lie, for :mod:`augself_loss.geometry`.
+        """Describe what records leave open about where views lie, for :mod:`augself_loss.geometry`.
 
         Args:
             source: height and width of the images that views are made of.
 
         Raises:
-            PipelineError: views of several sizes, a resize of which records lose part of a pixel,
-                or an ignored module that may move some.
+            PipelineError: views of several sizes, a resize whose records lose part of a pixel, or
+                an ignored module that may move pixels.
 
         Example:
             >>> import kornia.augmentation as K
@@ -277,7 +277,7 @@ class KorniaRecorder:
 
     @property
     def fused(self) -> dict[str, str]:
-        """Place and class of every module → how it is applied to square RGB images of float32.
+        """Place and class of every module → how it is applied to square float32 RGB images.
 
         ``"fused"``, or ``"Kornia's own"`` and why; empty with ``apply="kornia"``.
 

@@ -18,37 +18,38 @@ from augself_loss.recording.torchvision.wiring import Wiring
 
 
 class TorchvisionRecorder(CallableRecorder):
-    """Runs a torchvision pipeline on an image and returns the view together with its record.
+    """Runs a torchvision pipeline on an image and returns the view with its record.
 
-    The view is bit for bit that of the pipeline alone under the same seed. A v2 pipeline also takes
-    a sample: ``recorder(image, mask)``, a tuple or list, or a dict, with masks and boxes as
-    ``tv_tensors`` and whatever else; all is augmented together, the record is that of its image,
-    and what comes back is what the pipeline returns. A sample has one image. The recorder works on
-    twins of the pipeline's transforms, which share their attributes: a probability, strength or
-    range that you change in place holds from the next call on. Other steps, or a range wider than
-    the encoders were built for, are refused then. It pickles with the pipeline, and so passes to
-    DataLoader workers; these see the pipeline as it was when they started. The options are told in
-    full by :class:`~augself_loss.recording.recorder.CallableRecorder`.
+    Under the same seed, the view is bit for bit the pipeline's own. A v2 pipeline also takes a
+    sample: ``recorder(image, mask)``, a tuple, list or dict, with masks and boxes as ``tv_tensors``
+    and anything else. All of it is augmented together and comes back as the pipeline returns it;
+    the record is the image's. A sample has one image.
+
+    The recorder works on twins of the pipeline's transforms, which share their attributes: a
+    probability, strength or range that you change in place holds from the next call on. Other
+    steps, or a range wider than the encoders were built for, are then refused. It pickles with the
+    pipeline, and so passes to DataLoader workers; these see the pipeline as it was when they
+    started. :class:`~augself_loss.recording.recorder.CallableRecorder` has the options in full.
 
     Args:
         transform: a v1 or v2 pipeline: ``Compose``, ``RandomApply``, ``RandomChoice``,
             ``RandomOrder``, nested as you like, or a single transform. Classes of your own whose
             ``__call__`` only draws numbers and hands them to PIL's ``ImageFilter.GaussianBlur`` or
-            ``ImageOps.solarize`` are known by their code.
-        encoders: those of your own v2 ``Transform`` classes, or replacements of built-in ones.
+            ``ImageOps.solarize`` are recognised by their code.
+        encoders: encoders for your own v2 ``Transform`` classes, or replacements for built-in ones.
         register: for any other random callable: it or its class → ``(encoder, apply)``.
-        ignore: callables or classes whose randomness shall not be recorded.
+        ignore: callables or classes whose randomness is not recorded.
         wrappers: your own classes that only run another pipeline → the attribute that holds it.
         types: types to record even if this pipeline never applies them (as the identity).
-        still: callables that are never applied as they are built.
+        still: callables that, as built, are never applied.
 
     Attributes:
         layout: entries of the record, see :class:`~augself_loss.parameters.Field`.
         encoders: encoders of the recorded types, with this pipeline's ranges.
 
     Raises:
-        PipelineError: a random transform that is not known, one without randomness (Normalize,
-            Resize) that a container applies at random, or an order that no record can tell.
+        PipelineError: an unknown random transform, one without randomness (Normalize, Resize) that
+            a container applies at random, or an order that no record can express.
 
     Example:
         >>> from torchvision.transforms import v2
