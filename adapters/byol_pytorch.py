@@ -38,12 +38,12 @@ class BYOL(Host):  # type: ignore[misc]
         image_size: side of the views in pixels.
         augself: the term; build it with ``encoders=recorder.encoders`` and the hidden layer's
             width as ``feature_dim``.
-        recorder: makes the two views of a batch of images ``(B, C, H, W)`` and notes how, in the
-            place of ``augment_fn`` and ``augment_fn2``: ``MultiViewRecorder(KorniaRecorder(...))``.
+        recorder: makes the two views of a batch of images ``(B, C, H, W)`` and records how, instead
+            of ``augment_fn`` and ``augment_fn2``: ``MultiViewRecorder(KorniaRecorder(...))``.
         hidden_layer: name, or index among the children, of the layer whose output is projected.
-        taps: where a term of several depths reads: depth → name of a submodule of ``net``. Default:
-            the hidden layer.
-        **options: what else ``byol_pytorch.BYOL`` takes.
+        taps: with several depths, a dict, depth → name of a submodule of ``net``. Default: the
+            hidden layer.
+        **options: further arguments of ``byol_pytorch.BYOL``.
 
     Attributes:
         base: BYOL's loss of the last call, before the term was added, detached.
@@ -51,10 +51,9 @@ class BYOL(Host):  # type: ignore[misc]
 
     Raises:
         LossError: one of ``augself`` and ``recorder`` without the other, an ``augment_fn`` beside
-            the recorder, or a recorder of other than two views by
-            Kornia.
+            the recorder, or a recorder that does not make two views by Kornia.
         RecordError: the recorder does not record what the loss predicts.
-        EncoderError: the loss's ranges do not hold the recorder's.
+        EncoderError: the recorder's ranges exceed the loss's.
 
     Example:
         >>> import kornia.augmentation as K

@@ -1,4 +1,4 @@
-"""Makes one vector of a view's maps or tokens: a mean, the first token, or a grid of places."""
+"""Turns a view's maps or tokens into one vector: a mean, the first token, or a grid of places."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from augself_loss.parameters import is_dense_float
 class Patches:
     """Mean over a ViT's patches: tokens ``(B, N, D)`` without the class and register tokens.
 
-    How many tokens stand before the patches cannot be seen from their number: it is 1 for a ViT
-    with a class token, 5 for one with four registers besides, 2 for DeiT's distilled ones, 0 where
-    there is none. :func:`augself_loss.taps.find_taps` finds out.
+    How many tokens precede the patches cannot be seen from their number: it is 1 for a ViT with a
+    class token, 5 with four registers as well, 2 for DeiT's distilled ones, 0 without any.
+    :func:`augself_loss.taps.find_taps` finds out.
 
     Args:
-        prefix: how many tokens stand before the patches, >= 0.
+        prefix: how many tokens precede the patches, >= 0.
 
     Raises:
         LossError: no such number.
@@ -46,16 +46,16 @@ class Patches:
 
 @dataclass(frozen=True)
 class Grid:
-    """Means over ``side`` × ``side`` parts of a map, one behind the other: ``(B, D · side²)``.
+    """Means over ``side`` × ``side`` parts of a map, concatenated: ``(B, D · side²)``.
 
     A mean over all places forgets where something is; a grid keeps it roughly, so that a head can
     match content between two views. ``pool=2`` is short for ``Grid(2)``. Parts overlap by a place
-    where ``side`` does not divide the map, as in adaptive pooling.
+    if ``side`` does not divide the map, as in adaptive pooling.
 
     Args:
         side: parts along each side, >= 2.
-        prefix: of tokens ``(B, N, D)``, how many stand before the patches, see :class:`Patches`.
-        channels_last: for maps ``(B, H, W, D)`` as Swin's.
+        prefix: for tokens ``(B, N, D)``, how many precede the patches, see :class:`Patches`.
+        channels_last: for maps ``(B, H, W, D)``, as Swin's.
 
     Raises:
         LossError: no such numbers.

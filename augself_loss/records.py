@@ -1,4 +1,4 @@
-"""Records as data: parts of one exchanged for another's, and what lies between two of them.
+"""Records as data: exchange parts of one for another's, and compute how two differ.
 
 Pure functions. To resample a part, exchange it for that of a record just drawn:
 ``exchanged(record, recorder.draw(images), recorder.encoders, ["color"])``.
@@ -26,20 +26,20 @@ def exchanged(
     """Exchange some types of a record for another record's: the same crop, another colour.
 
     All entries of a type go together, a jitter's order with its factors. Replay the result on the
-    images that either record was made of.
+    images of either record.
 
     Args:
         record: entries ``(B, columns)``; it stays as it is.
-        other: of as many images, of the same recorder.
-        encoders: of the recorder, ``recorder.encoders``.
-        types: names of those to exchange; by default all that ``encoders`` are of.
+        other: of as many images, from the same recorder.
+        encoders: the recorder's, ``recorder.encoders``.
+        types: names of those to exchange; default: all of ``encoders``.
 
     Returns:
         A new record, its entries in the first one's order.
 
     Raises:
-        EncoderError: a type that no encoder is of.
-        RecordError: a record without one of the type's entries, or of another batch.
+        EncoderError: a type without an encoder.
+        RecordError: a record that lacks one of the type's entries, or is of another batch.
 
     Example:
         >>> from augself_loss import BlurEncoder, FlipEncoder
@@ -61,24 +61,24 @@ def difference(
     record2: Record,
     types: Sequence[str] | None = None,
 ) -> Tensor:
-    """Say how two views differ: AugSelf's ω_diff, which is view 1's parameters minus view 2's.
+    """Compute how two views differ: AugSelf's ω_diff, view 1's parameters minus view 2's.
 
-    For methods whose direction is "2 − 1" exchange the records. What is on or off is 1 where both
-    views have it or neither, classes (a rotation's quarters) are one-hot.
+    For methods whose direction is "2 − 1", exchange the records. Anything on or off is 1 where both
+    views have it or neither; classes (a rotation's quarters) are one-hot.
 
     Args:
-        encoders: of the recorder, ``recorder.encoders``; without a preset, in the library's own
+        encoders: the recorder's, ``recorder.encoders``; without a preset, in the library's own
             units.
         record1: entries ``(B, columns)``.
-        record2: likewise, of the same images.
-        types: names of the types, in this order; by default all that ``encoders`` are of.
+        record2: entries of the same images' other views.
+        types: names of the types, in this order; default: all of ``encoders``.
 
     Returns:
         ``(B, P)`` float, type by type.
 
     Raises:
-        EncoderError: a type that no encoder is of.
-        RecordError: a record without an entry that is needed, or of another batch.
+        EncoderError: a type without an encoder.
+        RecordError: a record that lacks an entry, or is of another batch.
 
     Example:
         >>> from augself_loss import BlurEncoder

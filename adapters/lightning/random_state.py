@@ -38,10 +38,10 @@ class RandomStates:
 class KeepRandomState(RandomStates, Callback):  # type: ignore[misc]
     """Saves every process's random states with a checkpoint and sets them when a run resumes.
 
-    Lightning saves weights, optimizers and loops, and no random state: a run resumed from its
-    checkpoint shuffles and augments otherwise than one that was not interrupted. With this
-    callback, a run resumed from a checkpoint of an epoch's end gives bit for bit the same next
-    steps, with records made in workers or on the device, in as many processes as before.
+    Lightning saves weights, optimizers and loops, but no random state: a resumed run shuffles and
+    augments differently from one that was not interrupted. With this callback, a run resumed from
+    an epoch's end takes bit for bit the same next steps, with records made in workers or on the
+    device, in as many processes as before.
 
     Example:
         >>> import lightning.pytorch as pl

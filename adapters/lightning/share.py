@@ -67,10 +67,10 @@ class GradientShares:
 
 
 class KeepGradientShare(GradientShares, Callback):  # type: ignore[misc]
-    """Sets λ while training, so that every type's gradient keeps a share of the base loss's.
+    """Sets λ during training, so that every type's gradient keeps a share of the base loss's.
 
-    See :class:`~augself_loss.GradientShare`, whose arguments it takes. Automatic and manual
-    optimization; of several losses of a step, the first one holds the term.
+    Takes the arguments of :class:`~augself_loss.GradientShare`. Works with automatic and manual
+    optimization; if a step has several losses, the first one holds the term.
 
     Example:
         >>> import lightning.pytorch as pl

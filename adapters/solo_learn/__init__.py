@@ -50,19 +50,19 @@ def add_augself(
 ) -> Method:
     """Add the AugSelf term to one of solo-learn's methods, in place.
 
-    See :func:`augself_loss.adapters.lightning.add_augself` for what happens to a step. The heads
-    are one more entry of the method's ``learnable_params``: the learning rate and the weight decay
-    of its optimizer are theirs too.
+    :func:`augself_loss.adapters.lightning.add_augself` describes what happens to a step. The heads
+    become an entry of the method's ``learnable_params``, so its optimizer's learning rate and
+    weight decay are theirs too.
 
     Args:
         model: ``METHODS[name](...)``, before the Trainer gets it.
         augself: the term: ``AugSelfLoss(model.features_dim, weights, encoders=recorder.encoders)``.
-        recorder: the :class:`SoloRecorder` that the data set has as its transform, or,
+        recorder: the :class:`SoloRecorder` that is the data set's transform or, with
             ``on_device``, a :class:`~augself_loss.recording.multiview.MultiViewRecorder` of Kornia
             pipelines.
         taps: name of the submodule that returns the features, ``(B, features_dim)``; default the
             method's backbone. solo-learn's momentum methods show it every large view, so their
-            online features are paired as well. Of a loss of several depths a dict, depth → name.
+            online features are paired as well. With several depths, a dict, depth → name.
         views: which views are paired: the ``global`` ones (the large crops), ``all``, or a list.
         on_device: augment on the device; the data set then returns single images.
         log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
@@ -72,10 +72,10 @@ def add_augself(
         The model itself, its class extended.
 
     Raises:
-        LossError: no pretraining method (linear evaluation has no term), one that has the term
-            already, or an unknown tap or view.
+        LossError: no pretraining method (linear evaluation has no term), one that already has the
+            term, or an unknown tap or view.
         RecordError: the recorder does not record what the loss predicts.
-        EncoderError: the loss's ranges do not hold the recorder's.
+        EncoderError: the recorder's ranges exceed the loss's.
 
     Example:
         In ``main_pretrain.py``, below ``transform = ...``::

@@ -54,10 +54,10 @@ def add_augself(
     """Add the AugSelf term to a stable-pretraining module, in place.
 
     Its forward function (SimCLR's, BYOL's, VICReg's, Barlow Twins', SwAV's, or your own) is
-    wrapped: while it trains, features are taken from the named submodule, and the term is added to
-    the ``loss`` that it returns. The heads become the component ``augself``: they are moved,
-    wrapped by DDP and saved with the module, and trained by the optimizer that trains the tapped
-    submodule, in every form of ``optim``.
+    wrapped: while it trains, features are captured from the named submodule, and the term is added
+    to the ``loss`` that it returns. The heads become the component ``augself``: they are moved,
+    wrapped by DDP and saved with the module, and trained by the tapped submodule's optimizer, in
+    every form of ``optim``.
 
     Call it before you give the module to callbacks that wrap the forward function too
     (``OnlineProbe``), so that the logged base loss is the method's alone.
@@ -65,11 +65,10 @@ def add_augself(
     Args:
         module: a ``stable_pretraining.Module``, built with ``forward=`` or a subclass with one.
         augself: the term; build it with ``encoders=recorder.encoders``.
-        recorder: what makes the views.
-        taps: name of the component that returns the features before the projector, ``(B, D)``; of
-            a ``TeacherStudentWrapper`` the student is meant. Of several names, a view's features
-            are those of the first one that saw it. Of a loss of several depths a dict, depth →
-            such names.
+        recorder: makes the views.
+        taps: name of the component that returns the features before the projector, ``(B, D)``; in
+            a ``TeacherStudentWrapper``, the student is tapped. Of several names, a view's features
+            are those of the first that saw it. With several depths, a dict, depth → such names.
         views: which views are paired, as ``augself.pairs`` says: the ``global`` ones (those with
             the most pixels), ``all``, or a list of indices.
         log: prefix of the logged ``total``, ``base`` and terms; ``None`` logs nothing.
@@ -80,10 +79,10 @@ def add_augself(
         The module itself.
 
     Raises:
-        LossError: no such module, one that has the term already, an unknown tap or view, or
+        LossError: no such module, one that already has the term, an unknown tap or view, or
             an ``optim`` of which no group trains the tapped submodule.
         RecordError: the recorder does not record what the loss predicts.
-        EncoderError: the loss's ranges do not hold the recorder's.
+        EncoderError: the recorder's ranges exceed the loss's.
 
     Example:
         >>> import stable_pretraining as spt

@@ -28,19 +28,19 @@ def find_taps(
 ) -> FoundTaps:
     """List the submodules whose output is all that a network knows at that depth, for one batch.
 
-    Their names are for ``taps=``, the widths for ``feature_dim=``; ``pool=`` makes one vector of
-    each output. Left out are parts of a block, which a shortcut or another branch goes around, and
+    Their names are for ``taps=``, the widths for ``feature_dim=``; ``pool=`` turns each output into
+    one vector. It leaves out parts of a block, which a shortcut or another branch goes around, and
     submodules that run more than once, whose calls no tap can tell apart.
 
-    The model runs in evaluation mode, and stays as it is: its modes, its buffers (statistics of
-    batch norms), its gradients and all random states are put back.
+    The model runs in evaluation mode and is restored: modes, buffers (statistics of batch norms),
+    gradients and all random states.
 
     Args:
-        model: the host's module; or a backbone alone, whose own name then goes before a tap's.
+        model: the host's module; or a backbone alone, whose own name then precedes a tap's.
         images: one view ``(B, C, H, W)`` as the model takes it; two images are enough.
-        call: what runs the network on a batch where that is not ``model(images)``, e.g.
+        call: runs the network on a batch, if ``model(images)`` does not, e.g.
             ``model.student_backbone.encode``.
-        every: list whatever returns features, parts of blocks too.
+        every: list everything that returns features, parts of blocks too.
 
     Returns:
         One row per submodule, in the order in which they return; it prints as a table.

@@ -22,22 +22,21 @@ Sources: TypeAlias = Sequence[Sequence[tuple[Call, Seen]]]
 
 
 class FeatureTaps:
-    """Reads what named submodules return during a step, and for which view they return it.
+    """Captures what named submodules return during a step, and for which view they return it.
 
-    A view is known by its tensor, else image by image by its bits: also where a host concatenates,
-    interleaves, shuffles (over the processes, where there are several), copies or casts views. One
-    that was normalized or scaled is known as a whole, where no other view looks like it. What
-    counts is what the submodule was given; for one deep inside a network, what the network was
-    given, or its first layers. Features that cannot be proven to be a view's are refused: a mere
-    order of calls proves nothing.
+    A view is recognised by its tensor, else image by image by its bits: so a host may concatenate,
+    interleave, shuffle (across processes too), copy or cast views. A view that was normalized or
+    scaled is recognised as a whole, if no other view looks like it. What counts is the input of the
+    submodule; for one deep inside a network, the input of the network, or of its first layers.
+    Features that cannot be proven to be a view's are refused: a mere order of calls proves nothing.
 
     The hooks stay in place, since ``torch.compile`` only sees those that were there at its first
-    call, and are silent outside of :meth:`watch`. Copies of a tapped module (momentum encoders,
+    call; outside :meth:`watch` they are silent. Copies of a tapped module (momentum encoders,
     averaged weights) carry silent copies of them. A submodule that was replaced (compiled,
     converted to synchronized batch norm) is tapped anew.
 
-    Tap a compiled submodule as a whole: a tap inside of it breaks its graph, and cannot be where
-    it was compiled with ``fullgraph=True``.
+    Tap a compiled submodule as a whole: a tap inside it breaks its graph, and cannot be there if it
+    was compiled with ``fullgraph=True``.
 
     Args:
         root: the host's module.
@@ -45,9 +44,9 @@ class FeatureTaps:
             first one that saw it: ``("backbone", "backbone_momentum")``.
         in_order: your word that all rows that the taps return are those of the views, in the
             views' order. It counts where nothing is proven (views that were normalized on the way),
-            and is held against every view that is.
-        read: finds the features in what a submodule returns, e.g. the last of several maps; by
-            default the one tensor in it.
+            and is checked against every view that is.
+        read: finds the features in what a submodule returns, e.g. the last of several maps;
+            default: the one tensor in it.
 
     Raises:
         LossError: no name, or a name that is no submodule.

@@ -85,7 +85,7 @@ class Term:
             root: the host's module.
             objective: the loss; ``None`` where the module holds conditioned projectors alone.
             recorder: what makes the views.
-            taps: names of the submodules that return features; by depth where the loss has several.
+            taps: names of the submodules that return features; by depth if the loss has several.
             views: which views are paired.
             count: how many views the recorder makes.
             in_order: see :class:`~augself_loss.taps.FeatureTaps`.
@@ -204,12 +204,12 @@ class Term:
 
 
 def detached(out: Output, prefix: str = "", **more: Tensor) -> dict[str, Tensor]:
-    """List by name what a host may log: ``total``, what else is given, and every type's loss.
+    """List by name what a host may log: ``total``, further losses, and every type's.
 
     Args:
         out: what :meth:`Term.compute` returned.
         prefix: in front of every name.
-        **more: what else is logged, by name.
+        **more: further losses, by name.
     """
     values = {"total": out.total, **more, **out.terms}
     return {f"{prefix}{name}": value.detach() for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Gives neighbouring images of a batch one draw: partners, that differ in what is their own."""
+"""Gives neighbouring images of a batch one draw: partners, which differ in what is their own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Draws(Recorded, Protocol):
         """Draw a record, and make no views."""
 
     def replay(self, images: Tensor, record: Record, /) -> Tensor:
-        """Make the views that a record tells of."""
+        """Make the views that a record describes."""
 
 
 class Partners:
@@ -30,19 +30,19 @@ class Partners:
 
     Even images get the views that the recorder would have given them, odd ones their partner's
     crop, colour and so on. For :class:`~augself_loss.objectives.stl.STL`; two views of each are
-    ``MultiViewRecorder(Partners(recorder))``. The pipeline runs once where the
-    recorder can draw without it, see ``KorniaRecorder.draw``. Replay looks at all images, which
-    waits for an accelerator. What the recorder ignores is drawn for each image.
+    ``MultiViewRecorder(Partners(recorder))``. The pipeline runs once if the recorder can draw
+    without it, see ``KorniaRecorder.draw``. Replay checks all images, which waits for an
+    accelerator. What the recorder ignores is drawn for each image.
 
     Args:
         recorder: a ``KorniaRecorder``.
-        own: types that every image keeps its own draw of; default those of the paper's, flip and
-            blur, that are recorded.
+        own: types of which every image keeps its own draw; default: the paper's, flip and blur, as
+            far as they are recorded.
 
     Attributes:
-        layout: entries of the record, the recorder's.
-        encoders: encoders of the recorded types, likewise.
-        shared: entries of the record that partners have in common.
+        layout: the recorder's entries.
+        encoders: the recorder's encoders.
+        shared: record entries that partners have in common.
 
     Raises:
         PipelineError: a recorder that cannot draw and replay whole batches, or a type that it does

@@ -25,16 +25,16 @@ class CallableRecorder:
 
     Args:
         transform: the pipeline.
-        encoders: encoders of augmentations of your own, or replacements of built-in ones.
+        encoders: encoders for augmentations of your own, or replacements for built-in ones.
         register: for any other random callable: the callable or its class → ``(encoder, apply)``,
             where ``apply(callable, image)`` returns the view and the encoder's columns, ``None``
             if it was not applied. It must be a module-level function to pass to workers.
-        ignore: callables or classes whose randomness shall not be recorded.
+        ignore: callables or classes whose randomness is not recorded.
         wrappers: your own classes that only run another pipeline, once per image → name of the
             attribute that holds it, e.g. ``{MyTransform: "transform"}``.
         types: types to record even if this pipeline never applies them (as the identity), so that
             two different pipelines give records with the same entries.
-        still: callables that are never applied as they are built; changing them later is refused.
+        still: callables that, as built, are never applied; changing them later is refused.
 
     Attributes:
         layout: entries of the record, see :class:`~augself_loss.parameters.Field`.
@@ -42,7 +42,7 @@ class CallableRecorder:
         form: what its rows of numbers are shown as.
 
     Raises:
-        PipelineError: a random transform that is not known, or an order that no record can tell.
+        PipelineError: an unknown random transform, or an order that no record can express.
     """
 
     library: ClassVar[Host] = "torchvision"
@@ -88,7 +88,7 @@ class CallableRecorder:
 
         Args:
             image: what the pipeline takes.
-            *more: what else of a sample the pipeline takes, beside the image.
+            *more: the rest of the sample.
 
         Returns:
             The view and its record, entries ``(columns,)`` float32 without a batch axis, which
@@ -96,8 +96,8 @@ class CallableRecorder:
 
         Raises:
             ImageError: it is no image for this pipeline.
-            PipelineError: several views, or a pipeline that was changed so that its records would
-                not be true.
+            PipelineError: several views, or the pipeline was changed so that its records would be
+                wrong.
         """
         view, notes = self.noted(image, *more)
         return view, self.settle(notes)
@@ -107,7 +107,7 @@ class CallableRecorder:
 
         Args:
             image: what the pipeline takes.
-            *more: what else of a sample the pipeline takes.
+            *more: the rest of the sample.
 
         Returns:
             The view, and the notes of the steps that made it.
@@ -127,17 +127,17 @@ class CallableRecorder:
         return check_one_view(view, given, "The pipeline"), notes
 
     def check(self, image: Any) -> None:
-        """Refuse what is no image for the pipeline; here nothing is.
+        """Refuse anything but an image for the pipeline; here nothing is refused.
 
         Args:
             image: what the recorder was given.
         """
 
     def follow(self) -> None:
-        """Look whether the pipeline is still one that the records can tell.
+        """Check that records can still express the pipeline.
 
         Raises:
-            PipelineError: it was changed so that they could not.
+            PipelineError: it was changed so that they cannot.
         """
         for watch in self._watches:
             watch.check(self._known)
@@ -147,8 +147,8 @@ class CallableRecorder:
 
         Args:
             row: the identity.
-            *image: as a call takes it.
-            **data: likewise.
+            *image: as for a call.
+            **data: as for a call.
 
         Returns:
             The view.
@@ -178,7 +178,7 @@ class CallableRecorder:
 
         Args:
             notes: as :meth:`noted` returns them.
-            row: the identity, where the record shall be.
+            row: the identity, to be overwritten with the record.
             starts: where its entries begin.
         """
         if self._straight:
