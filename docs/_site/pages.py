@@ -19,14 +19,17 @@ ROOT = Path(__file__).parents[2]
 ELSEWHERE = (
     "README.md",
     "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "LICENSE",
+    "SECURITY.md",
     "benchmarks/transfer/*.md",
     "benchmarks/transfer/data/*.md",
     "examples/**/*.md",
 )
 """Texts that become pages."""
 SHOWN = (
+    "CITATION.cff",
     "benchmarks/transfer/gpu.sh",
     "examples/**/*.py",
     "examples/**/*.yaml",
@@ -36,7 +39,7 @@ SHOWN = (
 PICTURES = ("benchmarks/transfer/*.png", "examples/**/*.png")
 HOME = "README.md"
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|mailto:|#)([^)#\s]+)([^)]*)\)")
-LANGUAGES = {".py": "python", ".yaml": "yaml", ".sh": "bash", "": "text"}
+LANGUAGES = {".py": "python", ".yaml": "yaml", ".sh": "bash", ".cff": "yaml"}
 
 
 def on_files(files: Files, config: Any) -> Files:
