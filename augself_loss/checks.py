@@ -60,7 +60,7 @@ def check_whole(name: str, size: Any, *, least: int = 1) -> int:
     # NumPy before 2.3 counts its True as the index 1; PyTorch does, too.
     boolean = isinstance(size, bool) or str(getattr(size, "dtype", "")) in ("bool", "torch.bool")
     try:
-        whole = -1 if boolean or getattr(size, "ndim", 0) else operator.index(size)
+        whole = -1 if boolean or getattr(size, "ndim", 0) > 0 else operator.index(size)
     except (TypeError, RuntimeError):  # no integer; or a tensor without a value
         whole = -1
     if whole < least:
