@@ -22,7 +22,6 @@ from augself_loss.checks import (
     check_whole,
     entries_read,
 )
-from augself_loss.deprecation import deprecated
 from augself_loss.depths import Depths, FeatureDim, Pools, Reads
 from augself_loss.encoders import Encoder, Preset, default_encoders
 from augself_loss.encoders.base import Recorded
@@ -157,13 +156,6 @@ class AugSelfLoss(nn.Module):
     def weights(self) -> dict[str, float]:
         """Type name → λ. Change them with :meth:`set_weights`."""
         return self.lambdas.read()
-
-    @property
-    def weight(self) -> Tensor:
-        """Deprecated: a copy of the λ, in the order of :attr:`types`. Use :attr:`weights`."""
-        new = "'AugSelfLoss.weights' to read λ and 'set_weights' to change them"
-        deprecated("AugSelfLoss.weight", new, since="0.2")
-        return torch.tensor([*self.weights.values()], dtype=torch.float32)
 
     def set_weights(self, weights: Mapping[str, float]) -> None:
         """Change some weights during training (schedules): no recompilation, no sync.
