@@ -94,19 +94,36 @@ def draw_pair(
             spine.set(edgecolor="#444444" if colour == FIRST else colour, linewidth=3)
 
 
-def draw_scores(axes: Any, plain: Mapping[str, float], augself: Mapping[str, float]) -> None:
+def draw_scores(
+    axes: Any,
+    plain: Mapping[str, float],
+    augself: Mapping[str, float],
+    *,
+    intervals: Sequence[Mapping[str, tuple[float, float]]] = ({}, {}),
+    chance: Mapping[str, float] | None = None,
+) -> None:
     """Draw the scores of two runs side by side, as horizontal bars.
 
     Args:
         axes: matplotlib axes.
         plain: label → score of the plain run.
         augself: label → score of the run with AugSelf.
+        intervals: of the plain run and of the one with AugSelf, label → bounds, drawn as whiskers.
+        chance: label → score by chance, drawn as a tick.
     """
     labels = list(plain)
     for i, label in enumerate(labels):
-        for offset, score, colour in ((-0.2, plain[label], PLAIN), (0.2, augself[label], WITH)):
-            axes.barh(i + offset, max(score, 0.0), height=0.38, color=colour)
-            axes.text(max(score, 0.0) + 0.01, i + offset, f"{score:.2f}", va="center", fontsize=9)
+        tick = (chance or {}).get(label, 0.0)
+        if tick > 0:
+            axes.plot([tick] * 2, [i - 0.42, i + 0.42], color="black", linestyle=":", zorder=3)
+        runs = zip((-0.2, 0.2), (plain, augself), (PLAIN, WITH), intervals, strict=True)
+        for offset, measured, colour, known in runs:
+            place, score = i + offset, max(measured[label], 0.0)
+            low, high = known.get(label, (score, score))
+            axes.barh(place, score, height=0.38, color=colour)
+            axes.plot([low, high], [place, place], color="#333333", linewidth=1.2)
+            beside = 0.01 + (max(high, tick) if tick - high < 0.1 else high)
+            axes.text(beside, place, f"{measured[label]:.2f}", va="center", fontsize=9)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.1)
@@ -128,7 +145,12 @@ def box_legend() -> list[Any]:
 
 def run_legend() -> list[Any]:
     """Make the legend of :func:`draw_scores`'s bars."""
-    return [Patch(color=PLAIN, label="without AugSelf"), Patch(color=WITH, label="with AugSelf")]
+    return [
+        Patch(color=PLAIN, label="without AugSelf"),
+        Patch(color=WITH, label="with AugSelf"),
+        Line2D([], [], color="#333333", linewidth=1.2, label="95 % interval"),
+        Line2D([], [], color="black", linestyle=":", label="by chance"),
+    ]
 
 
 def scores(read: Mapping[str, Readout]) -> dict[str, float]:

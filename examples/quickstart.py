@@ -255,18 +255,26 @@ def table(plain: Run, augself: Run) -> Table:
     return rows
 
 
+def _intervals(run: Run) -> dict[str, tuple[float, float]]:
+    return {name: (s.interval.low, s.interval.high) for name, s in run.tasks.items()}
+
+
 def draw(plain: Run, augself: Run, args: argparse.Namespace) -> None:
     """Draw views, boxes and scores, on pictures that were held out of the training."""
     if augself.augself is None:
         raise ValueError("The second run has no heads to draw predictions of.")
+    chances = {name: r.baseline for name, r in augself.read.items() if r.metric == "accuracy"}
     scores = {
-        "augmentation parameters, read from pairs of views": (
+        "augmentation parameters, read from pairs of views": figure.Panel(
             plots.scores(plain.read),
             plots.scores(augself.read),
+            {f"{name} (accuracy)": chance for name, chance in chances.items()},
         ),
-        "labelled tasks, linear accuracy": (
+        "labelled tasks, linear accuracy": figure.Panel(
             {name: found.value for name, found in plain.tasks.items()},
             {name: found.value for name, found in augself.tasks.items()},
+            {name: found.chance for name, found in augself.tasks.items()},
+            (_intervals(plain), _intervals(augself)),
         ),
     }
     held_out, _ = split(images.load(args.data, args.path, figure.PICTURE, limit=600)[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import kornia.augmentation as K  # noqa: N812
 import matplotlib.pyplot as plt
@@ -22,11 +22,20 @@ SIZE, VIEW = 40, 32
 """Sides in pixels of the pictures and of the views that the network sees."""
 
 
+class Panel(NamedTuple):
+    """Bars of one kind: label → score of either run, its interval if it is known, and chance."""
+
+    plain: dict[str, float]
+    augself: dict[str, float]
+    chance: dict[str, float]
+    intervals: tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]] = ({}, {})
+
+
 def draw(
     pictures: Tensor,
     backbone: nn.Module,
     augself: AugSelfLoss,
-    scores: dict[str, tuple[dict[str, float], dict[str, float]]],
+    scores: dict[str, Panel],
     out: Path,
     *,
     seed: int = 0,
@@ -37,7 +46,7 @@ def draw(
         pictures: uint8 (N, 3, S, S), one row each.
         backbone: the network trained with AugSelf.
         augself: its heads.
-        scores: panel title → (label → score of the plain run, label → score with AugSelf).
+        scores: title → panel.
         out: the PNG to write.
         seed: which views are drawn.
     """
@@ -97,12 +106,14 @@ def _as_seen(pictures: Tensor, record: Record) -> Tensor:
     return KorniaRecorder(_pipeline(VIEW)).replay(small, record)
 
 
-def _draw_scores(figure: Any, scores: dict[str, tuple[dict[str, float], dict[str, float]]]) -> None:
-    heights = [len(plain) + 1 for plain, _ in scores.values()]
+def _draw_scores(figure: Any, scores: dict[str, Panel]) -> None:
+    heights = [len(panel.plain) + 1 for panel in scores.values()]
     panels = figure.subplots(len(scores), 1, gridspec_kw={"height_ratios": heights})
-    for axes, (title, (plain, augself)) in zip(panels, scores.items(), strict=True):
-        plots.draw_scores(axes, plain, augself)
+    for axes, (title, panel) in zip(panels, scores.items(), strict=True):
+        plots.draw_scores(
+            axes, panel.plain, panel.augself, intervals=panel.intervals, chance=panel.chance
+        )
         axes.set_title(title, fontsize=12, loc="left")
     figure.suptitle("What the frozen features know", fontsize=14, weight="bold")
     figure.subplots_adjust(top=0.88, bottom=0.1, left=0.26, right=0.97, hspace=0.4)
-    figure.legend(handles=plots.run_legend(), loc="lower center", ncols=2, frameon=False)
+    figure.legend(handles=plots.run_legend(), loc="lower center", ncols=4, frameon=False)
