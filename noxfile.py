@@ -50,8 +50,8 @@ ALBUMENTATIONS = {
 """Session → what pip installs for it; the second's licence is AGPL: only where it is asked for."""
 
 nox.options.sessions = [
-    "style", "wheel", "types", "docs", "tests", "benchmarks", "oldest_kornia", "albumentations",
-    "host",
+    "style", "wheel", "types", "docs", "notebooks", "tests", "benchmarks", "oldest_kornia",
+    "albumentations", "host",
 ]  # fmt: skip
 nox.options.default_venv_backend = "none"
 nox.options.stop_on_first_error = True
@@ -126,6 +126,23 @@ def docs(session: nox.Session) -> None:
     build = ("-m", "mkdocs", "build", "-q", "-f", str(ROOT / "mkdocs.yml"), "-d", str(site))
     python(session, *build, exe=exe, NO_MKDOCS_2_WARNING="1")
     python(session, str(ROOT / "docs" / "_site" / "check.py"), str(site), exe=exe)
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Execute every notebook: none raises or warns."""
+    _notebooks(session)
+
+
+@nox.session
+def store_notebooks(session: nox.Session) -> None:
+    """Execute all, or ``-- NAME …``, and store what they show in them."""
+    _notebooks(session, "--store", *session.posargs)
+
+
+def _notebooks(session: nox.Session, *args: str) -> None:
+    exe = overlay(session, "notebooks", ["'ipykernel>=6.29' 'nbclient>=0.10' 'nbformat>=5.10'"])
+    python(session, str(ROOT / "examples" / "notebooks" / "execute.py"), *args, exe=exe)
 
 
 @nox.session
