@@ -51,5 +51,7 @@ def test_the_site_shows_every_page() -> None:
     shown = {page for page in nav if (DOCS / page).exists()}
     assert shown == {name for name in PAGES if not name.startswith("_")}
     elsewhere = {page for page in nav if page not in shown and not page.startswith("reference/")}
-    there = {page for page in elsewhere if (DOCS.parent / page).exists()}
+    notebooks = {page: page.removesuffix(".md") for page in elsewhere if ".ipynb" in page}
+    files = {page: DOCS.parent / notebooks.get(page, page) for page in elsewhere}
+    there = {page for page, file in files.items() if file.exists()}
     assert elsewhere - there == {"index.md"}, "which is the README"

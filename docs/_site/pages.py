@@ -115,7 +115,7 @@ def _page(path: Path) -> str:
         return "index.md"
     if name.startswith("docs/"):
         return name.removeprefix("docs/")
-    if path.suffix in (".md", ".png", ".json"):
+    if path.suffix in (".md", ".png", ".jpg", ".json"):
         return name
     return f"{name}.md"
 

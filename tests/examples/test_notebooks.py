@@ -74,6 +74,8 @@ def test_the_gallery_shows_it(path: Path) -> None:
     assert f"[**{title}**](notebooks/{path.name})" in gallery
     assert f"(notebooks/{path.stem}.png)" in gallery
     assert path.with_suffix(".png").stat().st_size <= 60_000
+    site = (EXAMPLES.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    assert f"- {title}: examples/notebooks/{path.name}.md\n" in site
 
 
 def test_its_links_lead_to_files(path: Path) -> None:
