@@ -33,6 +33,8 @@ from transfer.runs import SECTIONS, Run, versions
 
 import augself_loss
 
+pytestmark = pytest.mark.slow
+
 NOW = Deadline(time.time())
 SMALL = {"network": "small", "feature_dim": 32}
 """What no test here depends on; one trains the recipe's own network."""

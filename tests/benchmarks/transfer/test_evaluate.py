@@ -19,6 +19,8 @@ from transfer.evaluation.settings import EvaluationSettings
 
 from augself_loss.recording.kornia import KorniaRecorder
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = replace(
     EvaluationSettings.small(), values=3, episodes=4, pairs=60, fitted=40, ranked=5, candidates=4
 )

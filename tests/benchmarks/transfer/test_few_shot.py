@@ -11,6 +11,8 @@ from torch import Tensor
 from transfer.evaluation.few_shot import episodes, few_shot, possible_shots
 from transfer.evaluation.settings import EvaluationSettings
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = replace(EvaluationSettings.small(), episodes=40)
 
 

@@ -20,6 +20,8 @@ from transfer.evaluation.linear import linear
 from transfer.evaluation.logistic import fit, regression
 from transfer.evaluation.settings import EvaluationSettings
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = replace(EvaluationSettings.small(), values=6, tolerance=1e-6, iterations=5000)
 
 

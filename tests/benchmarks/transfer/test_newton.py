@@ -17,6 +17,8 @@ from transfer.evaluation.in_domain import ridge
 from transfer.evaluation.linear import linear
 from transfer.evaluation.settings import EvaluationSettings
 
+pytestmark = pytest.mark.slow
+
 SKLEARN = replace(EvaluationSettings.small(), values=6, episodes=30)
 AT_ONCE = replace(SKLEARN, solver="torch")
 

@@ -12,6 +12,8 @@ from transfer.config import ARMS
 from transfer.objectives import METHODS
 from transfer.steps import measure_steps
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_arm_takes_steps(method: str) -> None:

@@ -22,6 +22,8 @@ from transfer.runs import Run, RunError
 
 from augself_loss.recording.multiview import split_views
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def setting() -> Setting:

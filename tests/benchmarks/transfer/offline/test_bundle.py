@@ -18,6 +18,8 @@ from transfer.data.errors import DataError
 from transfer.data.memory import InMemory
 from transfer.data.sets import Fold, Task
 
+pytestmark = pytest.mark.slow
+
 SIZE = 40
 SCRIPT = Path(bundle.__file__).parents[1] / "gpu.sh"
 

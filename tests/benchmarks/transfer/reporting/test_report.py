@@ -21,6 +21,8 @@ from transfer.reporting.retrieval_figure import queries
 from transfer.reporting.scores import NUMBER, SECTIONS
 from transfer.reporting.tables import Cell, Table, from_json, gain, markdown, signed, terminal
 
+pytestmark = pytest.mark.slow
+
 
 def quiet() -> Console:
     return Console(file=io.StringIO(), width=120)
