@@ -143,14 +143,18 @@ def box_legend() -> list[Any]:
     return lines
 
 
-def run_legend() -> list[Any]:
-    """Make the legend of :func:`draw_scores`'s bars."""
-    return [
-        Patch(color=PLAIN, label="without AugSelf"),
-        Patch(color=WITH, label="with AugSelf"),
+def run_legend(*, intervals: bool = False) -> list[Any]:
+    """Make the legend of :func:`draw_scores`'s bars.
+
+    Args:
+        intervals: whether intervals and chance are drawn too.
+    """
+    bars = [Patch(color=PLAIN, label="without AugSelf"), Patch(color=WITH, label="with AugSelf")]
+    more = [
         Line2D([], [], color="#333333", linewidth=1.2, label="95 % interval"),
         Line2D([], [], color="black", linestyle=":", label="by chance"),
     ]
+    return [*bars, *(more if intervals else [])]
 
 
 def scores(read: Mapping[str, Readout]) -> dict[str, float]:

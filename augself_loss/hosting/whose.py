@@ -16,8 +16,7 @@ from augself_loss.parameters import Record, side_by_side
 class Whose:
     """Follows features back to their calls, these to their views, and returns the views' records.
 
-    Args:
-        matcher: finds images by their bits, and remembers how.
+    It remembers how it found rows and images by their bits, as its matchers do.
     """
 
     def __init__(self) -> None:
@@ -45,10 +44,11 @@ class Whose:
         Raises:
             FeatureError: rows that no call returned, or a call whose images are no views.
         """
-        widths = [entry.shape[-1] for entry in records[0].values()]
-        rows = self._rows(features, calls, views, [_packed(record) for record in records])
+        packed = [_packed(record) for record in records]
+        rows = self._rows(features, calls, views, packed) if packed else None
         if rows is None:
             raise FeatureError(_unknown(features, calls))
+        widths = [entry.shape[-1] for entry in records[0].values()]
         return dict(zip(records[0], torch.split(rows, widths, dim=-1), strict=True))
 
     def _rows(

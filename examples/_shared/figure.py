@@ -116,4 +116,6 @@ def _draw_scores(figure: Any, scores: dict[str, Panel]) -> None:
         axes.set_title(title, fontsize=12, loc="left")
     figure.suptitle("What the frozen features know", fontsize=14, weight="bold")
     figure.subplots_adjust(top=0.88, bottom=0.1, left=0.26, right=0.97, hspace=0.4)
-    figure.legend(handles=plots.run_legend(), loc="lower center", ncols=4, frameon=False)
+    figure.legend(
+        handles=plots.run_legend(intervals=True), loc="lower center", ncols=4, frameon=False
+    )

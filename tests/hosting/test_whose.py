@@ -130,3 +130,8 @@ def test_one_view_of_three_by_autocast() -> None:
 def test_what_is_no_features_of_a_view_is_refused(forward: Any) -> None:
     with pytest.raises(FeatureError, match="expected features that a tap returned"):
         step(forward)
+
+
+def test_a_host_whose_records_come_later_is_refused() -> None:
+    with pytest.raises(FeatureError, match="expected features that a tap returned"):
+        Whose()(torch.rand(BATCH, 6), [], [], [])
