@@ -18,6 +18,7 @@ import nox
 ROOT = Path(__file__).parent
 BUILD = ROOT / "build" / "nox"
 BENCHMARKS = ROOT / "tests" / "test_benchmarks.py"
+TESTS = (ROOT / "tests", "--ignore", BENCHMARKS)
 CONFORMANCE = ROOT / "tests" / "test_conformance.py"
 OLDEST_KORNIA = "0.7.4"
 
@@ -50,11 +51,14 @@ ALBUMENTATIONS = {
 """Session → what pip installs for it; the second's licence is AGPL: only where it is asked for."""
 
 nox.options.sessions = [
-    "style", "wheel", "types", "docs", "notebooks", "tests", "benchmarks", "oldest_kornia",
-    "albumentations", "host",
+    "style", "wheel", "tests", "slow", "processes", "host", "benchmarks", "oldest_kornia",
+    "notebooks", "types", "albumentations", "docs",
 ]  # fmt: skip
 nox.options.default_venv_backend = "none"
 nox.options.stop_on_first_error = True
+
+ONE_CORE = ["one_core"]
+"""Tag of the sessions that keep one core busy: `.ci/run` runs them two at a time."""
 
 
 def python(session: nox.Session, *args: str, exe: str = sys.executable, **env: str) -> None:
@@ -106,7 +110,7 @@ def wheel(session: nox.Session) -> None:
     python(session, "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", str(built))
 
 
-@nox.session
+@nox.session(tags=ONE_CORE)
 def types(session: nox.Session) -> None:
     config = ("--config-file", str(ROOT / "pyproject.toml"))
     python(session, "-m", "mypy", *config, "-p", "augself_loss")
@@ -118,7 +122,7 @@ def types(session: nox.Session) -> None:
     python(session, "-m", "mypy", *config, *packages, MYPYPATH=search)
 
 
-@nox.session
+@nox.session(tags=ONE_CORE)
 def docs(session: nox.Session) -> None:
     """Build the site into build/site: no warning, no broken link, every public name."""
     exe = overlay(session, "docs", ["'mkdocs-material>=9.6' 'mkdocstrings[python]>=1.0'"])
@@ -128,7 +132,7 @@ def docs(session: nox.Session) -> None:
     python(session, str(ROOT / "docs" / "_site" / "check.py"), str(site), exe=exe)
 
 
-@nox.session
+@nox.session(tags=ONE_CORE)
 def notebooks(session: nox.Session) -> None:
     """Execute every notebook: none raises or warns."""
     _notebooks(session)
@@ -147,18 +151,28 @@ def _notebooks(session: nox.Session, *args: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests but the hosts': side by side, then those that start processes one by one."""
-    alone = ("--ignore", str(BENCHMARKS))
-    pytest(session, ROOT / "tests", *alone, "-n", "2", "-m", "not processes")
-    pytest(session, ROOT / "tests", *alone, "-m", "processes")
+    """Run the tests of seconds, those of the README's command, on the wheel."""
+    pytest(session, *TESTS, "-n", "2", "-m", "not (slow or processes)")
 
 
 @nox.session
+def slow(session: nox.Session) -> None:
+    """Run whole scripts and trainings."""
+    pytest(session, *TESTS, "-n", "2", "-m", "slow and not processes")
+
+
+@nox.session
+def processes(session: nox.Session) -> None:
+    """Run the tests that start processes, one by one."""
+    pytest(session, *TESTS, "-m", "processes")
+
+
+@nox.session(tags=ONE_CORE)
 def benchmarks(session: nox.Session) -> None:
     pytest(session, BENCHMARKS)
 
 
-@nox.session
+@nox.session(tags=ONE_CORE)
 def oldest_kornia(session: nox.Session) -> None:
     """Run what Kornia decides on the oldest that is supported, laid over the newest."""
     target = BUILD / f"kornia-{OLDEST_KORNIA}"
@@ -172,7 +186,7 @@ def oldest_kornia(session: nox.Session) -> None:
     pytest(session, *those, PYTHONPATH=search_path)
 
 
-@nox.session
+@nox.session(tags=ONE_CORE)
 def albumentations(session: nox.Session) -> None:
     """Run the tests of albumentations' recorder, in an environment that has it."""
     _albumentations(session, "albumentations")
@@ -192,7 +206,7 @@ def _albumentations(session: nox.Session, name: str) -> None:
     pytest(session, *named, *more, exe=exe)
 
 
-@nox.session
+@nox.session(tags=ONE_CORE)
 @nox.parametrize("name", list(HOSTS), ids=list(HOSTS))
 def host(session: nox.Session, name: str) -> None:
     """Run a framework's tests with the real framework, in an environment of its own."""

@@ -30,8 +30,18 @@ def test_ci_runs_the_test_command() -> None:
     install = "python3 -m venv .venv && .venv/bin/pip install -q '.[dev]'"
     command = f"{install} && .venv/bin/python -m pytest -n 2\n"
     assert command in README
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_ci_runs_everything_else() -> None:
+    """All that `nox` runs, but the tests of the README's command, which ran before."""
+    noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    (default,) = re.findall(r"nox.options.sessions = \[(.*?)\]", noxfile, flags=re.DOTALL)
+    one_core = re.findall(r"@nox.session\(tags=ONE_CORE\)\n(?:@.*\n)*def (\w+)", noxfile)
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert script.endswith(f"{command}.venv/bin/nox\n"), "and everything else after it"
+    (both_cores,) = re.findall(r"bin/nox -s (.*)\n", script)
+    assert "two_at_a_time .venv/bin/nox one_core\n" in script
+    assert sorted(["tests", *both_cores.split(), *one_core]) == sorted(re.findall(r"\w+", default))
 
 
 def test_pictures_and_links_exist() -> None:
