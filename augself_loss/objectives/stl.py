@@ -53,8 +53,8 @@ class STL(Objective):
         rank: ``None``: W is a full D × D matrix, whose weights, D² · r, outgrow a backbone.
             Otherwise the identity plus a sum of that many outer products, 2 · D · rank · r weights.
         temperature: τ.
-        equivariance: λe.
-        transformation: λt.
+        equivariance: λe. A term at 0 is not computed, and its value is 0.
+        transformation: λt, likewise.
         shared: record entries that partners have in common; checked on the first batch.
         pool: turns maps and tokens into ``(B, D)``.
 
@@ -99,32 +99,45 @@ class STL(Objective):
         records: Sequence[Record],
         third: Tensor | None = None,  # noqa: ARG002
     ) -> dict[str, Tensor]:
-        """Compute both terms, unweighted, by name."""
+        """Compute the terms, unweighted, by name; one whose λ is 0 costs nothing and is 0."""
         if len(features) != 2:
             raise FeatureError(f"STL expected two views, found {len(features)}.")
-        made = self.predict(*features)
+        one, two = features
+        _check_halves(one, two)
         self._check_partners(records)
-        embed, change = self.equivariance_mlp, self.transformation_mlp
-        both = [embed(view) for view in features]
-        predicted = [embed(view) for view in (made.first, made.second)]
-        even, odd = (change(torch.cat([made.forth[i::2], made.back[i::2]])) for i in (0, 1))
-        return {
-            "equivariance": nt_xent(torch.cat(both), torch.cat(predicted), self.temperature),
-            "transformation": nt_xent(even, odd, self.temperature),
-        }
+        silent = self.lambdas.silent() or ()
+        dtype = torch.promote_types(one.dtype, torch.float32)
+        terms = dict.fromkeys(self.weights, one.new_zeros((), dtype=dtype))
+        read = self._read(one, two)
+        if "equivariance" not in silent:
+            terms["equivariance"] = self._equivariance(one, two, self._moved(one, two, *read))
+        if "transformation" not in silent:
+            terms["transformation"] = self._transformation(*read)
+        return terms
 
     def predict(self, features1: Tensor, features2: Tensor) -> Predicted:
         """Read both transformations, and apply each partner's to the other's features."""
-        if features1.shape != features2.shape or features1.ndim != 2 or len(features1) % 2:
-            raise FeatureError(
-                "STL expected two tensors (B, D) of partners behind each other, B even, found "
-                f"{tuple(features1.shape)} and {tuple(features2.shape)}. Leave a last odd image "
-                "out."
-            )
-        forth = self.encode(torch.cat([features1, features2], dim=1))
-        back = self.encode(torch.cat([features2, features1], dim=1))
-        first = self._carry(_swapped(back), features2)
-        return Predicted(forth, back, first, self._carry(_swapped(forth), features1))
+        _check_halves(features1, features2)
+        read = self._read(features1, features2)
+        return Predicted(*read, *self._moved(features1, features2, *read))
+
+    def _read(self, one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
+        """Read the transformations 1→2 and 2→1."""
+        return self.encode(torch.cat([one, two], dim=1)), self.encode(torch.cat([two, one], dim=1))
+
+    def _moved(
+        self, one: Tensor, two: Tensor, forth: Tensor, back: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Predict view 1's features and view 2's, by the partners' transformations."""
+        return self._carry(_swapped(back), two), self._carry(_swapped(forth), one)
+
+    def _equivariance(self, one: Tensor, two: Tensor, predicted: Sequence[Tensor]) -> Tensor:
+        one, two, *made = [self.equivariance_mlp(view) for view in (one, two, *predicted)]
+        return nt_xent(torch.cat([one, two]), torch.cat(made), self.temperature)
+
+    def _transformation(self, forth: Tensor, back: Tensor) -> Tensor:
+        even, odd = (self.transformation_mlp(torch.cat([forth[i::2], back[i::2]])) for i in (0, 1))
+        return nt_xent(even, odd, self.temperature)
 
     def _carry(self, transformation: Tensor, features: Tensor) -> Tensor:
         """Apply the matrix of every row's transformation to its features."""
@@ -150,6 +163,14 @@ class STL(Objective):
                         "the batch's order; or name what they share by shared=."
                     )
         self._partners_checked = bool(records)
+
+
+def _check_halves(one: Tensor, two: Tensor) -> None:
+    if one.shape != two.shape or one.ndim != 2 or len(one) % 2:
+        raise FeatureError(
+            "STL expected two tensors (B, D) of partners behind each other, B even, found "
+            f"{tuple(one.shape)} and {tuple(two.shape)}. Leave a last odd image out."
+        )
 
 
 def _swapped(rows: Tensor) -> Tensor:

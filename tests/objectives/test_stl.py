@@ -52,6 +52,33 @@ def test_a_low_rank_has_few_weights_and_begins_at_the_identity() -> None:
     low([one, two]).total.backward()
 
 
+@pytest.mark.parametrize(
+    ("silent", "unused"),
+    [
+        ("equivariance", ("make", "equivariance_mlp")),
+        ("transformation", ("transformation_mlp",)),
+    ],
+)
+def test_of_a_term_of_weight_0_nothing_is_computed(silent: str, unused: tuple[str, ...]) -> None:
+    stl = STL(8, hidden_dim=8, embedding_dim=4, transformation_dim=4)
+    views = [torch.randn(6, 8, requires_grad=True) for _ in range(2)]
+    expected = stl(views, []).terms
+    stl.set_weights({silent: 0.0})
+    called: list[str] = []
+    for name, network in stl.named_children():
+        network.register_forward_pre_hook(lambda *_, name=name: called.append(name))
+    out = stl(views, [])
+    assert set(called) == {"encode", "make", "equivariance_mlp", "transformation_mlp"} - {*unused}
+    (heard,) = expected.keys() - {silent}
+    assert out.terms[heard].equal(expected[heard])
+    assert float(out.terms[silent].detach()) == 0
+    out.total.backward()
+    for name, network in stl.named_children():
+        gradients = [p.grad for p in network.parameters()]
+        assert all(g is not None and bool(g.any()) == (name not in unused) for g in gradients)
+    assert all(view.grad is not None and bool(view.grad.any()) for view in views)
+
+
 @pytest.mark.parametrize("shape", [(3, 8), (1, 8)])
 def test_what_has_no_partners_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(FeatureError, match="partners behind each other, B even"):
