@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from augself_loss.errors import LossError, missing_extra
 from augself_loss.hosting.depth_taps import Taps, renamed
 from augself_loss.hosting.term import Term
-from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.loss import AugSelfLoss
+from augself_loss.output import Output
 from augself_loss.parameters import Record
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
@@ -47,7 +48,7 @@ class BYOL(Host):  # type: ignore[misc]
 
     Attributes:
         base: BYOL's loss of the last call, before the term was added, detached.
-        augself_output: the term's :class:`~augself_loss.loss.Output` of the last call, detached.
+        augself_output: the term's :class:`~augself_loss.output.Output` of the last call, detached.
 
     Raises:
         LossError: one of ``augself`` and ``recorder`` without the other, an ``augment_fn`` beside

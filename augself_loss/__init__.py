@@ -46,7 +46,8 @@ from augself_loss.errors import (
 )
 from augself_loss.heads_watch import HeadsUnchangedWarning
 from augself_loss.lambdas import LoadedWeightsWarning
-from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.loss import AugSelfLoss
+from augself_loss.output import Output
 from augself_loss.parameters import Field, Layout, Record, identity_record, pack, unpack
 from augself_loss.pooling import Grid, Patches
 from augself_loss.share import GradientShare

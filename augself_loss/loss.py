@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, overload
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from augself_loss.checks import (
-    Read,
     check_choice,
     check_fit,
     check_predictions,
@@ -27,34 +25,25 @@ from augself_loss.encoders import Encoder, Preset, default_encoders
 from augself_loss.encoders.base import Recorded
 from augself_loss.functional import (
     Pairs,
-    both_orders,
     check_pairs,
     ordered_pairs,
     pair_records,
     term_losses,
     weighted_sum,
 )
-from augself_loss.heads import RELEASED_NAMES, Heads
+from augself_loss.heads import Heads
 from augself_loss.lambdas import Lambdas, rename_old
+from augself_loss.learned_width import learn_from_features, learn_from_released, learn_from_saved
 from augself_loss.optimizers import check_optimizers
+from augself_loss.output import Output
 from augself_loss.parameters import Record
 from augself_loss.pooling import Pool
 from augself_loss.silence import gated
 from augself_loss.views import Features, as_views, with_detached
 
+__all__ = ["AugSelfLoss", "CheckValues", "Output"]
+
 CheckValues: TypeAlias = Literal["first", "always", "never"]
-
-
-class Output(NamedTuple):
-    """What the loss returns.
-
-    Args:
-        total: Σ λ_a · L_a, the scalar to add to the host's loss.
-        terms: type name → L_a, unweighted scalars, to log.
-    """
-
-    total: Tensor
-    terms: dict[str, Tensor]
 
 
 class AugSelfLoss(nn.Module):
@@ -212,13 +201,20 @@ class AugSelfLoss(nn.Module):
         """
         views, records = as_views(given, named)
         encoders = self._chosen(types)
-        order = ordered_pairs(len(records), self.pairs if pairs is None else pairs, symmetric=False)
+        chosen = self.pairs if pairs is None else pairs
+        order = ordered_pairs(len(records), chosen, symmetric=self.symmetric)
         features = self._vectors(views)
         read = entries_read(encoders)
-        looking = self._check(encoders, features, records, read)
+        check_records(encoders, records, features[0], read)
+        looking = self._looks()
+        if looking:
+            check_values(features, records, read)
         zeros, weights = self.lambdas.silent(), self.lambdas.on(features[0].device, tuple(encoders))
         silent = zeros or ()
-        predictions, order = self._predict(features, order, encoders, silent)
+        read_pairs = order
+        if self.detach_second:
+            features, read_pairs = with_detached(features, order, symmetric=self.symmetric)
+        predictions = self.heads(features, read_pairs, tuple(encoders), silent)
         if zeros is None:
             predictions = gated(predictions, weights)
         if looking:
@@ -274,10 +270,7 @@ class AugSelfLoss(nn.Module):
         Raises:
             LossError: a type that this loss lacks, or weights of other shapes.
         """
-        if isinstance(state_dicts, Mapping):
-            for released, state in state_dicts.items():
-                weight = state.get("0.weight") if isinstance(state, Mapping) else None
-                self._learn_from(RELEASED_NAMES.get(released, released), weight)
+        learn_from_released(self.depths, self.heads, state_dicts)
         self.heads.load_released(state_dicts)
 
     def extra_repr(self) -> str:
@@ -288,21 +281,8 @@ class AugSelfLoss(nn.Module):
         """Turn features into vectors, refuse what does not fit, learn D if nothing set it."""
         found, dims = self.depths.vectors(features)
         check_fit(found[0], self.heads, training=self.training)
-        if dims != self.depths.dims:
-            self.depths.learn(dims)
-            self._shape_heads()
+        learn_from_features(self.depths, self.heads, dims)
         return found
-
-    def _learn_from(self, name: str, weight: Any) -> None:
-        """Learn D from a type's saved first layer, ``(hidden_dim, 2D)``, if nothing set it."""
-        if name in self.types and isinstance(weight, Tensor) and not is_lazy(weight):
-            self.depths.learn_from_head(name, weight.shape[-1] // 2)
-            self._shape_heads({name: weight.shape[-1] // 2})
-
-    def _shape_heads(self, more: Mapping[str, int] | None = None) -> None:
-        widths = {name: width for name, width in self.depths.head_widths().items() if width}
-        self.heads.learn({**(more or {}), **widths})
-        self.heads.read_columns(self.depths.columns())
 
     def _chosen(self, types: Sequence[str] | None) -> dict[str, Encoder]:
         if types is None:
@@ -310,37 +290,13 @@ class AugSelfLoss(nn.Module):
         chosen = check_types(types, self.types)
         return {name: self.encoders[name] for name in self.types if name in chosen}
 
-    def _check(
-        self,
-        encoders: Mapping[str, Encoder],
-        features: Sequence[Tensor],
-        records: Sequence[Record],
-        read: Read,
-    ) -> bool:
-        """Refuse what does not fit; say whether to check values."""
-        check_records(encoders, records, features[0], read)
+    def _looks(self) -> bool:
+        """Say whether to look at values, which waits for the device."""
         if torch.compiler.is_compiling() or self.check_values == "never":
             return False
-        looking = self.check_values == "always" or not self._values_checked
-        if looking:
-            check_values(features, records, read)
-        return looking
-
-    def _predict(
-        self,
-        features: Sequence[Tensor],
-        pairs: Sequence[tuple[int, int]],
-        encoders: Mapping[str, Encoder],
-        silent: Collection[str],
-    ) -> tuple[dict[str, Tensor], list[tuple[int, int]]]:
-        """Run the heads on all ordered pairs, stacked along the batch as batch norm sees them."""
-        order = read = both_orders(pairs) if self.symmetric else list(pairs)
-        if self.detach_second:
-            features, read = with_detached(features, pairs, symmetric=self.symmetric)
-        return self.heads(features, read, tuple(encoders), silent), order
+        return self.check_values == "always" or not self._values_checked
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
-        for name in self.types:
-            self._learn_from(name, state_dict.get(f"{prefix}heads.{name}.0.weight"))
+        learn_from_saved(self.depths, self.heads, state_dict, f"{prefix}heads.")
         rename_old(state_dict, prefix, self.types)
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -13,7 +13,8 @@ from torch.distributed import all_reduce, is_available, is_initialized
 from augself_loss.balance import gradient_norm
 from augself_loss.checks import check_types, check_whole
 from augself_loss.errors import FeatureError, LossError
-from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.loss import AugSelfLoss
+from augself_loss.output import Output
 from augself_loss.views import as_views, tensors_in
 
 CHOICES = ("pairs", "types")

@@ -82,21 +82,22 @@ def _placed(given: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
 
 
 def with_detached(
-    features: Sequence[Tensor], pairs: Sequence[tuple[int, int]], *, symmetric: bool
+    features: Sequence[Tensor], order: Sequence[tuple[int, int]], *, symmetric: bool
 ) -> tuple[list[Tensor], list[tuple[int, int]]]:
     """Let the second views of the pairs stand for themselves without a gradient.
 
     Args:
         features: one per view.
-        pairs: pairs (i, j) of views.
-        symmetric: read every pair in both orders.
+        order: ordered pairs (i, j) of views.
+        symmetric: whether the second half of them is the first half the other way round.
 
     Returns:
-        Twice as many features, those without a gradient last, and the ordered pairs of them.
+        Twice as many features, those without a gradient last, and the same pairs of them.
     """
+    pairs = order[: len(order) // 2] if symmetric else order
     seconds = [(i, j + len(features)) for i, j in pairs]
-    order = both_orders(seconds) if symmetric else seconds
-    return [*features, *(one.detach() for one in features)], order
+    both = [*features, *(one.detach() for one in features)]
+    return both, both_orders(seconds) if symmetric else seconds
 
 
 def tensors_in(features: Any) -> list[Tensor]:

@@ -12,7 +12,8 @@ from augself_loss.checks import check_whole
 from augself_loss.errors import LossError
 from augself_loss.heads_watch import HeadsUnchangedWarning, HeadWatch
 from augself_loss.keywords import Keywords, innermost, layers
-from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.loss import AugSelfLoss
+from augself_loss.output import Output
 
 __all__ = ["HeadsUnchangedWarning", "WithAugSelf", "with_augself"]
 
@@ -23,7 +24,7 @@ class WithAugSelf(nn.Module):
     Attributes:
         augself: the term as given; a call runs it.
         base: the loss of the last call, before the term was added, detached.
-        augself_output: the term's :class:`~augself_loss.loss.Output` of the last call, detached.
+        augself_output: the term's :class:`~augself_loss.output.Output` of the last call, detached.
     """
 
     base: Tensor | None

@@ -17,7 +17,7 @@ OPTIONAL = {
 """What ``import augself_loss`` must not load; torch itself loads NumPy where it is installed."""
 
 LAYERS: list[tuple[str, ...]] = [
-    ("errors", "deprecation", "versions"),
+    ("errors", "deprecation", "versions", "output"),
     ("parameters",),
     ("encoders.step",),
     ("encoders.in_place", "encoders.maps"),
@@ -39,6 +39,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("pooling",),
     ("places",),
     ("depths",),
+    ("learned_width",),
     ("loss",),
     ("keywords", "heads_watch"),
     ("wrapper", "balance"),

@@ -12,7 +12,7 @@ from torch import Tensor
 from augself_loss.errors import LossError, RecordError
 from augself_loss.hosting.batches import Place
 from augself_loss.hosting.term import Term, detached, loss_in, plus
-from augself_loss.loss import Output
+from augself_loss.output import Output
 from augself_loss.recording.multiview import MultiViewRecorder
 
 

@@ -20,7 +20,7 @@ from augself_loss.errors import LossError, RecordError
 from augself_loss.hosting.extend import extend
 from augself_loss.hosting.pairing import paired
 from augself_loss.hosting.term import detached
-from augself_loss.loss import Output
+from augself_loss.output import Output
 from augself_loss.recording.multiview import split_views
 from augself_loss.views import tensors_in
 

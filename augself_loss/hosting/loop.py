@@ -23,8 +23,8 @@ from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.hosting.third_view import ThirdView
 from augself_loss.hosting.whose import Whose
 from augself_loss.keywords import innermost, layers
-from augself_loss.loss import Output
 from augself_loss.optimizers import Optimizer
+from augself_loss.output import Output
 from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder, Recorder
 from augself_loss.views import tensors_in

@@ -25,7 +25,8 @@ from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.hosting.third_view import ThirdView
 from augself_loss.hosting.whose import Whose
-from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.loss import AugSelfLoss
+from augself_loss.output import Output
 from augself_loss.parameters import Layout, Record
 from augself_loss.recording.multiview import split_views
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from augself_loss.errors import LossError
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, listed
 from augself_loss.hosting.taps import FeatureTaps
-from augself_loss.loss import Output
+from augself_loss.output import Output
 from augself_loss.parameters import Record
 from augself_loss.views import Features
 
