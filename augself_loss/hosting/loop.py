@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from augself_loss.checks import check_whole
 from augself_loss.errors import LossError
 from augself_loss.heads_watch import HeadWatch
-from augself_loss.hosting.conditioned import conditioned, telling
+from augself_loss.hosting.conditioned import conditioned
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, listed, tapped
 from augself_loss.hosting.finding import as_recorded, moved, views_in
 from augself_loss.hosting.in_sync import InSync
 from augself_loss.hosting.optimizers import join, with_weights
-from augself_loss.hosting.pairing import Views, check_views, paired
+from augself_loss.hosting.pairing import Views, check_views
 from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.hosting.third_view import ThirdView
-from augself_loss.hosting.whose import Whose
+from augself_loss.hosting.watching import Watching
 from augself_loss.keywords import innermost, layers
 from augself_loss.optimizers import Optimizer
 from augself_loss.output import Output
@@ -121,10 +121,11 @@ class Loop:
         self.name, self._objective = name, objective
         self._recorder, self._paired = several, reading.views
         self.model = _tapped(model, objective, reading, len(several.recorders))
-        self._batch, self._block, self._whose = _Batch(), ExitStack(), Whose()
+        self._batch, self._block = _Batch(), ExitStack()
+        self._watching = Watching(self.model.taps, conditions=bool(conditioned(model)))
         self._watch = HeadWatch(heads, check_whole("patience", patience))
         self._in_sync = None if objective is None else InSync(objective, model)
-        self._marked, self._conditions = False, bool(conditioned(model))
+        self._marked = False
 
     def join(self, *optimizers: Optimizer) -> None:
         """Let networks of the objective be trained by optimizers that were built without them."""
@@ -169,10 +170,9 @@ class Loop:
         if objective is None:
             self._batch = _Batch()
             return Output(torch.zeros((), device=self.model.device), {})
-        reads = getattr(objective, "reads_views", True)
-        wanted = paired(self._paired, batch.views) if reads else []
-        features = taps.features(wanted)
-        records = [batch.records[i] for i in wanted]
+        features, records = self._watching.compared(
+            objective, self._paired, batch.views, batch.records
+        )
         if features:
             there = tensors_in(features)[0].device
             records = [moved(record, there) for record in records]
@@ -191,17 +191,12 @@ class Loop:
             self._watch.look(stacklevel=stacklevel + 1)
         return out
 
-    def _record_of(self, features: Tensor) -> Record:
-        calls, batch = self.model.taps.known_calls(), self._batch
-        records = [moved(record, features.device) for record in batch.records]
-        return self._whose(features, calls, batch.views, records)
-
     def _take(self) -> None:
         """Begin to take features."""
         self._block.close()
         root = self.model.training()
-        self._block.enter_context(self.model.taps.watch(root, self._batch.views))
-        self._block.enter_context(telling(root, self._record_of, there=self._conditions))
+        batch = self._batch
+        self._block.enter_context(self._watching.step(root, batch.views, lambda: batch.records))
 
     def _check_batch(self) -> None:
         if not self._batch.views:

@@ -16,15 +16,15 @@ from torch import Tensor, nn
 
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
-from augself_loss.hosting.conditioned import conditioned, telling
+from augself_loss.hosting.conditioned import conditioned
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, tapped
 from augself_loss.hosting.objectives import check_augself, check_objective
 from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
-from augself_loss.hosting.pairing import Views, check_views, paired
+from augself_loss.hosting.pairing import Views, check_views
 from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.hosting.third_view import ThirdView
-from augself_loss.hosting.whose import Whose
+from augself_loss.hosting.watching import Watching
 from augself_loss.loss import AugSelfLoss
 from augself_loss.output import Output
 from augself_loss.parameters import Layout, Record
@@ -56,12 +56,14 @@ class Term:
     conditions: bool = False
     records: list[Record] = field(default_factory=list)
     current: Sequence[Tensor] = ()
-    whose: Whose = field(default_factory=Whose)
     waiting: bool = False
     marked: bool = False
     """Whether a batch's records were seen to be those of the recorder."""
     optimized: bool = False
     """Whether the optimizers were seen to hold the heads."""
+
+    def __post_init__(self) -> None:
+        self._watching = Watching(self.taps, conditions=self.conditions)
 
     @classmethod
     def beside(  # noqa: PLR0913 - every one can be said alone
@@ -168,20 +170,11 @@ class Term:
         """Take features of these views while the host's step runs, and forget the step after it."""
         self.current, self.waiting = views, True
         try:
-            told = telling(root, self._record_of, there=self.conditions)
-            with self.taps.watch(root, views), told:
+            with self._watching.step(root, views, lambda: self.records):
                 yield
         finally:
             self.taps.forget()
             self.current, self.records, self.waiting = (), [], False
-
-    def _record_of(self, features: Tensor) -> Record:
-        """Say which record features have that some tap returned in this step, row by row.
-
-        Raises:
-            FeatureError: see :class:`~augself_loss.hosting.whose.Whose`.
-        """
-        return self.whose(features, self.taps.known_calls(), self.current, self.records)
 
     def compute(self, objective: Any, root: nn.Module | None = None) -> Output:
         """Compute the term from the features taken so far; no more are taken in this step.
@@ -194,10 +187,10 @@ class Term:
             FeatureError: see :meth:`FeatureTaps.features`.
         """
         self.waiting = False
-        wanted = paired(self.views, self.current) if getattr(objective, "reads_views", True) else []
-        features = self.taps.features(wanted)
+        features, records = self._watching.compared(
+            objective, self.views, self.current, self.records
+        )
         self.taps.stop()
-        records = [self.records[i] for i in wanted]
         if self.third is None or root is None:
             out: Output = objective(features, records)
             return out
