@@ -1,18 +1,14 @@
-"""What the hooks of taps write down: which images led to which call, and what it returned."""
+"""What is noted of a step at its taps: which images led to which call, and what it returned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from augself_loss.errors import FeatureError
 from augself_loss.hosting.matching import Images
-from augself_loss.hosting.tap_outputs import described
-from augself_loss.hosting.tap_roles import Role
 
 
 @dataclass
@@ -126,18 +122,17 @@ class Watch:
         now = version(self.views[number])
         return self._versions.setdefault(number, now) != now
 
-    def enter(self, name: str, given: Iterator[Any]) -> None:
+    def enter(self, name: str, given: Iterable[Any]) -> None:
         """Note what a module that holds taps, or is one, was given."""
         self._frames[name] = Frame(self._seen(given))
         self._beside.pop(name, None)
 
-    def enter_beside(self, name: str, given: Iterator[Any]) -> None:
+    def enter_beside(self, name: str, given: Iterable[Any]) -> None:
         """Note what a module that runs before a tap, beside it, was given."""
         self._entered[name] = self._seen(given)
 
-    def leave_beside(self, name: str, output: Any) -> None:
+    def leave_beside(self, name: str, made: Tensor | None) -> None:
         """Note what it made of that."""
-        made = next((value for value in _values([output]) if isinstance(value, Tensor)), None)
         for seen in self._entered.pop(name, []):
             seen.made = made
             self._beside.setdefault(name.rpartition(".")[0], []).append(seen)
@@ -172,7 +167,7 @@ class Watch:
                 sources.append((chosen, run))
         self.calls.append(Call(tap, module, output, sources))
 
-    def _seen(self, given: Iterator[Any]) -> list[Seen]:
+    def _seen(self, given: Iterable[Any]) -> list[Seen]:
         found: dict[int, Seen] = {}
         for value in given:
             if isinstance(value, Tensor) and any(is_alike(value, view) for view in self.views):
@@ -188,51 +183,6 @@ class Watch:
         return vars(Watch())
 
 
-class Enter:
-    """Forward pre-hook: notes what a module is given."""
-
-    def __init__(self, watch: Watch, name: str, role: Role) -> None:
-        self.watch, self.name, self.role = watch, name, role
-
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def __call__(self, _module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
-        """Look for images among the arguments."""
-        if not self.watch.active:
-            return
-        given = _values((*args, *kwargs.values()))
-        if self.role is Role.BESIDE:
-            self.watch.enter_beside(self.name, given)
-        else:
-            self.watch.enter(self.name, given)
-
-
-class Leave:
-    """Forward hook: keeps what a tapped submodule returns."""
-
-    def __init__(self, watch: Watch, name: str, role: Role, read: Callable[[Any], Any]) -> None:
-        self.watch, self.name, self.role, self.read = watch, name, role, read
-
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def __call__(self, module: nn.Module, _args: Any, output: Any) -> None:
-        """Write down the call of a tap."""
-        if not self.watch.active:
-            return
-        if self.role is Role.BESIDE:
-            self.watch.leave_beside(self.name, output)
-            return
-        own = self.watch.leave(self.name)
-        if self.role is Role.AROUND:
-            return
-        features = self.read(output)
-        if not isinstance(features, Tensor) or features.ndim == 0:
-            raise FeatureError(
-                f"The tap '{self.name}' expected a tensor (B, …), found {described(features)}. Tap "
-                "the submodule that makes the one of them that you want, and returns it alone; "
-                "augself_loss.taps.find_taps(model, images) lists those that do."
-            )
-        self.watch.returned(self.name, module, own, features)
-
-
 def _chosen(seen: list[Seen], rows: int) -> Seen | None:
     """Choose the images of a call among what a module was given: the only ones, or those known."""
     fitting = [one for one in seen if len(one.images) == rows]
@@ -245,17 +195,6 @@ def _chosen(seen: list[Seen], rows: int) -> Seen | None:
 def version(tensor: Tensor) -> int | None:
     """Count the writes into a tensor; ``None`` for one of inference mode, which keeps no count."""
     return None if tensor.is_inference() else tensor._version
-
-
-def _values(given: Any) -> Iterator[Any]:
-    """List what a module was given, also in a list, tuple or dict."""
-    for value in given:
-        if isinstance(value, Mapping):
-            yield from value.values()
-        elif isinstance(value, (list, tuple)):
-            yield from value
-        else:
-            yield value
 
 
 def is_alike(images: Tensor, view: Tensor) -> bool:

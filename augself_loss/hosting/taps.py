@@ -13,7 +13,8 @@ from torch.utils.hooks import RemovableHandle
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.hosting.matching import Matcher
 from augself_loss.hosting.tap_advice import counts, unproven
-from augself_loss.hosting.tap_calls import Call, Enter, Leave, Seen, Watch, is_alike
+from augself_loss.hosting.tap_calls import Call, Seen, Watch, is_alike
+from augself_loss.hosting.tap_hooks import Enter, Leave
 from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.tap_roles import roles
 
