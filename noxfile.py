@@ -50,6 +50,12 @@ ALBUMENTATIONS = {
 }
 """Session → what pip installs for it; the second's licence is AGPL: only where it is asked for."""
 
+SCRIPTS = (
+    "*.py", ".ci/*.py", "benchmarks/*.py", "docs/_site/*.py", "examples/*.py",
+    "examples/mmpretrain/train.py", "examples/notebooks/*.py", "examples/vissl/*.py",
+)  # fmt: skip
+"""What is checked for types beside packages; MMPretrain's config is text that MMEngine reads."""
+
 nox.options.sessions = [
     "style", "wheel", "tests", "slow", "processes", "host", "benchmarks", "oldest_kornia",
     "notebooks", "types", "albumentations", "docs",
@@ -112,13 +118,15 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(tags=ONE_CORE)
 def types(session: nox.Session) -> None:
+    """Check everything but the tests: the package, then scripts by folder, then their packages."""
     config = ("--config-file", str(ROOT / "pyproject.toml"))
     python(session, "-m", "mypy", *config, "-p", "augself_loss")
-    for folder in (ROOT / "examples", ROOT / "benchmarks"):
-        scripts = sorted(map(str, folder.glob("*.py")))
-        python(session, "-m", "mypy", *config, *scripts, MYPYPATH=str(folder))
+    for pattern in SCRIPTS:
+        scripts = sorted(map(str, ROOT.glob(pattern)))
+        search = os.pathsep.join(map(str, [(ROOT / pattern).parent, ROOT / "examples"]))
+        python(session, "-m", "mypy", *config, *scripts, MYPYPATH=search)
     search = os.pathsep.join(str(ROOT / folder) for folder in ("benchmarks", "examples"))
-    packages = ("-p", "transfer", "-p", "accelerated")
+    packages = ("-p", "transfer", "-p", "accelerated", "-p", "_shared")
     python(session, "-m", "mypy", *config, *packages, MYPYPATH=search)
 
 

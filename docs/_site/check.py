@@ -11,7 +11,7 @@ import griffe
 from pages import MODULES
 
 
-def public(module: griffe.Object) -> Iterator[str]:
+def public(module: griffe.Object | griffe.Alias) -> Iterator[str]:
     """List what a module offers: what ``__all__`` names, or its own classes and functions."""
     names = module.exports
     for name, member in module.members.items():
