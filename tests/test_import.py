@@ -44,6 +44,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("keywords", "heads_watch"),
     ("wrapper", "balance"),
     ("share",),
+    ("objectives.given",),
     ("objectives.base", "objectives.parts", "objectives.condition", "objectives.generated"),
     ("objectives.cassle", "objectives.equimod", "objectives.essl", "objectives.stl"),
     ("objectives.together",),

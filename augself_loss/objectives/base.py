@@ -19,9 +19,11 @@ from augself_loss.checks import (
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import FeatureError
+from augself_loss.first_layer import fitted
 from augself_loss.functional import weighted_sum
 from augself_loss.lambdas import Lambdas
 from augself_loss.loss import Output
+from augself_loss.objectives.given import check_forms, check_lambdas
 from augself_loss.optimizers import check_optimizers
 from augself_loss.parameters import Record, is_dense_float
 from augself_loss.pooling import Pool, as_pool, pooled
@@ -48,13 +50,16 @@ class Objective(nn.Module, ABC):
         third_view: in a word, what the third view must be, beside the two that are compared;
             ``None`` if the term needs none.
         read: record entries that the term reads → the encoder that knows their ranges, if any.
-        reads_views: whether it needs the features of the two.
+        least_views: how many views it compares at least, beside the third; with 1, a host that
+            makes one view per image will do.
+        reads_views: whether it needs their features.
 
     Raises:
         LossError: invalid weights or an invalid pool.
     """
 
     third_view: str | None = None
+    least_views: int = 2
     reads_views: bool = True
 
     def __init__(
@@ -86,15 +91,28 @@ class Objective(nn.Module, ABC):
     def set_weights(self, weights: Mapping[str, float]) -> None:
         """Change some λ during training, see :meth:`AugSelfLoss.set_weights`.
 
+        Args:
+            weights: term name → new λ ≥ 0, by the names of ``weights``.
+
         Raises:
             LossError: a term that this objective does not have, or an invalid weight.
         """
-        check_weights(weights, self.weights)
+        check_lambdas(type(self).__name__, weights, self.weights)
         self.lambdas.set(weights)
 
     def prepare(self, images: Tensor) -> Tensor:
         """Turn a third view's images into what the backbone is to see."""
         return images
+
+    def check_third(self, record: Record) -> None:
+        """Refuse a third view made otherwise than this objective wants; the base takes any.
+
+        Args:
+            record: the third view's. A host calls this in the first step.
+
+        Raises:
+            RecordError: it was made otherwise.
+        """
 
     def forward(
         self,
@@ -105,8 +123,9 @@ class Objective(nn.Module, ABC):
         """Compute the term.
 
         Args:
-            features: the views', ``(B, D)`` each, or what ``pool`` turns into that.
-            records: the views'.
+            features: a list of the views', ``(B, D)`` each, or what ``pool`` turns into that.
+                They are brought to the networks' dtype.
+            records: a list of theirs.
             third: features of what :meth:`prepare` made of the third view.
 
         Returns:
@@ -115,22 +134,27 @@ class Objective(nn.Module, ABC):
 
         Raises:
             FeatureError: features of another shape or device or, in the first batch, that are not
-                finite; or a third view's are missing.
-            RecordError: a record that lacks an entry, or is of another batch or device; in the
-                first batch, values that the pipeline cannot draw.
+                finite; or a third view's are missing, or not wanted.
+            RecordError: no list of dicts; a record that lacks an entry, or is of another batch or
+                device; in the first batch, values that the pipeline cannot draw.
         """
         if not torch.compiler.is_compiling() and self.silent:
             zero = cut(torch.zeros((), device=self._device), *self.parameters())
             return Output(zero, dict.fromkeys(self.weights, zero.detach()))
         name = type(self).__name__
-        if third is None and self.third_view is not None:
+        check_forms(name, features, records, reads=self.reads_views)
+        if (third is None) != (self.third_view is None):
             raise FeatureError(
-                f"{name} expected third=, the backbone's features of {self.third_view}, found "
-                "none. Take them of what its prepare(images) returns."
+                f"{name} expected no third view, found third=. Leave it out."
+                if self.third_view is None
+                else f"{name} expected third=, the backbone's features of {self.third_view}, found "
+                "none. Pass third=backbone(objective.prepare(images))."
             )
         vectors = [pooled(view, self.pool) for view in features]
         beside = None if third is None else pooled(third, self.pool)
         self._check(vectors, records, beside)
+        vectors = [self._fitted(view) for view in vectors]
+        beside = None if beside is None else self._fitted(beside)
         terms = self.terms(vectors, records, beside)
         silent = self.lambdas.silent() or ()
         for term in silent:  # not even its NaN counts, and DDP finds its networks
@@ -195,6 +219,11 @@ class Objective(nn.Module, ABC):
         check_values([view for view in features if view.numel()], records, self.read)
         check_values([v for v in [third] if v is not None and v.numel()], (), {}, "third=")
         self._values_checked = True
+
+    def _fitted(self, features: Tensor) -> Tensor:
+        """Bring features to the networks' dtype: those of a backbone in half precision."""
+        dtype = next((p.dtype for p in self.parameters()), features.dtype)
+        return features if features.dtype == dtype else fitted(features, dtype)
 
     @property
     def _device(self) -> torch.device | None:

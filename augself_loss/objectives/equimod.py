@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from augself_loss.checks import check_whole
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
-from augself_loss.errors import FeatureError, LossError
+from augself_loss.errors import FeatureError, LossError, RecordError
 from augself_loss.objectives.base import Objective, check_pairs
 from augself_loss.objectives.condition import Condition
 from augself_loss.objectives.parts import mlp, nt_xent
@@ -26,6 +26,8 @@ from augself_loss.records import of_types
 
 TYPES = ("crop", "flip", "color", "grayscale", "blur", "solarize")
 """What the paper's vector describes, in its order."""
+NEAR = 0.02
+"""How far from the middle a crop's centre may lie by rounding to pixels, of the image's side."""
 
 
 class EquiMod(Objective):
@@ -57,6 +59,7 @@ class EquiMod(Objective):
     """
 
     third_view = "the images without augmentation"
+    least_views = 1
     mean: Tensor
     std: Tensor
 
@@ -119,6 +122,24 @@ class EquiMod(Objective):
         """
         self.condition.check_recorder(recorder)
 
+    def check_third(self, record: Record) -> None:
+        """Refuse a third view that was drawn at random, as far as a batch of several can tell.
+
+        What is the same for all images, and a crop of their centre, count as no augmentation.
+
+        Raises:
+            RecordError: some entry differs from image to image.
+        """
+        for name in ("crop", *self.read):
+            entry = record.get(name)
+            if entry is None or is_centred(name, entry) or bool((entry == entry[:1]).all()):
+                continue
+            raise RecordError(
+                f"EquiMod expected the images without augmentation as third view, found '{name}' "
+                "drawn for each. Name the view whose pipeline only resizes, and perhaps crops the "
+                "centre, by third=, which counts from 0; normalize it as the others."
+            )
+
     def fits(
         self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None
     ) -> None:
@@ -154,3 +175,11 @@ class EquiMod(Objective):
         made = self.parameters_mlp(standard.to(first.dtype))
         predicted = self.predict(torch.cat([first.repeat(views, 1), made], dim=1))
         return nt_xent(rest, predicted, self.temperature)
+
+
+def is_centred(name: str, entry: Tensor) -> bool:
+    """Whether an entry is a crop of the images' centres, up to a pixel or two."""
+    if name != "crop":
+        return False
+    offset = entry[:, :2] + entry[:, 2:] / 2 - 0.5
+    return bool((offset.abs() < NEAR).all())

@@ -69,6 +69,7 @@ class ESSL(Objective):
     """
 
     third_view = "a small view, turned four ways"
+    least_views = 1
     reads_views = False
 
     def __init__(

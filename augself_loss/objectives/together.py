@@ -12,6 +12,7 @@ from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
 from augself_loss.loss import AugSelfLoss, Output
 from augself_loss.objectives.base import Objective
+from augself_loss.objectives.given import check_lambdas
 from augself_loss.parameters import Record
 
 
@@ -64,6 +65,29 @@ class Objectives(nn.ModuleDict):
         super().__init__(objectives)
 
     @property
+    def weights(self) -> dict[str, float]:
+        """``objective/term`` → λ, as the terms are named."""
+        members: dict[str, Any] = dict(self.items())
+        return {f"{n}/{term}": w for n, one in members.items() for term, w in one.weights.items()}
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """Change some λ during training, of any of them.
+
+        Args:
+            weights: ``objective/term`` → new λ ≥ 0, e.g. ``{"augself/crop": 0.5}``.
+
+        Raises:
+            LossError: a term that none of them has, or an invalid weight.
+        """
+        check_lambdas("Objectives", weights, self.weights)
+        members: dict[str, Any] = dict(self.items())
+        for name, one in members.items():
+            keys = {term: f"{name}/{term}" for term in one.weights}
+            mine = {term: weights[key] for term, key in keys.items() if key in weights}
+            if mine:
+                one.set_weights(mine)
+
+    @property
     def _third(self) -> Objective | None:
         """The one that needs a third view."""
         return next((one for one in self.values() if getattr(one, "third_view", None)), None)  # type: ignore[return-value]
@@ -72,6 +96,11 @@ class Objectives(nn.ModuleDict):
     def third_view(self) -> str | None:
         """What a third view must be, see :class:`Objective`."""
         return None if self._third is None else self._third.third_view
+
+    @property
+    def least_views(self) -> int:
+        """How many views are compared at least, see :class:`Objective`."""
+        return max(getattr(one, "least_views", 2) for one in self.values())
 
     @property
     def reads_views(self) -> bool:
@@ -86,6 +115,15 @@ class Objectives(nn.ModuleDict):
     def prepare(self, images: Tensor) -> Tensor:
         """Turn a third view's images into what the backbone is to see."""
         return images if self._third is None else self._third.prepare(images)
+
+    def check_third(self, record: Record) -> None:
+        """Refuse a third view made otherwise than the one that needs it wants.
+
+        Raises:
+            RecordError: see there.
+        """
+        if self._third is not None:
+            self._third.check_third(record)
 
     def forward(
         self,

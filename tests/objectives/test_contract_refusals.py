@@ -10,7 +10,8 @@ import torch
 from objective_cases import BATCH, DIM, KINDS, Case, build
 from torch import Tensor
 
-from augself_loss import AugSelfError, EncoderError, FeatureError, RecordError
+from augself_loss import AugSelfError, EncoderError, FeatureError, LossError, RecordError
+from augself_loss.objectives import Objectives
 
 OBJECTIVES = [kind for kind in KINDS if kind != "cassle"]
 
@@ -43,6 +44,26 @@ READS = ("equimod", "cassle")
 WRONG = {
     "no third view": Wrong(
         ("equimod", "essl"), lambda c: c._replace(third=None), FeatureError, "expected third=, the"
+    ),
+    "a third view that is not wanted": Wrong(
+        ("stl", "stl_rank"), lambda c: c._replace(third=c.features[0]), FeatureError,
+        "expected no third view, found third=",
+    ),
+    "one view alone instead of a list": Wrong(
+        ("equimod", "stl"), lambda c: c._replace(features=c.features[0]),  # type: ignore[arg-type]
+        FeatureError, r"lists, .* found features as one Tensor",
+    ),
+    "features that are a list of projections' dicts": Wrong(
+        ("equimod", "stl"), lambda c: c._replace(features=[{}, {}]),  # type: ignore[list-item]
+        FeatureError, r"found features as a list of \['dict'\]",
+    ),
+    "one record alone instead of a list": Wrong(
+        ("equimod", "stl"), lambda c: c._replace(records=c.records[0]),  # type: ignore[arg-type]
+        RecordError, "found records as one dict",
+    ),
+    "packed records": Wrong(
+        ("equimod", "stl"), lambda c: c._replace(records=[torch.rand(BATCH, 9)] * 2),  # type: ignore[list-item]
+        RecordError, r"record1 as a dict of tensors, found Tensor.*split_views",
     ),
     "maps": Wrong(
         KINDS, every(lambda v: v[:, :, None, None].expand(-1, -1, 2, 2)), FeatureError,
@@ -148,3 +169,27 @@ def test_a_recorder_must_record_what_is_read(kind: str) -> None:
             module.check_recorder(Nothing())
     else:
         module.check_recorder(Nothing())
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
+def test_features_of_another_precision_are_taken(kind: str, dtype: torch.dtype) -> None:
+    """As :class:`AugSelfLoss` takes those of a backbone in half precision."""
+    case = build(kind)
+    expected = case.total()
+    total = every(lambda view: view.to(dtype))(case).total()
+    assert total.dtype == torch.float32
+    torch.testing.assert_close(total, expected, rtol=0.02, atol=0.02)
+
+
+def test_lambdas_of_several_are_set_by_the_names_of_their_terms() -> None:
+    stl, equimod = build("stl").module, build("equimod").module
+    both = Objectives({"a": stl, "b": equimod})
+    assert both.weights == {
+        **{f"a/{name}": weight for name, weight in stl.weights.items()}, "b/equimod": 1.0
+    }  # fmt: skip
+    both.set_weights({"a/equivariance": 0.5, "b/equimod": 2.0})
+    assert stl.weights["equivariance"] == 0.5
+    assert equimod.weights == {"equimod": 2.0}
+    with pytest.raises(LossError, match=r"Objectives expected names out of .*, found 'equimod'"):
+        both.set_weights({"equimod": 1.0})
