@@ -48,14 +48,16 @@ class Call:
         tap: the submodule's name.
         module: the submodule.
         output: what it returned.
-        sources: images that may be those of the output's rows, from the submodule's own input
-            outwards, each with the run of the module around it that was given them.
+        sources: images that may be those of the output's rows, from its own input outwards, each
+            with the run of the module around it that was given them.
+        entrance: name of the innermost module around it, or itself, that was given images.
     """
 
     tap: str
     module: nn.Module
     output: Tensor
     sources: list[tuple[Seen, Frame | None]]
+    entrance: str | None = None
 
     def __post_init__(self) -> None:
         # The next layer may write into the output: relu_(), or f /= f.norm().
@@ -80,9 +82,8 @@ class Call:
         """
         found: Seen | None = None
         for seen, frame in self.sources:
-            if frame is not None and frame.runs[self.tap] > 1:
-                break
-            if found is not None and (found.changed or seen.changed):
+            again = frame is not None and frame.runs[self.tap] > 1
+            if again or (found is not None and (found.changed or seen.changed)):
                 break
             if found is not None and not keeps_order(self.tap, found.images, seen.images):
                 break
@@ -144,6 +145,7 @@ class Watch:
     def returned(self, tap: str, module: nn.Module, own: Frame, output: Tensor) -> None:
         """Write down a call, with the images that it was given, or that led to it."""
         levels: list[tuple[list[Seen], Frame | None]] = [(own.seen, None)]
+        entrance = tap if own.seen else None
         around = tap
         while around:
             inmost, around = around == tap, around.rpartition(".")[0]
@@ -158,6 +160,7 @@ class Watch:
             if frame is not None:
                 frame.runs[tap] = frame.runs.get(tap, 0) + 1
                 levels.append((frame.seen, frame))
+                entrance = around if frame.seen and entrance is None else entrance
         sources = []
         for seen, run in levels:
             if seen:
@@ -165,7 +168,7 @@ class Watch:
                 if chosen is None:
                     break
                 sources.append((chosen, run))
-        self.calls.append(Call(tap, module, output, sources))
+        self.calls.append(Call(tap, module, output, sources, entrance))
 
     def _seen(self, given: Iterable[Any]) -> list[Seen]:
         found: dict[int, Seen] = {}
@@ -217,7 +220,7 @@ def _same(given: Tensor, view: Tensor) -> bool:
 
 
 def _leading_to(output: Tensor, beside: list[Seen]) -> list[Seen]:
-    """Keep what an output was computed from, as the graph of its gradient tells.
+    """Keep what an output was computed from, by the graph of its gradient.
 
     Args:
         output: what a tap returned, with a gradient.

@@ -123,6 +123,27 @@ class FeatureTaps:
         """List the calls of this block whose images are known, with these."""
         return [pair for calls in self._sources() for pair in calls]
 
+    def entrance(self) -> str | None:
+        """Name what the last :meth:`watch` saw called with images to get features.
+
+        Returns:
+            A tap, or the innermost module around it that was given images, if possible of features
+            that learn; ``None`` if no tap was called.
+
+        Raises:
+            FeatureError: no tap that was called, nor anything around one, was given images.
+        """
+        calls = self._watch.calls
+        known = [call for call in calls if call.entrance is not None]
+        if calls and not known:
+            raise FeatureError(
+                f"The third view expected a submodule that is called with images, found that "
+                f"'{calls[0].tap}' and what is around it are called with something else. Name the "
+                "one that takes images: through='backbone'."
+            )
+        learning = [call for call in known if call.output.requires_grad]
+        return next((call.entrance for call in [*learning, *known]), None)
+
     def features(self, wanted: Sequence[int]) -> list[Tensor]:
         """Return the features of some views, taken in the last :meth:`watch`, in it or after it.
 

@@ -23,7 +23,7 @@ from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
 from augself_loss.hosting.pairing import Views, check_views
 from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.taps import FeatureTaps
-from augself_loss.hosting.third_view import ThirdView
+from augself_loss.hosting.third_view import ThirdView, least_views
 from augself_loss.hosting.watching import Watching
 from augself_loss.loss import AugSelfLoss
 from augself_loss.output import Output
@@ -116,7 +116,8 @@ class Term:
         if objective is not None:
             objective.check_recorder(recorder)
         extra = ThirdView.beside(root, objective, taps, third, through, count=count)
-        check_views(views, count if extra is None else count - 1)
+        hosts = count if extra is None else count - 1
+        check_views(views, hosts, least_views(objective))
         found = tapped(root, objective, taps, in_order=in_order, read=read)
         conditions = bool(conditioned(root))
         return cls(found, recorder.layout, views, extra, conditions=conditions, **own)

@@ -22,15 +22,22 @@ class ThirdView:
 
     Args:
         number: its index among the recorder's views.
-        through: name of the submodule that is called with its images.
+        through: name of the submodule that is called with its images, as the user said; ``None``:
+            the one that the host's step called with its own.
+        tap: name of the first tap, for a step that called none.
 
     Attributes:
         images: of the step that runs.
+        record: theirs.
+        checked: whether a record of it was looked at.
     """
 
     number: int
-    through: str
+    through: str | None
+    tap: str
     images: list[Tensor] = field(default_factory=list)
+    record: Record = field(default_factory=dict)
+    checked: bool = False
 
     @classmethod
     def beside(
@@ -50,7 +57,8 @@ class ThirdView:
             objective: the loss, or ``None``.
             taps: where features are taken.
             third: index of the third view.
-            through: the submodule that is called with its images; default the first tap.
+            through: the submodule that is called with its images; default what the host's step
+                calls with its own.
             count: how many views the recorder makes.
 
         Raises:
@@ -62,33 +70,35 @@ class ThirdView:
         if third is None:
             if wanted is not None:
                 raise LossError(
-                    f"{name} expected a view of its own besides those that the module trains on, "
-                    f"{wanted}: give the recorder one more view and say which, third=2. Where the "
-                    "host's adapter takes none, call the objective yourself, third=features."
+                    f"{name} expected a view of its own beside those that your step sees, "
+                    f"{wanted}; found no third=. Make it in the recorder too, "
+                    "MultiViewRecorder([view, view, its_own]), and pass its index, third=2."
                 )
             return None
         if wanted is None:
             raise LossError(
-                f"third={third} expected an objective that wants a third view, found {name}."
+                f"third={third} expected an objective that wants a third view, found {name}. Leave "
+                "third out."
             )
         number = third + count if -count <= third < 0 else third
-        if isinstance(third, bool) or number not in range(count) or count < 3:
+        least = least_views(objective) + 1
+        if isinstance(third, bool) or number not in range(count) or count < least:
             raise LossError(
-                f"third expected one of the recorder's views, of three at least, found {third!r} "
-                f"of {count}."
+                "third expected one of the recorder's views, of three"
+                f"{', or of two,' if least < 3 else ' at least,'} counted from 0, found {third!r} "
+                f"of {count}. Make {name}'s own view in the recorder too: "
+                "MultiViewRecorder([view, view, its_own]), third=2."
             )
-        called = listed(taps)[0] if through is None else through
-        if called not in dict(root.named_modules(remove_duplicate=False)):
+        if through is not None and through not in dict(root.named_modules(remove_duplicate=False)):
             raise LossError(
                 f"through expected the name of a submodule of {type(root).__name__}, found "
                 f"{through!r}: the one that is called with images, e.g. 'backbone'."
             )
-        return cls(number, called)
+        return cls(number, through, listed(taps)[0])
 
     def take(self, views: list[Tensor], records: list[Record]) -> None:
         """Take the view and its record off those of the step."""
-        self.images = [views.pop(self.number)]
-        records.pop(self.number)
+        self.images, self.record = [views.pop(self.number)], records.pop(self.number)
 
     def compute(
         self,
@@ -106,15 +116,37 @@ class ThirdView:
             features: of the views that it compares.
             records: theirs.
             root: the host's module.
-            taps: where features are taken.
+            taps: where features are taken, those of the step that has run.
             run: what is called for the loss, where something is wrapped around it.
+
+        Raises:
+            RecordError: a view made otherwise than the objective wants.
+            FeatureError: nothing tells what the host calls with images.
         """
         third: Features | None = None
         if not objective.silent:
+            if not self.checked:
+                objective.check_third(self.record)
+                self.checked = True
+            called = self._called(taps)
             images = [objective.prepare(self.images[0])]
             with taps.watch(root, images):
-                root.get_submodule(self.through)(images[0])
+                root.get_submodule(called)(images[0])
             (third,) = taps.features([0])
-        self.images = []
+        self.images, self.record = [], {}
         out: Output = (run or objective)(features, records, third=third)
         return out
+
+    def _called(self, taps: FeatureTaps | DepthTaps) -> str:
+        """Name the submodule to call: the user's; else what the step called with images."""
+        if self.through is not None:
+            return self.through
+        assert isinstance(taps, FeatureTaps)  # an objective with a third view has one depth
+        called = taps.entrance()
+        return self.tap if called is None else called
+
+
+def least_views(objective: Any) -> int:
+    """Say how many views an objective compares at least, beside its own."""
+    least: int = getattr(objective, "least_views", 2)
+    return least
