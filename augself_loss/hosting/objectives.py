@@ -7,7 +7,7 @@ from torch import nn
 from augself_loss.errors import LossError
 from augself_loss.hosting.conditioned import conditioned
 from augself_loss.loss import AugSelfLoss
-from augself_loss.objectives import Objective, Objectives
+from augself_loss.objectives import ConditionedProjector, Objective, Objectives
 
 
 def check_augself(augself: object, name: str) -> None:
@@ -49,7 +49,10 @@ def check_objective(root: nn.Module, objective: object, name: str) -> None:
                 f"{type(root).__name__}, in the projector's place, found none."
             )
     elif not isinstance(objective, (AugSelfLoss, Objective, Objectives)):
+        way = "Pass it itself, before it is compiled or wrapped."
+        if isinstance(objective, ConditionedProjector):
+            way = "It takes the projector's place in the model; pass None as the objective."
         raise LossError(
             f"{name} expected an AugSelfLoss or another objective, found "
-            f"{type(objective).__name__}. Pass it itself, before it is compiled or wrapped."
+            f"{type(objective).__name__}. {way}"
         )

@@ -16,7 +16,12 @@ from torch import Tensor, nn
 
 from augself_loss.checks import check_choice, check_values, check_whole
 from augself_loss.errors import LossError, RecordError
-from augself_loss.objectives.condition import Condition, check_condition, check_view
+from augself_loss.objectives.condition import (
+    Condition,
+    check_condition,
+    check_is_condition,
+    check_view,
+)
 from augself_loss.objectives.generated import GeneratedMLP
 from augself_loss.objectives.parts import mlp
 from augself_loss.parameters import Record
@@ -49,7 +54,8 @@ class ConditionedProjector(nn.Module):
         depth: linear layers of m; 0 passes c as it is (``concatenate`` only).
 
     Raises:
-        LossError: wrong widths or an unknown variant.
+        LossError: no condition, a projector for another width, wrong widths or an unknown
+            variant.
 
     Example:
         >>> from augself_loss import FlipEncoder
@@ -81,6 +87,7 @@ class ConditionedProjector(nn.Module):
                 f"{'is' if variant == 'hypernetwork' else 'has weights, no'} GeneratedMLP, found "
                 f"{type(projector).__name__}."
             )
+        check_is_condition("ConditionedProjector", condition)
         joined = variant == "concatenate"
         depth = check_whole("depth", depth, least=0 if joined else 1)
         self.feature_dim = check_whole("feature_dim", feature_dim)
@@ -89,6 +96,8 @@ class ConditionedProjector(nn.Module):
         widths = [condition.width, *[hidden_dim] * (depth - 1)]
         made = projector.weights if isinstance(projector, GeneratedMLP) else self.feature_dim
         widths.append(hidden_dim if joined else made)
+        added = (hidden_dim if depth else condition.width) if joined else 0
+        _check_inputs(projector, self.feature_dim + added, variant)
         with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
             self.condition_mlp: nn.Module = mlp(widths, last="norm") if depth else nn.Identity()
         self._values_checked = False
@@ -147,3 +156,21 @@ class ConditionedProjector(nn.Module):
         if self.variant == "multiply":
             return features * made
         return torch.cat([features, made], dim=1)  # a GeneratedMLP takes them apart
+
+
+def _check_inputs(projector: nn.Module, width: int, variant: Variant) -> None:
+    """Refuse a projector for features alone, or for a condition that does not come beside them.
+
+    Only where its first layer is a Linear, and no Linear in it takes the inputs.
+    """
+    first = next((m for m in projector.modules() if list(m.parameters(recurse=False))), None)
+    taken = [m.in_features for m in projector.modules() if isinstance(m, nn.Linear)]
+    if type(first) is nn.Linear and width not in taken:
+        way = "as many as there are features"
+        if variant == "concatenate":
+            way = "ConditionedProjector.input_dim(feature_dim, condition), with your hidden_dim "
+            way += "and depth if you set them"
+        raise LossError(
+            f"ConditionedProjector expected a projector of {width} inputs, found one of "
+            f"{taken[0]}. variant='{variant}' takes {way}."
+        )

@@ -33,7 +33,7 @@ class Condition:
         order: put the jitter's order, four numbers 0 to 3, in front of its factors.
 
     Raises:
-        LossError: a type without an encoder.
+        LossError: no encoders, types that are no list, or a type without an encoder.
 
     Example:
         >>> from augself_loss import CropEncoder, FlipEncoder
@@ -55,7 +55,13 @@ class Condition:
     _known: Mapping[str, Encoder] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        known = {encoder.name: encoder for encoder in self.encoders}
+        known = by_name(self.encoders)
+        for name in ("types", "applied", "flags_only"):
+            if isinstance(getattr(self, name), str):
+                raise LossError(
+                    f"Condition expected {name} as a list of names, found "
+                    f"{getattr(self, name)!r}: write ['{getattr(self, name)}']."
+                )
         types = tuple(self.types) or tuple(known)
         unknown = [n for n in (*types, *self.applied, *self.flags_only) if n not in known]
         if unknown or not types:
@@ -122,6 +128,38 @@ class Condition:
             yield entry
         else:
             yield as_columns(encoder, encoder.absolute(record)).to(entry.dtype)
+
+
+def by_name(encoders: object) -> dict[str, Encoder]:
+    """List encoders by the names of their types.
+
+    Raises:
+        LossError: anything else, such as the recorder that has them.
+    """
+    given = list(encoders) if isinstance(encoders, Iterable) else []
+    if not given or not all(isinstance(encoder, Encoder) for encoder in given):
+        raise LossError(
+            f"Expected a recorder's encoders, found {type(encoders).__name__}. Pass "
+            "recorder.encoders."
+        )
+    return {encoder.name: encoder for encoder in given}
+
+
+def check_is_condition(name: str, condition: object) -> None:
+    """Refuse what is no condition, nor offers what one does.
+
+    Args:
+        name: the network's, for the message.
+        condition: what was given as such.
+
+    Raises:
+        LossError: it is none.
+    """
+    if not (callable(condition) and hasattr(condition, "width")):
+        raise LossError(
+            f"{name} expected a Condition, found {type(condition).__name__}. Pass "
+            "Condition(recorder.encoders); EquiMod's is EquiMod.describe(recorder.encoders)."
+        )
 
 
 def in_view_frame(record: Record) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import FeatureError, LossError, RecordError
 from augself_loss.objectives.base import Objective, check_pairs
-from augself_loss.objectives.condition import Condition
+from augself_loss.objectives.condition import Condition, by_name, check_is_condition
 from augself_loss.objectives.parts import mlp, nt_xent
 from augself_loss.parameters import Record
 from augself_loss.pooling import Pool
@@ -47,7 +47,8 @@ class EquiMod(Objective):
         pool: turns maps and tokens into ``(B, D)``.
 
     Raises:
-        LossError: one of mean and std without the other, or not one number per column.
+        LossError: no condition; one of mean and std without the other, or not one number per
+            column.
 
     Example:
         >>> from augself_loss import FlipEncoder
@@ -76,6 +77,7 @@ class EquiMod(Objective):
         std: Sequence[float] | None = None,
         pool: Pool | None = None,
     ) -> None:
+        check_is_condition("EquiMod", condition)
         known = of_types(condition.encoders, condition.types)
         super().__init__({"equimod": weight}, pool, feature_dim=feature_dim, encoders=known)
         feature_dim = check_whole("feature_dim", feature_dim)
@@ -105,9 +107,14 @@ class EquiMod(Objective):
 
         Args:
             encoders: the pipeline's, ``recorder.encoders``.
+
+        Raises:
+            LossError: no encoders, or none of these types.
         """
-        known = {encoder.name: encoder for encoder in encoders}
+        known = by_name(encoders)
         types = [name for name in TYPES if name in known]
+        if not types:
+            raise LossError(f"EquiMod.describe expected some of {TYPES}, found {list(known)}.")
         return Condition(
             list(known.values()), types, frame="source", scale="none", order=True,
             applied=[name for name in types if name in ("color", "blur")],

@@ -55,7 +55,8 @@ class STL(Objective):
         temperature: τ.
         equivariance: λe. A term at 0 is not computed, and its value is 0.
         transformation: λt, likewise.
-        shared: record entries that partners have in common; checked on the first batch.
+        shared: record entries that partners have in common; checked on the first batch. Without
+            records, and with ``()``, it is your word that partners share their draws.
         pool: turns maps and tokens into ``(B, D)``.
 
     Example:
@@ -152,6 +153,12 @@ class STL(Objective):
         """Look once whether partners were augmented alike; that waits for the device."""
         if self._partners_checked or torch.compiler.is_compiling():
             return
+        if records and self.shared and not any(name in records[0] for name in self.shared):
+            raise RecordError(
+                f"STL expected records of what partners share, some of {list(self.shared)}, found "
+                f"{list(records[0])}. Name what they share by shared=; shared=() is your word that "
+                "they do."
+            )
         for record in records:
             for name in self.shared:
                 entry = record.get(name)

@@ -212,6 +212,11 @@ def test_networks_that_never_learn_are_told() -> None:
             "AugSelfLoss or another objective, found Linear",
         ),
         (network(), equimod(), "EquiMod expected a view of its own"),
+        (
+            network(),
+            ConditionedProjector(nn.Linear(8 + 64, 4), Condition(recorder().encoders), DIM),
+            "found ConditionedProjector. It takes the projector's place .* pass None",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(model: Any, objective: Any, error: str) -> None:

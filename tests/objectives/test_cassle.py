@@ -140,3 +140,18 @@ def test_what_does_not_fit_is_refused() -> None:
         ConditionedProjector(nn.Linear(8, 4), condition, 8, variant="add", depth=0)
     with pytest.raises(LossError, match=r"types out of \['flip'\], found \['blur'\]"):
         Condition([FlipEncoder()], ["blur"])
+
+
+@pytest.mark.parametrize(
+    ("variant", "built"), [("concatenate", 8), ("add", 8 + 64), ("multiply", 8 + 64)]
+)
+def test_a_projector_for_other_inputs_is_refused_when_it_is_built(variant: Any, built: int) -> None:
+    condition = Condition([FlipEncoder()])
+    wanted = 16 + 56 if variant == "concatenate" else 8
+    for projector in (nn.Linear(built, 4), mlp([built, 16, 4]), nn.Sequential(mlp([built, 4]))):
+        with pytest.raises(LossError, match=f"projector of {wanted} inputs, found one of {built}"):
+            ConditionedProjector(projector, condition, 8, variant=variant)
+    unusual = nn.Sequential(nn.Unflatten(1, (1, -1)), nn.Conv1d(1, 2, 3), nn.Flatten())
+    for projector in (unusual, nn.Identity(), nn.LazyLinear(4)):
+        project = ConditionedProjector(projector, condition, 8, variant=variant)
+        project(torch.randn(4, 8), {"flip": torch.zeros(4, 1)})

@@ -95,3 +95,12 @@ def test_partners_with_draws_of_their_own_are_refused() -> None:
     stl(views, [shared, shared])
     with pytest.raises(FeatureError, match="two views, found 3"):
         stl([*views, views[0]], [shared] * 3)
+
+
+def test_records_that_cannot_show_partners_are_refused() -> None:
+    views, record = [torch.randn(4, 8), torch.randn(4, 8)], {"flip": torch.zeros(4, 1)}
+    with pytest.raises(RecordError, match=r"what partners share, .* found \['flip'\].*shared="):
+        STL(8)(views, [record, record])
+    for shared in (["flip"], ()):
+        STL(8, shared=shared)(views, [record, record])
+    STL(8)(views)  # without records it is the user's word
