@@ -117,9 +117,10 @@ class Lambdas(nn.Module):
         loaded: dict[str, float] = {}
         before, known = self.read(), True
         for name, value in found.items():
-            now, *written = value.flatten().tolist()
+            now, *written = map(_float32, value.flatten().tolist())
             # Compared as the file may have rounded them.
-            ours = torch.tensor(self._written[name], dtype=value.dtype, device="cpu").item()
+            like = torch.tensor(self._written[name], dtype=value.dtype, device="cpu")
+            ours = _float32(like.item())
             known = known and bool(written)
             if not written or written[0] == ours:
                 self.set({name: now})
@@ -157,9 +158,13 @@ def _difference(loaded: dict[str, float], written: dict[str, float], known: bool
 
 
 def _float32(weight: float) -> float:
-    """Round to what the device computes with."""
-    rounded: float = struct.unpack("f", struct.pack("f", float(weight)))[0]
-    return rounded
+    """Round to what the device computes with, in as few digits as name it: 0.4 stays 0.4."""
+    packed = struct.pack("f", float(weight))
+    (rounded,) = struct.unpack("f", packed)
+    written = (float(f"{rounded:.{digits}g}") for digits in range(6, 9))
+    most = torch.finfo(torch.float32).max  # what lies above it PyTorch would not take
+    fits = (short for short in written if short <= most and struct.pack("f", short) == packed)
+    return next(fits, rounded)
 
 
 def _under(key: str, prefix: str) -> bool:

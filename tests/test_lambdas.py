@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from augself_loss import AugSelfLoss, LoadedWeightsWarning, Record, RegressionEncoder
 from augself_loss import heads as heads_module
+from augself_loss.lambdas import Lambdas
 
 WEIGHTS = {"crop": 2.0, "flip": 3.0}
 BATCH, DIM = 4, 8
@@ -309,3 +310,15 @@ def test_states_pass_without_a_warning_between_equal_losses() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         build().load_state_dict({k: v.bfloat16() for k, v in build().state_dict().items()})
+
+
+@pytest.mark.parametrize("weight", [0.4, 1e-3, 0.1, 12.5, 0, 1 / 3, 3.4028234663852886e38, 1e-45])
+def test_lambdas_read_as_they_were_written(weight: float) -> None:
+    """In float32's precision, which is what the device computes with, and in no more digits."""
+    lambdas = Lambdas({"flip": weight})
+    (read,) = lambdas.read().values()
+    assert torch.tensor(read) == torch.tensor(float(weight))
+    assert weight not in (0.4, 1e-3, 0.1, 12.5, 0) or read == weight
+    again = Lambdas({"flip": weight})
+    again.load_state_dict(lambdas.state_dict())  # the same λ: nothing is said
+    assert again.read() == lambdas.read()

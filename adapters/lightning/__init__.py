@@ -172,7 +172,7 @@ def add_objective(  # noqa: PLR0913 - every one can be said alone
         ...     Host(), ESSL(12), recorder, taps="backbone", third=2, on_device=True
         ... )
         >>> host.objective.weights
-        {'essl': 0.4000000059604645}
+        {'essl': 0.4}
     """
     _check(module, recorder)
     found = Step.beside(
