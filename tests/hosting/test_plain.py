@@ -11,58 +11,26 @@ from typing import Any
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import pytest
 import torch
+from plain_parts import (
+    BATCH,
+    WEIGHTS,
+    base_loss,
+    build,
+    images,
+    in_workers,
+    network,
+    on_device,
+    step,
+)
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, default_collate
 from torchvision.transforms import v2
 
-from augself_loss import AugSelf, AugSelfLoss, FeatureError, LossError, RecordError
+from augself_loss import AugSelfLoss, FeatureError, LossError, RecordError
 from augself_loss.heads_watch import HeadsUnchangedWarning
-from augself_loss.hosting.in_sync import InSync
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder, split_views
 from augself_loss.recording.torchvision import TorchvisionRecorder
-
-WEIGHTS = {"crop": 1.0, "flip": 0.5}
-BATCH = 6
-
-
-def network() -> nn.Sequential:
-    torch.manual_seed(0)
-    backbone = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
-    return nn.Sequential(backbone, nn.Flatten(), nn.Linear(8, 4))
-
-
-def on_device() -> KorniaRecorder:
-    return KorniaRecorder(
-        K.AugmentationSequential(K.RandomResizedCrop((8, 8)), K.RandomHorizontalFlip())
-    )
-
-
-def in_workers() -> TorchvisionRecorder:
-    return TorchvisionRecorder(
-        v2.Compose([v2.RandomResizedCrop(8), v2.RandomHorizontalFlip(), v2.Identity()])
-    )
-
-
-def images() -> Tensor:
-    return torch.rand(BATCH, 3, 12, 10, generator=torch.Generator().manual_seed(1))
-
-
-def build(model: nn.Module | None = None, **options: Any) -> AugSelf:
-    options = {"taps": "0", "hidden_dim": 16, **options}
-    recorder = options.pop("recorder", None) or on_device()
-    return AugSelf(network() if model is None else model, recorder, WEIGHTS, **options)
-
-
-def base_loss(model: nn.Module, views: list[Tensor]) -> Tensor:
-    outs = [model(view) for view in views]
-    return -nn.functional.cosine_similarity(outs[0], outs[1]).mean()
-
-
-def step(augself: AugSelf, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
-    loss = base_loss(model, augself.views(batch))
-    return loss, augself.term()
 
 
 def test_a_step_is_that_of_the_loss_with_features_and_records_by_hand() -> None:
@@ -229,8 +197,8 @@ def test_forgotten_heads_are_told() -> None:
     augself = build(model, patience=2)
     with pytest.warns(HeadsUnchangedWarning, match="in the optimizer") as seen:  # noqa: PT031
         for _ in range(4):
-            loss, term = step(augself, model, images())
-            (loss + term).backward()
+            loss = base_loss(model, augself.views(images()))
+            (loss + augself.term()).backward()
     assert seen[0].filename == __file__
 
 
@@ -293,92 +261,6 @@ def test_a_compiled_model_is_tapped() -> None:
         loss, term = step(augself, compiled, images())
         (loss + term).backward()
     assert term > 0
-
-
-class Named(nn.Module):
-    """A network, no wrapper, that calls one of its children ``module``."""
-
-    def __init__(self, head: bool = True) -> None:
-        super().__init__()
-        backbone, *rest = network()
-        self.module = nn.Sequential(backbone, nn.Flatten())
-        self.head = nn.Sequential(*rest) if head else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.module(x)
-        return out if self.head is None else self.head(out)
-
-
-class HandsOn(nn.Module):
-    """A wrapper as hosts write them."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self.module(*args, **kwargs)
-
-
-WRAPPERS: dict[str, Callable[[nn.Module], Any]] = {
-    "none": lambda m: m,
-    "compiled": lambda m: torch.compile(m, backend="eager"),
-    "DataParallel": nn.DataParallel,
-    "average": AveragedModel,
-    "another": HandsOn,
-    "two": lambda m: HandsOn(nn.DataParallel(m)),
-}
-
-
-@pytest.mark.filterwarnings("ignore:The .grad attribute")  # as above
-@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=list(WRAPPERS))
-@pytest.mark.parametrize("tap", ["module.0", "module", ("module.0", "head")])
-def test_a_child_may_be_called_module(wrap: Callable[[nn.Module], Any], tap: Any) -> None:
-    torch._dynamo.reset()
-    model = wrap(Named())
-    augself = build(model, taps=tap)
-    loss, term = step(augself, model, images())
-    (loss + term).backward()
-    assert all(parameter.grad is not None for parameter in model.parameters())
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    augself.join(optimizer)
-    augself.check_optimizer(optimizer)
-
-
-def test_an_only_child_may_be_called_module() -> None:
-    """Names are read in the network that was given, or else in that child, as in a wrapper."""
-    for tap in ("module.0", "0"):
-        model = Named(head=False)
-        loss, term = step(build(model, taps=tap), model, images())
-        (loss + term).backward()
-
-
-def test_a_wrapper_may_be_named_too() -> None:
-    model = network()
-    for tap in ("0", "module.0", "module.module.0"):
-        augself = build(HandsOn(nn.DataParallel(model)), taps=tap)
-        assert step(augself, model, images())[1] > 0
-
-
-def test_an_unknown_tap_is_told_the_networks_own_children() -> None:
-    for wrap in WRAPPERS.values():
-        with pytest.raises(LossError, match=r"of Named, .*children are \['module', 'head'\]"):
-            build(wrap(Named()), taps="backbone")
-
-
-def test_heads_are_found_beside_a_child_called_module() -> None:
-    for wrap in WRAPPERS.values():
-        model = Named()
-        augself = build(model, taps="module")
-        assert not InSync(augself, wrap(model))._held()
-        model.augself = augself
-        assert InSync(augself, model)._held()
-        assert InSync(augself, HandsOn(model))._held()
-
-
-def test_a_tap_that_is_no_name_is_refused() -> None:
-    with pytest.raises(LossError, match="taps expected names"):
-        build(Named(), taps=[["module"]])
 
 
 def test_the_model_is_no_part_of_the_state() -> None:

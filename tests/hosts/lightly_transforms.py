@@ -9,7 +9,11 @@ import lightly.transforms
 import pytest
 import torch
 from pictures import seed as seed_all
+from torch import Tensor
 from torchvision.transforms import functional as f1
+
+from augself_loss import Record
+from augself_loss.recording.multiview import MultiViewRecorder, split_views
 
 SIZE = 24
 NOISE = torch.randint(0, 256, (3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).byte()
@@ -45,3 +49,14 @@ def seeded(seed: int, run: Callable[[Any], Any], image: Any = PICTURE) -> Any:
     """Call ``run(image)`` under one seed of all three generators."""
     seed_all(seed)
     return run(image)
+
+
+def records(recorder: MultiViewRecorder, packed: Tensor) -> list[Record]:
+    """Read one sample's records as those of a batch of one."""
+    count = packed.shape[0]
+    return split_views([*[torch.empty(1)] * count, packed.unsqueeze(0)], recorder.layout)[1]
+
+
+def entry(record: Record, name: str) -> float:
+    """Read a number of one sample's record; NaN where it has none."""
+    return float(record[name]) if name in record else float("nan")
