@@ -9,14 +9,13 @@ from typing import Any, Literal
 import byol_pytorch
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
-from contract import TERM, Inner, Recording, Run
+from contract import TERM, Inner, Recording, Run, refused
 from plain_loop import Images, Losses, Script, train
 from processes import InProcesses
 from torch import Tensor, nn
 
 from augself_loss import AugSelfLoss
 from augself_loss.adapters.byol_pytorch import BYOL
-from augself_loss.errors import PipelineError
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 
@@ -105,8 +104,4 @@ class ByolPytorchHost(InProcesses):
         return BYOL(net, SIZE, augself=augself, recorder=recorder, **options)
 
     def refusal(self, folder: Path) -> str:  # noqa: ARG002
-        try:
-            KorniaRecorder(pipeline(RandomMystery()))
-        except PipelineError as error:
-            return f"{type(error).__name__}: {error}"
-        return "no error"
+        return refused(lambda: KorniaRecorder(pipeline(RandomMystery())))

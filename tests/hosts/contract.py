@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,8 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
+
+from augself_loss.errors import PipelineError
 
 TERM: Mapping[str, float] = {"crop": 1.0, "color": 1.0}
 SILENT: Mapping[str, float] = {"crop": 0.0, "color": 0.0}
@@ -98,6 +100,15 @@ class Host(Protocol):
 
     def refusal(self, folder: Path) -> str:
         """Set a run up with the transform ``RandomMystery``; return the error's type and text."""
+
+
+def refused(build: Callable[[], object]) -> str:
+    """Build what a recorder must refuse; return the type and the text of its error."""
+    try:
+        build()
+    except PipelineError as error:
+        return f"{type(error).__name__}: {error}"
+    return "no error"
 
 
 @dataclass

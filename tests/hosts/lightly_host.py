@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import lightly_modules
-from contract import Recording
+from contract import Recording, refused
 from lightly.transforms import SimSiamTransform
 from lightly_more_modules import MORE
-from lightning_host import LightningHost, Weights, refused, with_term
+from lightning_host import LightningHost, Weights, with_term
 from mystery import RandomMystery
 from pictures import loader
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
-from contract import TERM, Inner, Recording, Run, probe
+from contract import TERM, Inner, Recording, Run, probe, refused
 from lightly.transforms.multi_view_transform import MultiViewTransform
 from lightly_modules import FEATURES
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -20,7 +20,6 @@ from processes import InProcesses
 
 from augself_loss import AugSelfLoss
 from augself_loss.adapters.lightning import KeepRandomState, add_augself
-from augself_loss.errors import PipelineError
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
@@ -109,15 +108,6 @@ def with_term(
     taps = options.pop("taps", read.pop("taps"))
     augself = AugSelfLoss(weights=weights, hidden_dim=16, encoders=recorder.encoders, **read)
     return add_augself(module, augself, recorder, taps=taps, **options)
-
-
-def refused(build: Any) -> str:
-    """Return the error's type and text."""
-    try:
-        build()
-    except PipelineError as error:
-        return f"{type(error).__name__}: {error}"
-    return "no error"
 
 
 class Losses(pl.Callback):  # type: ignore[misc]

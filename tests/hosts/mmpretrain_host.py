@@ -12,7 +12,7 @@ from unittest.mock import patch
 import kornia.augmentation
 import numpy as np
 import torch
-from contract import TERM, Inner, Recording, Run, probe
+from contract import TERM, Inner, Recording, Run, probe, refused
 from mmpretrain_configs import (
     HOOKS,
     KORNIA,
@@ -36,7 +36,6 @@ from mmpretrain_configs import (
 from processes import InProcesses
 
 from augself_loss import FlipEncoder
-from augself_loss.errors import PipelineError
 
 Weights = Mapping[str, float]
 
@@ -92,11 +91,7 @@ class MMPretrainHost(InProcesses):
     def refusal(self, folder: Path) -> str:
         steps = pipeline([[*view(), {"type": "RandomMystery"}], view()], recorded=True)
         model = with_term(algorithm("SimSiam"), TERM, pipeline=steps)
-        try:
-            Runner.from_cfg(Config(training(folder, model, steps, 1)))
-        except PipelineError as error:
-            return f"{type(error).__name__}: {error}"
-        return "no error"
+        return refused(lambda: Runner.from_cfg(Config(training(folder, model, steps, 1))))
 
 
 def train(config: Any) -> Runner:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from contract import TERM, Inner, Recording, Run
+from contract import TERM, Inner, Recording, Run, refused
 from mystery import RandomMystery
 from plain_loop import Images, Losses, Script, train
 from processes import InProcesses
@@ -18,7 +18,6 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
 from augself_loss import AugSelf
-from augself_loss.errors import PipelineError
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
@@ -152,11 +151,7 @@ class PytorchHost(InProcesses):
     def refusal(self, folder: Path) -> str:  # noqa: ARG002
         pipeline = worker()
         pipeline.transforms = [*pipeline.transforms, RandomMystery()]
-        try:
-            TorchvisionRecorder(pipeline)
-        except PipelineError as error:
-            return f"{type(error).__name__}: {error}"
-        return "no error"
+        return refused(lambda: TorchvisionRecorder(pipeline))
 
 
 def _views(pipelines: list[Any], images: Tensor) -> list[Tensor]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from contract import TERM, Inner, Recording, Run
+from contract import TERM, Inner, Recording, Run, refused
 from mystery import RandomMystery
 from plain_loop import Images, Losses, Script, train
 from processes import InProcesses
@@ -16,7 +16,6 @@ from pytorch_pipelines import device, worker
 from torch import Tensor, nn
 
 from augself_loss import AugSelfLoss, with_augself
-from augself_loss.errors import PipelineError
 from augself_loss.parameters import Record
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder, split_views
@@ -133,11 +132,7 @@ class PytorchMetricLearningHost(InProcesses):
     def refusal(self, folder: Path) -> str:  # noqa: ARG002
         pipeline = worker()
         pipeline.transforms = [*pipeline.transforms, RandomMystery()]
-        try:
-            TorchvisionRecorder(pipeline)
-        except PipelineError as error:
-            return f"{type(error).__name__}: {error}"
-        return "no error"
+        return refused(lambda: TorchvisionRecorder(pipeline))
 
 
 def _twice(pipeline: Callable[[Tensor], Tensor]) -> Callable[[Tensor], list[Tensor]]:

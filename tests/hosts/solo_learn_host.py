@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 import solo_learn_modules as solo
 import torch
-from contract import TERM, Inner, Recording, Run, probe
+from contract import TERM, Inner, Recording, Run, probe, refused
 from mystery import RandomMystery
 from processes import InProcesses
 from solo.utils.checkpointer import Checkpointer
 
 from augself_loss import AugSelfLoss
 from augself_loss.adapters.solo_learn import KeepRandomState, SoloRecorder, add_augself
-from augself_loss.errors import PipelineError
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 
@@ -77,11 +76,7 @@ class SoloLearnHost(InProcesses):
         transform = solo.transform()
         view = transform.transforms[0].transform.transform
         view.transforms = [*view.transforms, RandomMystery()]
-        try:
-            SoloRecorder(transform)
-        except PipelineError as error:
-            return f"{type(error).__name__}: {error}"
-        return "no error"
+        return refused(lambda: SoloRecorder(transform))
 
 
 def prepared(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import stable_pretraining_modules as plain
 import torch
-from contract import TERM, Inner, Recording, Run, probe
+from contract import TERM, Inner, Recording, Run, probe, refused
 from lightning.pytorch.callbacks import ModelCheckpoint
 from mystery import RandomMystery
 from processes import InProcesses
@@ -20,7 +20,6 @@ from augself_loss.adapters.stable_pretraining import (
     StablePretrainingRecorder,
     add_augself,
 )
-from augself_loss.errors import PipelineError
 
 Weights = Mapping[str, float]
 
@@ -91,11 +90,7 @@ class StablePretrainingHost(InProcesses):
         return module, plain.on_device(transform) if device else plain.batches(transform)
 
     def refusal(self, folder: Path) -> str:  # noqa: ARG002
-        try:
-            StablePretrainingRecorder(plain.two_views(RandomMystery()))
-        except PipelineError as error:
-            return f"{type(error).__name__}: {error}"
-        return "no error"
+        return refused(lambda: StablePretrainingRecorder(plain.two_views(RandomMystery())))
 
 
 def _checkpoint(folder: Path, epochs: int) -> Path:
