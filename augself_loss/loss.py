@@ -285,16 +285,13 @@ class AugSelfLoss(nn.Module):
         return found
 
     def _chosen(self, types: Sequence[str] | None) -> dict[str, Encoder]:
-        if types is None:
-            return self.encoders
-        chosen = check_types(types, self.types)
-        return {name: self.encoders[name] for name in self.types if name in chosen}
+        chosen = self.types if types is None else check_types(types, self.types)
+        return {name: encoder for name, encoder in self.encoders.items() if name in chosen}
 
     def _looks(self) -> bool:
         """Say whether to look at values, which waits for the device."""
-        if torch.compiler.is_compiling() or self.check_values == "never":
-            return False
-        return self.check_values == "always" or not self._values_checked
+        first = self.check_values == "first" and not self._values_checked
+        return (first or self.check_values == "always") and not torch.compiler.is_compiling()
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         learn_from_saved(self.depths, self.heads, state_dict, f"{prefix}heads.")
