@@ -28,8 +28,9 @@ from augself_loss.encoders import (
     VerticalFlipEncoder,
 )
 from augself_loss.encoders.base import Columns
+from augself_loss.encoders.boxes import fractions
 from augself_loss.encoders.color import FACTORS
-from augself_loss.encoders.crop import fractions, padding_sides
+from augself_loss.encoders.crop import padding_sides
 from augself_loss.encoders.solarize import fraction_of_white
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range

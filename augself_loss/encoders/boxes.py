@@ -1,16 +1,28 @@
-"""Boxes: their centres, and the length that differences of two are divided by."""
+"""Boxes: as fractions of their image, their centres, and what differences are divided by."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from augself_loss.encoders.step import Value
+from augself_loss.encoders.in_place import Image, Row
+from augself_loss.encoders.step import Columns, Value
 
 ROUNDING = 5e-7
 """By this much float32 may put a box beyond an image that it ends with."""
 SMALLEST = 1e-5
 """No box is a smaller part of what it spans with another and the image."""
+
+
+def fractions(box: Columns, size: tuple[Value, Value]) -> Columns:
+    """Divide a box (top, left, height, width) in pixels by its image's height and width."""
+    top, left, height, width = box
+    return top / size[0], left / size[1], height / size[0], width / size[1]
+
+
+def put_box(row: Row, at: int, box: Columns, image: Image) -> None:
+    """Write a box in pixels into a row, as fractions of its image."""
+    (row[at], row[at + 1], row[at + 2], row[at + 3]) = fractions(box, image.size)
 
 
 def centred(boxes: Tensor) -> Tensor:

@@ -12,7 +12,14 @@ from torch import Tensor
 from typing_extensions import Self
 
 from augself_loss.encoders.base import Columns, Draft, Encoder, Motion, Step, Value
-from augself_loss.encoders.boxes import between_centres, centred, span_of, spanned
+from augself_loss.encoders.boxes import (
+    between_centres,
+    centred,
+    fractions,
+    put_box,
+    span_of,
+    spanned,
+)
 from augself_loss.encoders.in_place import Image, InPlace, Params, Row, Starts
 from augself_loss.encoders.maps import Canvas, as_matrix
 from augself_loss.encoders.regression import LARGEST, RegressionEncoder
@@ -254,17 +261,6 @@ class CropEncoder(RegressionEncoder):
     }
     kornia_writers = {"RandomResizedCrop": _write}
     albumentations_writers = dict.fromkeys(albumentations, _write_albumentations)
-
-
-def fractions(box: Columns, size: tuple[Value, Value]) -> Columns:
-    """Divide a box (top, left, height, width) in pixels by its image's height and width."""
-    top, left, height, width = box
-    return top / size[0], left / size[1], height / size[0], width / size[1]
-
-
-def put_box(row: Row, at: int, box: Columns, image: Image) -> None:
-    """Write a box in pixels into a row, as fractions of its image."""
-    (row[at], row[at + 1], row[at + 2], row[at + 3]) = fractions(box, image.size)
 
 
 def padding_sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:

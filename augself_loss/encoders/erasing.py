@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from augself_loss.encoders.base import Columns, Step, Value
-from augself_loss.encoders.crop import fractions
+from augself_loss.encoders.boxes import fractions
 from augself_loss.encoders.regression import RegressionEncoder
 from augself_loss.errors import PipelineError
 

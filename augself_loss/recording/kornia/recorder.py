@@ -235,8 +235,6 @@ class KorniaRecorder:
 
         Raises:
             PipelineError: the pipeline draws which children to apply, or holds a type whose
-                record does not say all (affine, perspective).
-            PipelineError: the pipeline draws which children to apply, or holds a type whose
                 record is incomplete (affine, perspective).
         """
         self._watch.check(self.pipeline)
