@@ -139,8 +139,8 @@ def add_objective(  # noqa: PLR0913 - every one can be said alone
         views: which views to pair, of those without the third.
         third: index of the objective's own view, which the module's own step does not see.
             EquiMod's is the image without augmentation, E-SSL's a small view.
-        through: name of the submodule to call with that view's images, if it is not the tapped
-            one (``taps="backbone.pool"``: ``through="backbone"``).
+        through: name of the submodule to call with that view's images; by default what the step
+            called with the others: of ``taps="backbone.pool"`` the ``backbone``.
         on_device: as for :func:`add_augself`.
         images: as for :func:`add_augself`.
         log: as for :func:`add_augself`.

@@ -180,10 +180,11 @@ class PlainStep(_Step, nn.Module):
         taps: as for :class:`AugSelf`. With a conditioned projector, name every network whose
             features are projected, including the momentum encoder.
         views: which views to pair, of those without the third.
-        third: index of the objective's own view: :meth:`term` runs it through the tapped
-            submodule, and your forward does not see it.
-        through: name of the submodule to call with that view's images, if it is not the tapped
-            one; ``""`` is the model itself.
+        third: index, from 0, of the objective's own view: :meth:`term` runs it through the
+            network, and your forward does not see it.
+        through: name of the submodule to call with that view's images; by default what your
+            forward called with the others, the tapped submodule or the innermost one around it.
+            ``""`` is the model itself.
         optimizer: as for :class:`AugSelf`.
         in_order: see :class:`~augself_loss.taps.FeatureTaps`.
         patience: see :func:`~augself_loss.wrapper.with_augself`.

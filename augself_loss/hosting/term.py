@@ -93,7 +93,7 @@ class Term:
             count: how many views the recorder makes.
             in_order: see :class:`~augself_loss.taps.FeatureTaps`.
             third: which of the views is the objective's alone.
-            through: the submodule that is called with that view's images; default the tap.
+            through: the submodule that is called with that view's images, see ``ThirdView``.
             anything: whether the host takes other objectives than AugSelf's, and none.
             read: see there.
             **own: fields of a subclass.

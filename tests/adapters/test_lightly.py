@@ -25,14 +25,15 @@ from lightly.transforms import (
 )
 from lightly.transforms.ijepa_transform import IJEPATransform
 from lightly.transforms.multi_view_transform import MultiViewTransform
-from lightly_transforms import NOISE, PICTURE, entry, make, records, seeded
+from lightly_transforms import NOISE, PICTURE, SIZE, entry, make, records, seeded
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from augself_loss.adapters.lightly import LightlyRecorder
 from augself_loss.encoders import BlurEncoder
 from augself_loss.encoders.base import Columns
-from augself_loss.errors import PipelineError
+from augself_loss.errors import PipelineError, RecordError
+from augself_loss.objectives import EquiMod
 
 # Python 3.12 and later warn whenever a process with threads, as torch has, is forked.
 pytestmark = [
@@ -292,3 +293,21 @@ def test_types_may_be_recorded_that_no_view_applies() -> None:
     recorder = LightlyRecorder(make("SimCLR"), types=["solarize"])
     made = records(recorder, seeded(0, recorder)[-1])
     assert all(record["solarize"].item() == 1 for record in made)
+
+
+def test_a_third_view_is_one_more_pipeline() -> None:
+    """As docs/objectives.md appends it for EquiMod; the two before it are what they were."""
+    both = make("SimCLR")
+    plain = v2.Compose([v2.Resize((SIZE, SIZE)), v2.PILToTensor()])
+    three = LightlyRecorder(MultiViewTransform([*both.transforms, plain]))
+    view1, view2, third, packed = seeded(0, three)
+    for view, expected in zip((view1, view2), seeded(0, both), strict=True):
+        assert torch.equal(view, expected)
+    assert torch.equal(third, plain(PICTURE))
+    made = records(three, packed)
+    assert made[2]["crop"].tolist() == [[0, 0, 1, 1]]
+    EquiMod(8, EquiMod.describe(three.encoders)).check_third(made[2])
+    with pytest.raises(RecordError, match="found 'crop' drawn"):
+        EquiMod(8, EquiMod.describe(three.encoders)).check_third(
+            {name: torch.cat([made[0][name], made[1][name]]) for name in made[0]}
+        )
