@@ -100,7 +100,7 @@ def add_augself(
         >>> host.augself.types
         ('flip',)
     """
-    _check(module, recorder)
+    _check(module, recorder, "add_augself", "with_augself")
     found = Step.beside(
         module, augself, recorder, taps, views, count=len(recorder.recorders), in_order=in_order,
         place=Place(images), device_recorder=recorder if on_device else None, log=log,
@@ -174,7 +174,7 @@ def add_objective(  # noqa: PLR0913 - every one can be said alone
         >>> host.objective.weights
         {'essl': 0.4}
     """
-    _check(module, recorder)
+    _check(module, recorder, "add_objective", "PlainStep")
     found = Step.beside(
         module, objective, recorder, taps, views, count=len(recorder.recorders), in_order=in_order,
         third=third, through=through, anything=True, name="objective", place=Place(images),
@@ -211,20 +211,21 @@ def _extended(module: Module, step: Step, objective: nn.Module | None) -> Module
     return module
 
 
-def _check(module: object, recorder: object) -> None:
+def _check(module: object, recorder: object, name: str, elsewhere: str) -> None:
+    """Refuse what the caller, of that name, cannot add a term to; say what does elsewhere."""
     if not isinstance(module, HOSTS):
         raise LossError(
-            f"add_augself expected a LightningModule, found {type(module).__name__}. Add the term "
-            "before torch.compile wraps the module; outside of Lightning use with_augself."
+            f"{name} expected a LightningModule, found {type(module).__name__}. Add the term "
+            f"before torch.compile wraps the module; outside of Lightning use {elsewhere}."
         )
     step: Any = module.training_step
     if "dataloader_iter" in inspect.signature(step).parameters:
         raise LossError(
-            "add_augself expected a training_step that takes a batch, found one that takes "
+            f"{name} expected a training_step that takes a batch, found one that takes "
             "'dataloader_iter'. Add the term in it yourself: split_views and AugSelfLoss."
         )
     if not isinstance(recorder, MultiViewRecorder):
         raise LossError(
-            "add_augself expected the MultiViewRecorder (or LightlyRecorder) that makes the views, "
+            f"{name} expected the MultiViewRecorder (or LightlyRecorder) that makes the views, "
             f"found {type(recorder).__name__}. Wrap it: MultiViewRecorder(recorder)."
         )

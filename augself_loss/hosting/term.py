@@ -103,16 +103,18 @@ class Term:
             RecordError: the recorder does not record what the loss predicts.
             EncoderError: the loss's ranges do not hold the recorder's.
         """
+        caller = "add_objective" if anything else "add_augself"
         if hasattr(root, "augself") or hasattr(root, "augself_step"):
+            held = "augself" if hasattr(root, "augself") else "objective"
             raise LossError(
-                f"'{type(root).__name__}' has an 'augself' already; add_augself expected a module "
+                f"'{type(root).__name__}' has an '{held}' already; {caller} expected a module "
                 "without one. Several types and pairs go into one AugSelfLoss, several objectives "
                 "into one Objectives."
             )
         if anything:
-            check_objective(root, objective, "add_objective")
+            check_objective(root, objective, caller)
         else:
-            check_augself(objective, "add_augself")
+            check_augself(objective, caller)
         if objective is not None:
             objective.check_recorder(recorder)
         extra = ThirdView.beside(root, objective, taps, third, through, count=count)

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
+import lightning.pytorch as pl
 import pytest
 import torch
 from contract import SILENT, Run
 from lightly_modules import FEATURES
 from lightning_modules import SimSiam, device
 from objective_host import OWN, ObjectiveHost
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from augself_loss import FlipEncoder, LossError, RecordError
 from augself_loss.adapters.lightning import add_augself, add_objective
@@ -137,9 +140,18 @@ def test_what_does_not_fit_is_refused(objective: Any, options: Any, expected: st
         add_objective(SimSiam(), objective(), made, taps="backbone", **options)
 
 
+def test_errors_name_the_function_that_was_called() -> None:
+    essl, own = ESSL(FEATURES), recorder(3)
+    with pytest.raises(LossError, match=r"add_objective expected a LightningModule.*use PlainStep"):
+        add_objective(torch.nn.Linear(2, 2), essl, own, taps="backbone", third=2)
+    alone: Any = own.recorders[0]
+    with pytest.raises(LossError, match="add_objective expected the MultiViewRecorder"):
+        add_objective(SimSiam(), essl, alone, taps="backbone", third=2)
+
+
 def test_one_call_adds_all() -> None:
     module = add_objective(SimSiam(), equimod(), recorder(3), taps="backbone", third=2)
-    with pytest.raises(LossError, match="several objectives into one Objectives"):
+    with pytest.raises(LossError, match=r"an 'objective' already; add_objective .* one Objectives"):
         add_objective(module, ESSL(FEATURES), recorder(3), taps="backbone", third=2)
     with pytest.raises(LossError, match="Other objectives go into Lightning by add_objective"):
         add_augself(SimSiam(), equimod(), recorder(), taps="backbone")  # type: ignore[arg-type]
@@ -147,3 +159,40 @@ def test_one_call_adds_all() -> None:
     two = MultiViewRecorder(KorniaRecorder(torch.nn.Sequential(device()[2])), views=3)
     with pytest.raises(RecordError, match="expected the entry 'flip'"):
         add_objective(SimSiam(), only_flips, two, taps="backbone", third=2)
+
+
+class Supervised(pl.LightningModule):
+    """One view per image, and a network whose classifier follows the features inside of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.net.append(nn.Linear(8, 2))
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:  # noqa: ARG002
+        ((view,), labels) = batch
+        return nn.functional.cross_entropy(self.net(view), labels)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.parametrize("name", ["EquiMod", "E-SSL"])
+def test_one_labelled_view_is_enough(name: str) -> None:
+    own = KorniaRecorder(K.Resize((8, 8)))
+    made = MultiViewRecorder([KorniaRecorder(K.RandomResizedCrop((8, 8))), own])
+    objective: Any = ESSL(8, hidden_dims=[8], pool="mean")
+    if name == "EquiMod":
+        described = EquiMod.describe(made.encoders)
+        objective = EquiMod(8, described, hidden_dim=8, embedding_dim=4, pool="mean")
+    module = add_objective(Supervised(), objective, made, taps="net.0", third=1, on_device=True)
+    before = [p.clone() for p in module.parameters()]
+    trainer = pl.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    data = TensorDataset(torch.rand(8, 3, 12, 12), torch.arange(8) % 2)
+    trainer.fit(module, DataLoader(data, batch_size=4))
+    changed = [not p.equal(b) for p, b in zip(module.parameters(), before, strict=True)]
+    assert sum(changed) > len(changed) // 2
+    assert trainer.logged_metrics["objective/total"] > 0
