@@ -137,9 +137,8 @@ class EquiMod(Objective):
         Raises:
             RecordError: some entry differs from image to image.
         """
-        for name in ("crop", *self.read):
-            entry = record.get(name)
-            if entry is None or is_centred(name, entry) or bool((entry == entry[:1]).all()):
+        for name, entry in record.items():
+            if is_centred(name, entry) or bool((entry == entry[:1]).all()):
                 continue
             raise RecordError(
                 f"EquiMod expected the images without augmentation as third view, found '{name}' "

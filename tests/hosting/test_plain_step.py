@@ -307,6 +307,20 @@ def test_equimod_is_not_given_an_augmented_image_as_the_plain_one(third: int) ->
         step.term()
 
 
+def test_what_equimod_does_not_describe_is_no_part_of_the_plain_image_either() -> None:
+    turned = KorniaRecorder(
+        K.AugmentationSequential(K.Resize((8, 8)), K.RandomRotation90((0, 3), p=1.0))
+    )
+    model = network()
+    step = PlainStep(
+        model, MultiViewRecorder([pipeline(), pipeline(), turned]), equimod(), taps="0", third=2
+    )
+    for view in step.views(images()):
+        model(view)
+    with pytest.raises(RecordError, match="found 'rotation' drawn"):
+        step.term()
+
+
 def test_the_centre_of_the_image_counts_as_plain() -> None:
     view, model = pipeline(), network()
     for plain in (
