@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _shared import images
+from _shared import images, options
 from _shared.means import Means
 from _shared.models import SmallResNet
 from torch import Tensor, nn
@@ -62,20 +62,19 @@ class MoCo(nn.Module):
             slow.lerp_(fast, 1 - momentum)
 
 
-def main() -> None:
-    """Train."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--data", choices=images.SOURCES, default="pack")
-    parser.add_argument("--path", type=Path, help="folder of the pictures, except for the pack")
-    parser.add_argument("--epochs", type=int, default=8)
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = options.parser(__doc__, epochs=8)
     parser.add_argument("--resume", action="store_true", help=f"go on from {CHECKPOINT}")
-    parser.add_argument("--smoke", action="store_true", help="a few steps only, to test the script")
     args = parser.parse_args()
     if args.smoke:
         args.epochs = min(args.epochs, 2)
-    torch.manual_seed(0)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    view = v2.Compose(
+    return args
+
+
+def pipeline() -> v2.Compose:
+    """Augment a picture to a view, (3, VIEW, VIEW) in [0, 1]."""
+    return v2.Compose(
         [
             v2.RandomResizedCrop(VIEW, scale=(0.2, 1.0)),
             v2.RandomHorizontalFlip(),
@@ -85,6 +84,13 @@ def main() -> None:
             v2.ToDtype(torch.float32, scale=True),
         ]
     )
+
+
+def main() -> None:
+    """Train."""
+    args, view = arguments(), pipeline()
+    torch.manual_seed(0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     transform: Any = v2.Lambda(lambda picture: [view(picture), view(picture)])
     transform = recorder = MultiViewRecorder(TorchvisionRecorder(view))  # + AugSelf
     pictures, _ = images.load(args.data, args.path, SIZE, 64 if args.smoke else None)

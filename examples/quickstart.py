@@ -24,7 +24,7 @@ import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation wr
 import numpy as np
 import torch
 import torch.multiprocessing
-from _shared import figure, images
+from _shared import figure, images, options
 from _shared.bootstrap import Uncertainty, uncertainty
 from _shared.models import SimCLR, SimSiam, SmallResNet
 from rich.console import Console
@@ -284,11 +284,8 @@ def draw(plain: Run, augself: Run, args: argparse.Namespace) -> None:
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--data", choices=images.SOURCES, default="pack")
-    parser.add_argument("--path", type=Path, help="folder of the pictures, except for the pack")
+    parser = options.parser(__doc__, epochs=25)
     parser.add_argument("--method", choices=("simsiam", "simclr"), default="simsiam")
-    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--width", type=int, default=16, help="channels of the first layer")
     parser.add_argument("--lr", type=float, default=0.002)
@@ -298,7 +295,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("quickstart.png"))
     applied = "who applies what Kornia drew: the library, several times faster, or Kornia"
     parser.add_argument("--apply", choices=("fused", "kornia"), default="fused", help=applied)
-    parser.add_argument("--smoke", action="store_true", help="a few steps only, to test the script")
     return parser.parse_args()
 
 

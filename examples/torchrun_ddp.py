@@ -17,7 +17,7 @@ from typing import Any
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
 import torch.distributed as dist
-from _shared import images
+from _shared import images, options
 from _shared.means import Means
 from _shared.models import SimSiam, SmallResNet
 from torch import Tensor, nn
@@ -35,14 +35,10 @@ CHECKPOINT = Path("torchrun_ddp.pt")
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--data", choices=images.SOURCES, default="pack")
-    parser.add_argument("--path", type=Path, help="folder of the pictures, except for the pack")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser = options.parser(__doc__, epochs=8)
     parser.add_argument("--batch", type=int, default=32, help="per process")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help=f"go on from {CHECKPOINT}")
-    parser.add_argument("--smoke", action="store_true", help="a few steps only, to test the script")
     args = parser.parse_args()
     if args.smoke:
         args.epochs, args.batch = min(args.epochs, 2), 16

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from _shared import images
+from _shared import images, options
 from _shared.means import Means
 
 SIZE, VIEW = 40, 32
@@ -36,15 +36,11 @@ def start(
         workers: the script's default; 0 where the data set has nothing to do.
         **choices: options of the script's own, and what they may be; the first is the default.
     """
-    parser = argparse.ArgumentParser(description=(doc or "").split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--data", choices=images.SOURCES, default="pack")
-    parser.add_argument("--path", type=Path, help="folder of the pictures, except for the pack")
-    parser.add_argument("--epochs", type=int, default=epochs)
+    parser = options.parser(doc, epochs=epochs)
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--logger", choices=("csv", "tensorboard"), default="csv")
     parser.add_argument("--workers", type=int, default=workers, help="of the DataLoader")
-    parser.add_argument("--smoke", action="store_true", help="a few steps only, to test the script")
     for name, known in choices.items():
         parser.add_argument(f"--{name}", choices=known, default=known[0])
     args = parser.parse_args()
