@@ -50,10 +50,12 @@ def gradient_ratios(
     if not trained:
         raise FeatureError(
             "gradient_ratios expected the features that the losses were computed from, found none "
-            "with a gradient. Pass the same tensors, and call it outside of torch.no_grad()."
+            "with a gradient. Pass the same tensors, outside of torch.no_grad()."
         )
     if not terms:
-        raise LossError("gradient_ratios expected terms, e.g. augself(...).terms, found none.")
+        raise LossError(
+            "gradient_ratios expected at least one term, found none. Pass augself(...).terms."
+        )
     own = _norm("base", base, trained)
     if own == 0:
         raise LossError(
@@ -68,8 +70,8 @@ def _norm(name: str, loss: Tensor, features: Sequence[Tensor]) -> float:
     norm = float(gradient_norm(loss, features))
     if not math.isfinite(norm):
         raise LossError(
-            f"gradient_ratios expected {name} with a finite gradient at the features, found "
-            f"{norm}. Look for NaN or infinity in the features and the loss."
+            f"gradient_ratios expected a finite gradient of {name} at the features, found norm "
+            f"{norm}. Check the features and the loss for NaN and infinity."
         )
     return norm
 
@@ -84,14 +86,15 @@ def gradient_norm(loss: Tensor, features: Sequence[Tensor]) -> Tensor:
 def _check_loss(name: str, loss: Tensor) -> None:
     if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
         raise LossError(
-            f"gradient_ratios expected {name} as a scalar tensor with its graph, found "
-            f"{_described(loss)}. Call it before backward, on losses that are not detached."
+            f"gradient_ratios expected {name} as a scalar tensor with a gradient, found "
+            f"{described(loss)}. Call it before backward(), on losses that are not detached."
         )
 
 
-def _described(loss: object) -> str:
+def described(loss: object) -> str:
+    """Say what was given as a loss, for an error."""
     if not isinstance(loss, Tensor):
         return type(loss).__name__
     if loss.numel() != 1:
         return f"shape {tuple(loss.shape)}"
-    return "a tensor without one"
+    return "a tensor without a gradient"

@@ -31,12 +31,19 @@ LARGEST_FEATURE = 1e15
 """Beyond this, the variance in the heads' batch norm may leave float32: it then divides by infinity
 and passes on zeros, whatever the features were."""
 
+POOL = (
+    "Pool them first: pool='mean' for maps (B, D, H, W) or tokens (B, N, D), pool='cls' or "
+    "Patches(prefix=1) for a ViT's tokens, pool='mean_channels_last' for maps (B, H, W, D). "
+    "augself_loss.taps.find_taps(model, images) says which one fits."
+)
+"""What to do about features with more than two axes."""
+
 
 def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
     """Refuse no type at all, unknown types, and weights that are negative, infinite or NaN."""
     if not isinstance(weights, Mapping):
         raise LossError(
-            "weights expected a dict, type name → weight, e.g. {'crop': 1.0}, found "
+            "weights expected a dict from type name to λ, e.g. {'crop': 1.0}, found "
             f"{type(weights).__name__}."
         )
     if not weights:
@@ -44,14 +51,14 @@ def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
     for name, weight in weights.items():
         if name not in known:
             raise LossError(
-                f"weights expected types out of {sorted(known)}, found '{name}'. For an "
-                "augmentation of your own pass its encoder: encoders=[MyEncoder(...)]."
+                f"weights expected types from {sorted(known)}, found '{name}'. For your own "
+                "augmentation pass its encoder: encoders=[MyEncoder(...)]."
             )
         is_number = isinstance(weight, Real) and not isinstance(weight, bool)
         if not (is_number and 0 <= weight <= torch.finfo(torch.float32).max):
             raise LossError(
-                f"The weight of '{name}' expected a finite number >= 0, found {weight!r}. "
-                "Zero is fine, e.g. where a schedule starts."
+                f"The weight of '{name}' expected a finite number >= 0, found {weight!r}. To "
+                "start a schedule at zero, pass 0."
             )
 
 
@@ -64,7 +71,7 @@ def check_whole(name: str, size: Any, *, least: int = 1) -> int:
     except (TypeError, RuntimeError):  # no integer; or a tensor without a value
         whole = -1
     if whole < least:
-        raise LossError(f"{name} expected a whole number >= {least}, found {size!r}.")
+        raise LossError(f"{name} expected an integer >= {least}, found {size!r}.")
     return whole
 
 
@@ -78,7 +85,7 @@ def check_types(types: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]
     """Refuse no type at all, one string, and types that the loss was not built with."""
     wanted = () if isinstance(types, str) or not isinstance(types, Iterable) else tuple(types)
     if not wanted or any(name not in known for name in wanted):
-        raise LossError(f"types expected a list of some of {known}, found {types!r}.")
+        raise LossError(f"types expected a list of names from {known}, found {types!r}.")
     return wanted
 
 
@@ -97,11 +104,9 @@ def check_features(features: Sequence[Tensor], feature_dim: int, name: str = "fe
         if not is_dense_float(view):
             raise FeatureError(f"{where} expected floating-point features, found {_kind(view)}.")
         if view.ndim != 2:
+            cure = POOL if view.ndim > 2 else "Pass a batch; of one sample features[None]."
             raise FeatureError(
-                f"{where} expected (B, {feature_dim}), found {tuple(view.shape)}. For feature maps "
-                "(B, D, H, W) or tokens (B, N, D) set pool='mean' (or 'cls' for the first token, "
-                "Patches(prefix=1) for a ViT's patches without its class token), for maps "
-                "(B, H, W, D) pool='mean_channels_last'. augself_loss.taps.find_taps says which."
+                f"{where} expected shape (B, {feature_dim}), found {tuple(view.shape)}. {cure}"
             )
         if view.shape[1] != feature_dim:
             raise FeatureError(
@@ -111,25 +116,27 @@ def check_features(features: Sequence[Tensor], feature_dim: int, name: str = "fe
             )
         if view.shape[0] != features[0].shape[0]:
             raise FeatureError(
-                f"{name.format(1)} and "
-                f"{where} must have the same batch size, found {features[0].shape[0]} and "
-                f"{view.shape[0]}."
+                f"{name.format(1)} and {where} expected the same batch size, found "
+                f"{features[0].shape[0]} and {view.shape[0]}. Pass the features of two views of "
+                "the same images."
             )
         if view.device != features[0].device:
             raise FeatureError(
-                f"{name.format(1)} and "
-                f"{where} must lie on one device, found {features[0].device} and {view.device}."
+                f"{name.format(1)} and {where} expected the same device, found "
+                f"{features[0].device} and {view.device}. Move one of them with .to(...)."
             )
 
 
 def check_fit(features: Tensor, heads: nn.ModuleDict, *, training: bool) -> None:
     """Refuse a batch too small for the heads' norms, and features that lie elsewhere than heads."""
     if features.shape[0] == 0:
-        raise FeatureError("Expected at least one sample, found an empty batch.")
+        raise FeatureError(
+            "AugSelf expected at least one sample, found an empty batch. Skip such a batch."
+        )
     if training and features.shape[0] == 1:
         raise FeatureError(
-            "The heads' batch norm expected at least 2 samples in train mode, found 1. Drop the "
-            "last batch (drop_last=True) or call .eval()."
+            "AugSelf's heads expected at least 2 samples in train mode, for their batch norm, "
+            "found 1. Drop the last batch (drop_last=True), or call augself.eval()."
         )
     head: Any = next(iter(heads.values()))
     if not first_as_built(head):
@@ -137,8 +144,8 @@ def check_fit(features: Tensor, heads: nn.ModuleDict, *, training: bool) -> None
     device = head[0].weight.device
     if features.device != device:
         raise FeatureError(
-            f"The features lie on {features.device}, AugSelf's heads on {device}; expected one "
-            f"device. Call augself.to('{features.device}')."
+            f"AugSelf's heads expected features on {device}, where the heads are, found "
+            f"{features.device}. Call augself.to('{features.device}')."
         )
 
 
@@ -168,15 +175,18 @@ def check_records(
     """
     for number, record in enumerate(records, start=1):
         if not isinstance(record, Mapping):
-            raise RecordError(f"record{number} expected a dict, found {type(record).__name__}.")
+            raise RecordError(
+                f"record{number} expected a dict, found {type(record).__name__}. Pass the record "
+                "that the recorder returned with the view."
+            )
         for name, encoder in encoders.items():
             for entry in (name, *encoder.frame):
                 if entry not in record:
-                    reason = "" if entry == name else f", which '{name}' is measured in"
+                    reason = "" if entry == name else f", needed for '{name}'"
                     raise RecordError(
                         f"record{number} expected the entry '{entry}'{reason}, found "
-                        f"{list(record)}. If that pipeline never applies it, have its recorder "
-                        f"write the identity: types=['{entry}']; else drop '{name}' from weights."
+                        f"{list(record)}. If this view's pipeline never applies it, build its "
+                        f"recorder with types=['{entry}']; otherwise drop '{name}' from weights."
                     )
         for entry, known in read.items():
             if entry in record:
@@ -192,8 +202,8 @@ def check_recorder(encoders: Mapping[str, Encoder], recorder: Recorded) -> None:
         known = encoders.get(pipeline.name)
         if type(known) is type(pipeline) and not known.holds(pipeline):
             raise EncoderError(
-                f"The loss's '{pipeline.name}' expected values in {known.ranges}, found a pipeline "
-                f"that samples from {pipeline.ranges}. Build the loss with "
+                f"The loss's '{pipeline.name}' expected values in {known.ranges}, found a "
+                f"pipeline that samples from {pipeline.ranges}. Build the loss with "
                 "encoders=recorder.encoders."
             )
 
@@ -209,26 +219,28 @@ def check_entry(entry: Tensor, columns: tuple[str, ...] | None, where: str, like
     """Refuse a record's entry that is none, or is not of the features' batch and device."""
     if not isinstance(entry, Tensor):
         raise RecordError(
-            f"{where} expected a floating-point tensor (B, columns), found {type(entry).__name__}."
+            f"{where} expected a floating-point tensor (B, columns), found "
+            f"{type(entry).__name__}. Pass a record as its recorder returned it."
         )
     if not is_dense_float(entry) or entry.ndim != 2:
         raise RecordError(
-            f"{where} expected a floating-point tensor (B, columns), found "
-            f"{tuple(entry.shape)} {_kind(entry)}."
+            f"{where} expected a floating-point tensor (B, columns), found {tuple(entry.shape)} "
+            f"{_kind(entry)}. Pass a record as its recorder returned it."
         )
     if columns is not None and entry.shape[1] != len(columns):
         raise RecordError(
-            f"{where} expected (B, {len(columns)}) for {columns}, found {tuple(entry.shape)}."
+            f"{where} expected shape (B, {len(columns)}) for {columns}, found "
+            f"{tuple(entry.shape)}. Pass a record as its recorder returned it."
         )
     if entry.shape[0] != like.shape[0]:
         raise RecordError(
             f"{where} expected batch size {like.shape[0]} like the features, found "
-            f"{entry.shape[0]}: it was recorded from another batch."
+            f"{entry.shape[0]}. Pass the record of the same batch."
         )
     if entry.device != like.device:
         raise RecordError(
-            f"{where} expected to lie on {like.device} like the features, found {entry.device}. "
-            "Move the record with the batch."
+            f"{where} expected device {like.device} like the features, found {entry.device}. Move "
+            "the record with the batch."
         )
 
 
@@ -247,14 +259,14 @@ def check_values(
         largest = float(view.detach().abs().amax())
         if not math.isfinite(largest):
             raise FeatureError(
-                f"{where} holds NaN or infinite values; expected finite features. Look "
-                "at the learning rate, the images' range and the precision of the backbone."
+                f"{where} expected finite features, found NaN or infinity. Check the learning "
+                "rate, the images' range and the precision of the backbone."
             )
         if largest > LARGEST_FEATURE:
             raise FeatureError(
-                f"{where} holds values up to {largest:.4g}, expected at most "
-                f"{LARGEST_FEATURE:g}: their variance would leave float32, and the heads would see "
-                "zeros. Look at the learning rate, or normalize the features."
+                f"{where} expected values up to {LARGEST_FEATURE:g}, found {largest:.4g}: their "
+                "variance would overflow float32. Lower the learning rate, or normalize the "
+                "features."
             )
     for record in records:
         for entry, encoder in read.items():
@@ -269,8 +281,7 @@ def check_predictions(predictions: Sequence[Tensor]) -> None:
     outputs = torch.cat([prediction.detach().flatten() for prediction in predictions])
     if not outputs.is_meta and not bool(torch.isfinite(outputs).all()):
         raise FeatureError(
-            "AugSelf's heads give NaN or infinite values for finite features; expected features "
-            "that the heads' precision can multiply. Under float16 nothing above 65504 can be "
-            "computed: normalize the features, or use bfloat16. Or the heads' own weights are "
-            "no longer finite: look at the learning rate."
+            "Expected AugSelf's heads to return finite values for finite features, found NaN or "
+            "infinity. In float16, values above 65504 overflow: normalize the features, or use "
+            "bfloat16. Otherwise the heads' weights may be NaN: lower the learning rate."
         )

@@ -32,11 +32,14 @@ def deprecated(old: str, new: str, *, since: str) -> None:
         ...     warnings.simplefilter("always")
         ...     deprecated("loss.weight", "'loss.weights'", since="0.2")
         >>> print(caught[0].message)
-        'loss.weight' is deprecated since 0.2 and goes in 0.3. Use 'loss.weights'.
+        'loss.weight' is deprecated since 0.2 and will be removed in 0.3. Use 'loss.weights'.
     """
     if torch.compiler.is_compiling():
         return
-    text = f"'{old}' is deprecated since {since} and goes in {removed_in(since)}. Use {new}."
+    text = (
+        f"'{old}' is deprecated since {since} and will be removed in {removed_in(since)}. Use "
+        f"{new}."
+    )
     warnings.warn(text, DeprecationWarning, stacklevel=_level_of_caller())
 
 

@@ -128,14 +128,17 @@ class Depths:
             if isinstance(view, Mapping):
                 raise FeatureError(
                     f"features{number} expected a tensor (B, D), found a dict with {list(view)}. "
-                    "For several depths build the loss with feature_dim={'layer3': …, …}, by name."
+                    "Call augself(features1, features2, record1, record2). For several depths "
+                    "build the loss with feature_dim={'layer3': …, …}, with the same names."
                 )
             return view
         if not isinstance(view, Mapping) or depth not in view:
-            found = f"one with {list(view)}" if isinstance(view, Mapping) else type(view).__name__
+            found = (
+                f"a dict with {list(view)}" if isinstance(view, Mapping) else type(view).__name__
+            )
             raise FeatureError(
-                f"features{number} expected a dict, depth → features, with {list(self.dims)} as "
-                f"feature_dim names them, found {found}."
+                f"features{number} expected a dict from depth to features with {list(self.dims)}, "
+                f"as in feature_dim, found {found}."
             )
         return view[depth]
 
@@ -153,31 +156,33 @@ class Depths:
         """Say by type which depths it reads, in the order in which they are named."""
         if not isinstance(reads, Mapping):
             raise LossError(
-                "depths expected a dict, type → name of a depth, e.g. {'crop': 'layer3'}, found "
-                f"{type(reads).__name__}."
+                "depths expected a dict from type to the depth that it reads, e.g. {'crop': "
+                f"'layer3'}}, found {type(reads).__name__}."
             )
         found = {name: self._known(name, reads, types) for name in (*types, *reads)}
         unread = [depth for depth in self.dims if all(depth not in d for d in found.values())]
         if unread:
             raise LossError(
-                f"depths expected a type that reads '{unread[0]}', found none: types read the last "
-                f"depth, '{list(self.dims)[-1]}', if nothing is said. Say depths={{'crop': "
-                f"'{unread[0]}'}}, or leave '{unread[0]}' out of feature_dim."
+                f"depths expected a type that reads '{unread[0]}', found none. By default all "
+                f"types read the last depth, '{list(self.dims)[-1]}'. Pass e.g. depths={{'crop': "
+                f"'{unread[0]}'}}, or drop '{unread[0]}' from feature_dim."
             )
         return found
 
     def _known(self, name: str, reads: Reads, types: Collection[str]) -> tuple[str, ...]:
         if name not in types:
-            raise LossError(f"depths expected types out of {list(types)}, found '{name}'.")
+            raise LossError(f"depths expected types from {list(types)}, found '{name}'.")
         last = list(self.dims)[-1]
         given: Any = reads.get(name, last)
         wanted = (given,) if isinstance(given, str) else given
         listed = list(wanted) if isinstance(wanted, (list, tuple)) else []
         if not listed or any(depth not in self.dims for depth in listed):
-            names = list(self.dims) if self.named else "none, as feature_dim names no depth"
+            names = (
+                list(self.dims) if self.named else "the depths in feature_dim (which is one width)"
+            )
             raise LossError(
-                f"depths['{name}'] expected one or several of {names}, found {given!r}. "
-                "Name them: feature_dim={'layer3': 1024, 'backbone': 2048}."
+                f"depths['{name}'] expected one or several of {names}, found {given!r}. Name the "
+                "depths in feature_dim={'layer3': 1024, 'backbone': 2048}."
             )
         return tuple(depth for depth in self.dims if depth in listed)
 
@@ -187,8 +192,8 @@ def _dims(feature_dim: Any) -> dict[str, int | None]:
         return {ONLY: None if feature_dim is None else check_whole("feature_dim", feature_dim)}
     if not feature_dim or any(not isinstance(name, str) or not name for name in feature_dim):
         raise LossError(
-            "feature_dim expected a width, or a dict, name of a depth → its width, e.g. "
-            f"{{'layer3': 1024, 'backbone': 2048}}, found {dict(feature_dim)!r}."
+            "feature_dim expected a width, or a dict from depth to width, e.g. {'layer3': 1024, "
+            f"'backbone': 2048}}, found {dict(feature_dim)!r}."
         )
     return {
         name: None if dim is None else check_whole(f"feature_dim['{name}']", dim)
@@ -201,7 +206,7 @@ def _pools(pool: Any, depths: Collection[str], *, named: bool) -> dict[str, Pool
         return dict.fromkeys(depths, as_pool(pool))
     unknown = [name for name in pool if name not in depths]
     if unknown:
-        raise LossError(f"pool expected names out of {list(depths)}, found {unknown}.")
+        raise LossError(f"pool expected depths from {list(depths)}, found {unknown}.")
     return {name: as_pool(pool.get(name)) for name in depths}
 
 
@@ -209,7 +214,7 @@ def _check_alike(one: Tensor, other: Tensor, depths: Sequence[str]) -> None:
     """Refuse depths of different batches or devices."""
     if len(one) != len(other) or one.device != other.device:
         raise FeatureError(
-            f"The depths '{depths[0]}' and '{depths[-1]}' expected features of the same batch on "
-            f"one device, found {tuple(one.shape)} on {one.device} and {tuple(other.shape)} on "
+            f"The depths '{depths[0]}' and '{depths[-1]}' expected features of one batch on the "
+            f"same device, found {tuple(one.shape)} on {one.device} and {tuple(other.shape)} on "
             f"{other.device}."
         )

@@ -57,7 +57,7 @@ def ordered_pairs(
         [(0, 1), (0, 2), (1, 0), (2, 0)]
     """
     if views < 2:
-        raise LossError(f"AugSelf compares views: expected at least 2, found {views}.")
+        raise LossError(f"AugSelf expected at least 2 views to compare, found {views}.")
     check_pairs(pairs)
     if pairs == "all":
         chosen = [(i, j) for i in range(views) for j in range(i + 1, views)]
@@ -68,7 +68,7 @@ def ordered_pairs(
     wrong = [p for p in chosen if not (0 <= p[0] < views and 0 <= p[1] < views) or p[0] == p[1]]
     if wrong or not chosen:
         raise LossError(
-            f"pairs expected two different views out of 0..{views - 1}, found {wrong or 'no pair'}."
+            f"pairs expected two different views from 0..{views - 1}, found {wrong or 'no pair'}."
         )
     return both_orders(chosen) if symmetric else chosen
 

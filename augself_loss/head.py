@@ -48,10 +48,9 @@ def check_gathered(weight: Tensor, features: Tensor) -> None:
     """Refuse a head that FSDP2 holds in shards (DTensors) and has not gathered for this call."""
     if hasattr(weight, "device_mesh") and not hasattr(features, "device_mesh"):
         raise LossError(
-            "Expected AugSelf's heads whole, found FSDP's shards, which it gathers when the module "
-            "that fully_shard was given is called. Give it all heads at once, "
-            "fully_shard(augself.heads); or, of a sharded loss, call "
-            "register_fsdp_forward_method(augself, 'predict')."
+            "AugSelf expected whole heads, found FSDP shards, which are only gathered inside the "
+            "wrapped module's forward(). Call fully_shard(augself.heads), on all heads at once. "
+            "If you shard the whole loss, call register_fsdp_forward_method(augself, 'predict')."
         )
 
 

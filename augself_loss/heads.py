@@ -61,8 +61,8 @@ class Heads(nn.ModuleDict):
         ]
         if taken:
             raise LossError(
-                f"A type's name also names its head: expected one without dots that "
-                f"torch.nn.ModuleDict does not use itself, found '{taken[0]}'. Rename the encoder."
+                "A type's name also names its head: it expected no dot and no name that "
+                f"torch.nn.ModuleDict uses itself, found '{taken[0]}'. Rename the encoder."
             )
         own = (
             feature_dim if isinstance(feature_dim, Mapping) else dict.fromkeys(widths, feature_dim)
@@ -171,8 +171,8 @@ class Heads(nn.ModuleDict):
         if not built and (not isinstance(x, Tensor) or x.shape != expected):
             found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise LossError(
-                f"AugSelf's head of '{name}' expected to return {expected}, found {found}. A head "
-                f"of your own takes (rows, 2 · feature_dim) and returns (rows, {expected[1]})."
+                f"Expected AugSelf's head of '{name}' to return {expected}, found {found}. Your "
+                f"own head must map (rows, 2 · feature_dim) to (rows, {expected[1]})."
             )
         return x
 
@@ -202,21 +202,21 @@ class Heads(nn.ModuleDict):
         """
         if not isinstance(state_dicts, Mapping):
             raise LossError(
-                "load_released_heads expected a dict, type name → state dict, found "
+                "load_released_heads expected a dict from type name to state dict, found "
                 f"{type(state_dicts).__name__}."
             )
         for released, state in state_dicts.items():
             name = RELEASED_NAMES.get(released, released)
             if name not in self:
                 raise LossError(
-                    f"Found a released head '{released}', expected types out of {tuple(self)}. "
-                    f"Build the loss with weights for '{name}'."
+                    f"load_released_heads expected types from {tuple(self)}, found the released "
+                    f"head '{released}'. Build the loss with a weight for '{name}'."
                 )
             try:
                 self[name].load_state_dict(dict(state))
             except (RuntimeError, TypeError, ValueError) as error:
                 raise LossError(
-                    f"The released head '{released}' does not fit this loss; expected the state "
-                    "dict of one MLP, keys 0.weight … 6.bias, of this loss's feature_dim and "
-                    f"hidden_dim, found: {error}"
+                    f"The released head '{released}' expected the state dict of an MLP (keys "
+                    "0.weight … 6.bias) with this loss's feature_dim and hidden_dim, found: "
+                    f"{error}"
                 ) from error

@@ -59,9 +59,9 @@ class HeadWatch:
             self.done = True
             if torch.equal(self.before.to(self.parameter), self.parameter):
                 warnings.warn(
-                    f"AugSelf's heads got gradients {self.seen} times and never changed: are they "
-                    "in the optimizer? Add augself.parameters() to it, and prove it with "
-                    "augself.check_optimizer(optimizer).",
+                    f"Expected AugSelf's heads to change, found them unchanged after {self.seen} "
+                    "gradients: they may not be in the optimizer. Add augself.parameters() to it, "
+                    "and check with augself.check_optimizer(optimizer).",
                     HeadsUnchangedWarning,
                     stacklevel=stacklevel,
                 )
@@ -72,16 +72,16 @@ class HeadWatch:
         if not given or any(view.requires_grad for view in given):
             return  # a momentum encoder's features need none
         found = (
-            "features with a gradient, of one view at least, found none: the term would train its "
-            "heads and never the backbone. They were computed under torch.no_grad(), detached, or "
-            "taken inside of a reentrant checkpoint (use_reentrant=False keeps the gradient). Is "
-            "the backbone frozen on purpose? Then with_augself(..., frozen_backbone=True)."
+            "features with a gradient for at least one view, found none: the backbone would not "
+            "learn from the term. The features were detached, or computed under torch.no_grad() "
+            "or in a reentrant checkpoint (pass use_reentrant=False). If the backbone is frozen on "
+            "purpose, pass with_augself(..., frozen_backbone=True)."
         )
         if base.requires_grad:
             raise FeatureError(f"with_augself expected {found}")
         if not self.said and not torch.compiler.is_compiling():
             self.said = True
-            logger.warning("Only AugSelf's heads have a gradient. with_augself expected %s", found)
+            logger.warning("Only AugSelf's heads get a gradient: with_augself expected %s", found)
 
     def _count(self, _parameter: Tensor) -> None:
         self.seen += 1

@@ -74,13 +74,13 @@ class Keywords:
     def _message(self, name: str, given: list[str]) -> str:
         if name in self.taken:
             return (
-                f"The wrapped loss takes an argument '{name}' itself: expected the term's as "
+                f"The wrapped loss has its own argument '{name}': with_augself expected "
                 f"'augself_{name}', found the keywords {given}. Write augself_{name}=[...], or "
                 f"pass the loss's own '{name}' by position."
             )
         return (
-            f"with_augself expected '{name}', one entry per view, found the keywords {given}. Call "
-            "it as wrapped(..., features=[f1, f2], records=[r1, r2])."
+            f"with_augself expected '{name}' with one entry per view, found the keywords {given}. "
+            "Call wrapped(..., features=[f1, f2], records=[r1, r2])."
         )
 
 

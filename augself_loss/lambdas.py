@@ -106,8 +106,8 @@ class Lambdas(nn.Module):
         for name, value in found.items():
             if not _is_state(value):
                 error_msgs.append(
-                    f"The λ of '{name}' expected [in force, written], finite numbers >= 0, found "
-                    f"{value!r}."
+                    f"The checkpoint's λ of '{name}' expected finite numbers [current, initial] "
+                    f">= 0, found {value!r}."
                 )
         if not error_msgs:
             self._take({name: value for name, value in found.items() if not value.is_meta})
@@ -144,11 +144,10 @@ def rename_old(state_dict: State, prefix: str, types: Sequence[str]) -> None:
 
 def _difference(loaded: dict[str, float], written: dict[str, float], known: bool) -> str:
     if known:
-        holds, other = "Those now written hold; to go on with the checkpoint's", loaded
+        holds, other = "The loss keeps its own; to use the checkpoint's,", loaded
     else:
         holds, other = (
-            "It is of a version that did not keep what was written, so the checkpoint's hold; to "
-            "use those now written",
+            "The checkpoint is of an older version, so its λ are used; to use the loss's own,",
             written,
         )
     return (

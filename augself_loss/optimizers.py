@@ -12,8 +12,8 @@ from augself_loss.errors import LossError
 
 Optimizer: TypeAlias = torch.optim.Optimizer
 CURE = (
-    "Pass them when you build it, [*model.parameters(), *augself.parameters()], or call "
-    "optimizer.add_param_group({'params': augself.parameters()})."
+    "Pass them when you build the optimizer, [*model.parameters(), *augself.parameters()], or "
+    "call optimizer.add_param_group({'params': augself.parameters()})."
 )
 
 
@@ -37,14 +37,14 @@ def check_optimizers(
         if not hasattr(optimizer, "param_groups"):
             raise LossError(
                 f"check_optimizer expected optimizers, found {type(optimizer).__name__}. Pass "
-                "several one by one: check_optimizer(first, second)."
+                "several separately: check_optimizer(first, second)."
             )
     held = [p for optimizer in optimizers for p in trained(optimizer)]
     missing = [f"{root}.{lost}" for root, one in networks.items() for lost in _missing(held, one)]
     if missing:
         raise LossError(
-            f"The optimizer holds {len(held)} parameters, but not {len(missing)} of {name} "
-            f"(first: {missing[0]}): they would never learn. {CURE}"
+            f"The optimizer expected all parameters of {name}, found {len(missing)} missing "
+            f"(first: {missing[0]}; it holds {len(held)}). They would never learn. {CURE}"
         )
 
 

@@ -59,8 +59,7 @@ def check_layout(layout: object) -> None:
     if not fits:
         found = type(layout).__name__ if not isinstance(layout, Mapping) else repr(dict(layout))
         raise RecordError(
-            f"layout expected a dict, entry name → Field, found {found}. Every recorder has one: "
-            "recorder.layout."
+            f"layout expected a dict from entry name to Field, found {found}. Pass recorder.layout."
         )
 
 
@@ -91,12 +90,12 @@ def identity_record(
                 [0.]])}
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 0:
-        raise RecordError(f"batch_size expected a whole number >= 0, found {batch_size!r}.")
+        raise RecordError(f"batch_size expected an integer >= 0, found {batch_size!r}.")
     check_layout(layout)
     for name, field in layout.items():
         if len(field.identity) != field.width:
             raise RecordError(
-                f"'{name}' expected an identity value for each of {field.columns}, found "
+                f"'{name}' expected one identity value for each of {field.columns}, found "
                 f"{field.identity}."
             )
     return {
@@ -131,30 +130,30 @@ def pack(record: Mapping[str, Tensor], layout: Layout) -> Tensor:
     if not layout:
         raise RecordError("pack expected a layout with at least one entry, found none.")
     if not isinstance(record, Mapping):
-        raise RecordError(f"pack expected a record, a dict, found {type(record).__name__}.")
+        raise RecordError(f"pack expected a record (a dict), found {type(record).__name__}.")
     for name, field in layout.items():
         if name not in record:
             raise RecordError(
-                f"pack expected the entry '{name}', found {list(record)}. "
-                "Record the view with the recorder whose layout this is."
+                f"pack expected the entry '{name}', found {list(record)}. Pass the layout of the "
+                "recorder that made the record."
             )
         entry, first = record[name], record[next(iter(layout))]
         if not isinstance(entry, Tensor):
             raise RecordError(f"pack expected '{name}' as a tensor, found {type(entry).__name__}.")
         if not is_dense_float(entry):
             raise RecordError(
-                f"pack expected '{name}' in floating-point numbers, found {entry.dtype} "
+                f"pack expected '{name}' as a floating-point tensor, found {entry.dtype} "
                 f"({entry.layout})."
             )
         if entry.ndim == 0 or entry.shape[-1] != field.width:
             raise RecordError(
-                f"pack expected '{name}' as (..., {field.width}) for {field.columns}, "
+                f"pack expected '{name}' with shape (..., {field.width}) for {field.columns}, "
                 f"found {tuple(entry.shape)}."
             )
         if (entry.shape[:-1], entry.device) != (first.shape[:-1], first.device):
             raise RecordError(
-                f"pack expected all entries of one batch on one device, found '{name}' as "
-                f"{tuple(entry.shape)} on {entry.device} and others as {tuple(first.shape)} on "
+                f"pack expected all entries of one batch on the same device, found '{name}' "
+                f"{tuple(entry.shape)} on {entry.device} and others {tuple(first.shape)} on "
                 f"{first.device}."
             )
     return torch.cat([record[name] for name in layout], dim=-1)
@@ -179,13 +178,13 @@ def unpack(packed: Tensor, layout: Layout) -> Record:
     if not fits or not widths:
         found = tuple(packed.shape) if isinstance(packed, Tensor) else type(packed).__name__
         raise RecordError(
-            f"unpack expected a tensor (..., {sum(widths)}) for the entries {list(layout)}, "
-            f"found {found}. Use the layout that the tensor was packed with."
+            f"unpack expected a tensor (..., {sum(widths)}) for the entries {list(layout)}, found "
+            f"{found}. Use the layout that the tensor was packed with."
         )
     if not is_dense_float(packed):
         raise RecordError(
-            f"unpack expected floating-point numbers, found {packed.dtype} ({packed.layout}). What "
-            "a MultiViewRecorder packed is read by split_views."
+            f"unpack expected a floating-point tensor, found {packed.dtype} ({packed.layout}). "
+            "For records packed by a MultiViewRecorder use split_views."
         )
     return dict(zip(layout, torch.split(packed, widths, dim=-1), strict=True))
 

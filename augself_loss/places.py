@@ -31,8 +31,8 @@ def check_places(features: Tensor, feature_dim: int, pool: Pool | None, where: s
     shape = tuple(features.shape)
     if isinstance(pool, Grid) and features.ndim < 3:
         raise FeatureError(
-            f"{where} expected maps or tokens for pool={pool}, found {shape}: they are pooled "
-            "already. Tap the layer before the pooling ('backbone.layer4')."
+            f"{where} expected maps or tokens for pool={pool}, found {shape}, which is pooled "
+            "already. Tap the layer before the pooling, e.g. 'backbone.layer4', or leave pool out."
         )
     if features.ndim < 3:
         return
@@ -46,9 +46,9 @@ def check_places(features: Tensor, feature_dim: int, pool: Pool | None, where: s
     if not last and _looks_channels_last(shape):
         way = "Grid(…, channels_last=True)" if isinstance(pool, Grid) else "'mean_channels_last'"
         raise FeatureError(
-            f"{where} expected {expected} for pool={pool!r}, found {shape}, which looks as if the "
-            f"channels came last. Then build the loss with feature_dim={shape[-1]} and "
-            f"pool={way}; if they do not, average over the places yourself."
+            f"{where} expected {expected} for pool={pool!r}, found {shape}: the channels seem to "
+            f"come last. If so, build the loss with feature_dim={shape[-1]} and pool={way}. "
+            "Otherwise average over the places yourself."
         )
     if isinstance(pool, Grid):
         _check_grid(features, pool, where)
@@ -59,9 +59,14 @@ def _check_patches(features: Tensor, pool: Patches, where: str) -> None:
     if features.ndim == 3 and features.shape[1] > pool.prefix:
         return
     if features.ndim == 3:
-        advice = "prefix counts the tokens before the patches; augself_loss.taps.find_taps says it."
+        advice = (
+            "prefix is the number of tokens before the patches; augself_loss.taps.find_taps shows "
+            "it."
+        )
     elif features.ndim < 3:
-        advice = "These are pooled already: leave pool out, or tap the tokens ('….norm')."
+        advice = (
+            "These are pooled already: leave pool out, or tap the tokens, e.g. 'backbone.norm'."
+        )
     else:
         advice = "Maps have no class token: use pool='mean', or 'mean_channels_last'."
     raise FeatureError(
@@ -82,10 +87,10 @@ def _check_grid(features: Tensor, grid: Grid, where: str) -> None:
         patches = shape[1] - grid.prefix
         if patches < 1 or math.isqrt(patches) ** 2 != patches:
             raise FeatureError(
-                f"{where} expected a square of patches behind {grid.prefix} other tokens for "
-                f"pool={grid}, found {patches} of {shape}. Say how many tokens stand before them, "
-                f"Grid({grid.side}, prefix=1) (augself_loss.taps.find_taps finds out), or hand "
-                "over maps (B, D, H, W)."
+                f"{where} expected a square number of patches after {grid.prefix} other tokens "
+                f"for pool={grid}, found {patches} of {shape}. Pass the number of other tokens, "
+                f"e.g. Grid({grid.side}, prefix=1) (augself_loss.taps.find_taps shows it), or "
+                "pass maps (B, D, H, W)."
             )
         sides: Sequence[int] = [math.isqrt(patches)]
     else:
@@ -93,22 +98,21 @@ def _check_grid(features: Tensor, grid: Grid, where: str) -> None:
     if min(sides) < grid.side:
         raise FeatureError(
             f"{where} expected at least {grid.side} × {grid.side} places for pool={grid}, found "
-            f"{shape}. Take a smaller grid, larger views, or an earlier layer."
+            f"{shape}. Use a smaller grid, larger views, or an earlier layer."
         )
 
 
 def _elsewhere(shape: tuple[int, ...], feature_dim: int) -> str:
     """Say what to do with features whose channels are not where they were expected."""
     if len(shape) == 3 and shape[1] == feature_dim:
-        return "The channels are in the middle: pass features.mean(-1), without pool."
+        return "The channels are in the middle: pass features.mean(-1), and leave pool out."
     if len(shape) > 3 and shape[1] == feature_dim:
         return "The channels come second: use pool='mean'."
     if len(shape) > 3 and (shape[-1] == feature_dim or _looks_channels_last(shape)):
         return f"The channels come last: use pool='mean_channels_last', feature_dim={shape[-1]}."
     return (
-        "feature_dim is the number of channels of the backbone's output before the projector: "
-        "look at which side of its features they are (pool='mean' for (B, D, H, W) and (B, N, D), "
-        "'mean_channels_last' for (B, H, W, D))."
+        "feature_dim is the number of channels of the backbone's output, before the projector. "
+        "Use pool='mean' for (B, D, H, W) and (B, N, D), 'mean_channels_last' for (B, H, W, D)."
     )
 
 

@@ -97,9 +97,9 @@ def as_pool(pool: object) -> Pool | None:
     if pool is None or (isinstance(pool, str) and pool in POOLS):
         return cast("Pool | None", pool)
     raise LossError(
-        f"pool expected one of {POOLS} or Patches(prefix=…), the mean over a ViT's patches "
-        "without the tokens that stand before them (one class token: Patches(prefix=1)), or 2 for "
-        f"the means of 2 × 2 places, 3, … (of tokens Grid(2, prefix=1)), found {pool!r}."
+        f"pool expected one of {POOLS}, Patches(prefix=1) for the mean of a ViT's patches without "
+        "its class token, or 2, 3, … for a grid of 2 × 2, 3 × 3, … places (for tokens Grid(2, "
+        f"prefix=1)), found {pool!r}."
     )
 
 

@@ -123,7 +123,7 @@ def of_types(encoders: Iterable[Encoder], types: Sequence[str] | None) -> list[E
     absent = [name for name in wanted if name not in known]
     if absent or not wanted or isinstance(types, str):
         raise EncoderError(
-            f"types expected some of those that the recorder records, {list(known)}, found "
+            f"types expected names from the record, {list(known)}, found "
             f"{absent or types or 'none'}."
         )
     return [known[name] for name in wanted]
@@ -136,10 +136,10 @@ def _check_alike(name: str, entries: Iterable[str], one: Record, other: Record) 
             if entry not in held:
                 raise RecordError(
                     f"{name} expected the entry '{entry}' in both records, found {list(held)}. "
-                    "Take the encoders and both records from one recorder."
+                    "Take the encoders and both records from the same recorder."
                 )
         if one[entry].shape != other[entry].shape:
             raise RecordError(
-                f"{name} expected records of one batch, found '{entry}' as "
+                f"{name} expected records of the same batch, found '{entry}' as "
                 f"{tuple(one[entry].shape)} and {tuple(other[entry].shape)}."
             )

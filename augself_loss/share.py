@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed import all_reduce, is_available, is_initialized
 
-from augself_loss.balance import gradient_norm
+from augself_loss.balance import described, gradient_norm
 from augself_loss.checks import check_types, check_whole
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.loss import AugSelfLoss
@@ -41,7 +41,7 @@ class RatioMeter:
         every: steps between two measurements; the first is the next step.
 
     Raises:
-        LossError: no AugSelfLoss, or ``every`` is not a whole number from 1 on.
+        LossError: no AugSelfLoss, or ``every`` is not an integer >= 1.
 
     Example:
         >>> from augself_loss import AugSelfLoss
@@ -59,7 +59,7 @@ class RatioMeter:
         if not isinstance(augself, AugSelfLoss):
             raise LossError(
                 f"{type(self).__name__} expected an AugSelfLoss, found {type(augself).__name__}. "
-                "Pass the loss itself, before it is compiled or wrapped."
+                "Pass the loss itself, not a compiled or wrapped one."
             )
         self.augself, self.every = augself, check_whole("every", every)
         self.steps = 0
@@ -100,16 +100,16 @@ class RatioMeter:
         if self.steps == 0:
             raise LossError(
                 f"{type(self).__name__} expected a training step of its AugSelfLoss before "
-                "measure, found none. Compute augself(...) first; a compiled loss cannot be "
-                "watched."
+                "measure, found none. Call augself(...) first, on a loss that is not compiled."
             )
         seen, self._seen = self._seen, None
         if seen is None:
             return None
         if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
             raise LossError(
-                f"{type(self).__name__} expected the loss as a scalar tensor with its graph. Call "
-                "measure before backward, on a loss that is not detached."
+                f"{type(self).__name__} expected the loss as a scalar tensor with a gradient, "
+                f"found {described(loss)}. Call measure before backward(), on a loss that is not "
+                "detached."
             )
         base = loss - seen.out.total if within else loss
         return _ratios(base, seen)
@@ -122,8 +122,8 @@ class RatioMeter:
         if self.steps % self.every == 0:
             if not self._asked:
                 raise LossError(
-                    f"{type(self).__name__} expected measure(base) in every step, found no call in "
-                    f"{self.every}. Call it before backward, or close() it."
+                    f"{type(self).__name__} expected measure(base) in every step, found no call "
+                    f"in {self.every} steps. Call it before backward(), or call close()."
                 )
             own = {name: value for name, value in named.items() if name not in CHOICES}
             features = tensors_in(as_views(given, own)[0])
@@ -235,8 +235,8 @@ def _ratios(base: Tensor, seen: Seen) -> dict[str, float]:
     """Compare the gradients of all terms with the base loss's, over all processes."""
     if not seen.features:
         raise FeatureError(
-            "A RatioMeter expected features with a gradient, found none. Compute augself(...) of "
-            "the backbone's own output, outside of torch.no_grad()."
+            "RatioMeter expected features with a gradient, found none. Call augself(...) on the "
+            "backbone's own output, outside of torch.no_grad()."
         )
     losses = {n: term for n, term in seen.out.terms.items() if term.requires_grad}
     if losses:

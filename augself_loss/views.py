@@ -43,13 +43,14 @@ def as_views(given: Sequence[Any], named: Mapping[str, Any]) -> tuple[list[Featu
     if isinstance(first, (Tensor, Mapping)) and isinstance(second, (Tensor, Mapping)):
         if record1 is None or record2 is None:
             raise LossError(
-                f"{FORMS}, found no record of one view. Pass what the recorder returned for both."
+                f"{FORMS}, found a view without a record. Pass the records that the recorder "
+                "returned for both views."
             )
         return [first, second], [record1, record2]
     if not (_is_list(first) and _is_list(second)):
         raise LossError(f"{FORMS}, found {type(first).__name__} and {type(second).__name__}.")
     if record1 is not None or record2 is not None:
-        raise LossError(f"{FORMS}, found two lists and one more record.")
+        raise LossError(f"{FORMS}, found two lists and another record.")
     if len(first) != len(second):
         raise LossError(
             f"{FORMS}, one record per view, found {len(first)} features and {len(second)} records."

@@ -70,7 +70,7 @@ class WithAugSelf(nn.Module):
             found = tuple(base.shape) if isinstance(base, Tensor) else type(base).__name__
             raise LossError(
                 f"with_augself expected a loss that returns a scalar tensor, found {found}. Wrap "
-                "a function that picks or reduces it."
+                "a function that reduces it, or that picks the loss from several outputs."
             )
         trains = self.training and torch.is_grad_enabled()
         if trains and not self.frozen_backbone and self._watch.trained:
@@ -119,7 +119,7 @@ def with_augself(
 
     Raises:
         LossError: ``augself`` is no AugSelfLoss, ``loss`` cannot be called or already has the term,
-            or ``patience`` is no whole number of at least 1.
+            or ``patience`` is not an integer >= 1.
 
     Example:
         >>> augself = AugSelfLoss(feature_dim=8, weights={"flip": 1.0}, hidden_dim=16)
@@ -133,11 +133,11 @@ def with_augself(
     """
     _unwrapped(augself)
     if not callable(loss):
-        raise LossError(f"with_augself expected a loss to call, found {type(loss).__name__}.")
+        raise LossError(f"with_augself expected a callable loss, found {type(loss).__name__}.")
     if any(isinstance(layer, WithAugSelf) for layer in layers(loss)):
         raise LossError(
-            "with_augself expected a loss without the term, found one that has it. Several types "
-            "and pairs go into one AugSelfLoss."
+            "with_augself expected a loss without AugSelf, found one that has it. Put all types "
+            "and pairs into one AugSelfLoss."
         )
     patience = check_whole("patience", patience)
     return WithAugSelf(loss, augself, patience=patience, frozen_backbone=frozen_backbone)
@@ -149,8 +149,8 @@ def _unwrapped(augself: Any) -> AugSelfLoss:
         if isinstance(layer, AugSelfLoss):
             return layer
     raise LossError(
-        f"with_augself expected an AugSelfLoss, found {type(innermost(augself)).__name__}. Of a "
-        "model that holds one pass the AugSelfLoss itself."
+        f"with_augself expected an AugSelfLoss, found {type(innermost(augself)).__name__}. If a "
+        "model holds the loss, pass the AugSelfLoss itself."
     )
 
 

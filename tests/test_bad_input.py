@@ -64,13 +64,18 @@ def spoiled(value: float) -> Tensor:
 
 CALL: dict[str, tuple[dict[str, Any], type[AugSelfError], str]] = {
     "batch sizes": ({"two": rows(5)}, FeatureError, r"features2 .*same batch size, found 4 and 5"),
-    "devices": ({"two": rows(device="meta")}, FeatureError, r"one device, found cpu and meta"),
+    "devices": ({"two": rows(device="meta")}, FeatureError, r"same device, found cpu and meta"),
     "heads elsewhere": (
         {"one": rows(device="meta"), "two": rows(device="meta")}, FeatureError,
-        r"features lie on meta, AugSelf's heads on cpu.*Call augself.to\('meta'\)",
+        r"heads expected features on cpu, .*found meta. Call augself.to\('meta'\)",
     ),
     "width": ({"one": rows(4, 9)}, FeatureError, r"width 8 .*found 9.*before the projector"),
     "rank": ({"one": torch.ones(4, 8, 2, 2)}, FeatureError, r"\(B, 8\), found .*pool='mean'"),
+    "one sample": ({"one": torch.ones(8)}, FeatureError, r"found \(8,\). Pass a batch.*\[None\]"),
+    "a record as features": (
+        {"two": record()}, FeatureError,
+        r"features2 expected a tensor .*dict with \['crop'.*Call augself\(features1, features2,",
+    ),
     "integers": ({"one": rows(dtype=torch.long)}, FeatureError, r"floating-point .*torch.int64"),
     "pooled integers": (
         {"one": torch.ones(4, 8, 2, 2, dtype=torch.long), "pool": "mean"}, FeatureError,
@@ -88,26 +93,26 @@ CALL: dict[str, tuple[dict[str, Any], type[AugSelfError], str]] = {
     ),
     "batch of one": (
         {"one": rows(1), "two": rows(1), "record1": record(1), "record2": record(1)},
-        FeatureError, r"at least 2 samples in train mode, found 1.*drop_last=True.*eval",
+        FeatureError, r"at least 2 samples in train mode.*, found 1.*drop_last=True.*eval",
     ),
-    "NaN": ({"one": spoiled(NAN)}, FeatureError, r"features1 holds NaN or infinite .*learning"),
-    "infinity": ({"two": spoiled(INF)}, FeatureError, r"features2 holds NaN or infinite"),
+    "NaN": ({"one": spoiled(NAN)}, FeatureError, r"features1 expected finite .*NaN .*learning"),
+    "infinity": ({"two": spoiled(INF)}, FeatureError, r"features2 expected finite .*NaN"),
     "features a list": ({"one": [rows()]}, LossError, r"two lists|found list and Tensor"),
     "features text": ({"one": "f", "two": "r"}, LossError, r"found str and str"),
     "a number": ({"one": 3, "two": 4}, LossError, r"expected .*list of records, found int and int"),
     "packed record": ({"one": [rows()], "two": rows()}, LossError, r"found list and Tensor"),
     "two forms": (
-        {"one": [rows()] * 2, "two": [record()] * 2}, LossError, r"two lists and one more record",
+        {"one": [rows()] * 2, "two": [record()] * 2}, LossError, r"two lists and another record",
     ),
     "no crop": ({"record1": record(crop=None)}, RecordError, r"record1 .*'crop', found .*types=\["),
     "no flip": (
         {"record2": record(flip=None)}, RecordError,
-        r"record2 .*'flip', which 'crop' is measured in, found .*'blur'.*types=\['flip'\]",
+        r"record2 .*'flip', needed for 'crop', found .*'blur'.*types=\['flip'\]",
     ),
     "record no dict": ({"record1": [1]}, RecordError, r"record1 expected a dict, found list"),
     "record of numbers": ({"record1": {1: 2, "a": 3}}, RecordError, r"'crop', found \[1, 'a'\]"),
     "another batch": (
-        {"record1": record(5)}, RecordError, r"batch size 4 like the features, found 5.*another",
+        {"record1": record(5)}, RecordError, r"batch size 4 like the features, found 5.*same batch",
     ),
     "another batch's flip": (
         {"record2": record(flip=torch.zeros(1, 1))}, RecordError, r"\['flip'\] .*4 .*found 1",
@@ -121,7 +126,7 @@ CALL: dict[str, tuple[dict[str, Any], type[AugSelfError], str]] = {
     ),
     "wide flip": (
         {"record1": record(flip=torch.zeros(4, 2))}, RecordError,
-        r"record1\['flip'\] expected \(B, 1\) for \('flip',\), found \(4, 2\)",
+        r"record1\['flip'\] expected shape \(B, 1\) for \('flip',\), found \(4, 2\)",
     ),
     "narrow crop": ({"record1": record(crop=rows(4, 3))}, RecordError, r"\(B, 4\) .*\(4, 3\)"),
     "flat blur": ({"record1": record(blur=torch.ones(4))}, RecordError, r"\(B, columns\).*\(4,\)"),
@@ -131,19 +136,21 @@ CALL: dict[str, tuple[dict[str, Any], type[AugSelfError], str]] = {
     "blur a list": ({"record1": record(blur=[1.0] * 4)}, RecordError, r"floating.*found list"),
     "record elsewhere": (
         {"record2": record(blur=rows(4, 1, device="meta"))}, RecordError,
-        r"record2\['blur'\] expected to lie on cpu .*found meta. Move the record",
+        r"record2\['blur'\] expected device cpu .*found meta. Move the record",
     ),
     "another pipeline": (
         {"record1": record(blur=torch.full((4, 1), 9.0))}, RecordError,
-        r"'blur' holds sigma 9, outside .*\(0.1, 2.0\).*another pipeline.*recorder.encoders",
+        r"'blur' expected sigma in \(0.1, 2.0\).*found 9: another pipeline.*recorder.encoders",
     ),
-    "NaN record": ({"record2": record(blur=torch.full((4, 1), NAN))}, RecordError, r"holds NaN"),
-    "no such pair": ({"call": {"pairs": [(0, 2)]}}, LossError, r"out of 0..1, found \[\(0, 2\)\]"),
+    "NaN record": (
+        {"record2": record(blur=torch.full((4, 1), NAN))}, RecordError, r"finite .*, found NaN",
+    ),
+    "no such pair": ({"call": {"pairs": [(0, 2)]}}, LossError, r"from 0..1, found \[\(0, 2\)\]"),
     "pair of one view": ({"call": {"pairs": [(1, 1)]}}, LossError, r"two different views"),
     "no pair": ({"call": {"pairs": []}}, LossError, r"two different views .*found no pair"),
     "pairs a number": ({"call": {"pairs": 2}}, LossError, r"'all', 'first' or a list .*found 2"),
-    "types unknown": ({"call": {"types": ["flip"]}}, LossError, r"some of .*blur.*flip"),
-    "types text": ({"call": {"types": "crop"}}, LossError, r"a list of some of .*found 'crop'"),
+    "types unknown": ({"call": {"types": ["flip"]}}, LossError, r"names from .*blur.*flip"),
+    "types text": ({"call": {"types": "crop"}}, LossError, r"a list of names from .*found 'crop'"),
     "types empty": ({"call": {"types": []}}, LossError, r"types expected .*found \[\]"),
     "types a number": ({"call": {"types": 3}}, LossError, r"types expected .*found 3"),
 }  # fmt: skip
@@ -162,8 +169,8 @@ def test_refused(case: tuple[dict[str, Any], type[AugSelfError], str]) -> None:
 
 
 LISTS: dict[str, tuple[list[Any], list[Any], str]] = {
-    "one view": ([rows()], [record()], r"expected at least 2, found 1"),
-    "no view": ([], [], r"expected at least 2, found 0"),
+    "one view": ([rows()], [record()], r"expected at least 2 views to compare, found 1"),
+    "no view": ([], [], r"expected at least 2 views to compare, found 0"),
     "a record short": ([rows()] * 3, [record()] * 2, r"one record per view, found 3 .* and 2"),
 }
 
@@ -175,7 +182,7 @@ def test_lists_refused(features: list[Any], records: list[Any], message: str) ->
 
 
 def test_a_forgotten_record() -> None:
-    with pytest.raises(LossError, match=r"found no record of one view.*recorder returned"):
+    with pytest.raises(LossError, match=r"found a view without a record.*recorder returned"):
         AugSelfLoss(DIM, WEIGHTS, hidden_dim=4)(rows(), rows(), record())
 
 
@@ -194,11 +201,11 @@ def test_a_batch_of_one_is_fine_in_eval_mode() -> None:
 )
 def test_when_values_are_looked_at(check_values: Any, refused: list[bool]) -> None:
     augself = AugSelfLoss(DIM, WEIGHTS, hidden_dim=4, check_values=check_values)
-    with pytest.raises(FeatureError, match="holds NaN"):
+    with pytest.raises(FeatureError, match=r"expected finite .* found NaN"):
         augself(spoiled(NAN), rows(), record(), record())
     augself(rows(), rows(), record(), record())
     if refused[1]:
-        with pytest.raises(FeatureError, match="holds NaN"):
+        with pytest.raises(FeatureError, match=r"expected finite .* found NaN"):
             augself(spoiled(NAN), rows(), record(), record())
     else:
         augself(spoiled(NAN), rows(), record(), record())

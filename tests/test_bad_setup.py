@@ -47,9 +47,13 @@ SETUP: dict[str, tuple[dict[str, Any], type[AugSelfError], str]] = {
     "feature_dim float": ({"feature_dim": 8.0}, LossError, r"feature_dim expected .*found 8.0"),
     "hidden_dim bool": ({"hidden_dim": True}, LossError, r"hidden_dim expected .*found True"),
     "no type": ({"weights": {}}, LossError, r"at least one type, e.g. .*found none"),
-    "weights list": ({"weights": ["crop"]}, LossError, r"a dict, type name .*found list"),
+    "weights list": ({"weights": ["crop"]}, LossError, r"a dict from type name .*found list"),
     "unknown type": ({"weights": {"zoom": 1}}, LossError, r"'crop'.*found 'zoom'.*encoders="),
-    "negative weight": ({"weights": {"crop": -1}}, LossError, r"'crop' .*>= 0, found -1.*Zero"),
+    "negative weight": (
+        {"weights": {"crop": -1}},
+        LossError,
+        r"'crop' .*>= 0, found -1.*zero, pass 0",
+    ),
     "NaN weight": ({"weights": {"crop": NAN}}, LossError, r"finite number >= 0, found nan"),
     "infinite weight": ({"weights": {"crop": INF}}, LossError, r"finite .*found inf"),
     "huge weight": ({"weights": {"crop": 1e300}}, LossError, r"finite .*found 1e\+300"),
@@ -95,25 +99,25 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[AugSelfError], str]] = {
     "two kinds of one name": (
         lambda: AugSelfLoss(DIM, encoders=[type("Blur", (Zoom,), {"name": "blur"})((1.0, 2.0)),
                                            BlurEncoder()]),
-        EncoderError, r"Cannot unite .*two types",
+        EncoderError, r"one class, found .*: rename one",
     ),
     "name with a dot": (
         lambda: AugSelfLoss(DIM, {"a.b": 1.0}, encoders=[type("Dot", (Zoom,), {"name": "a.b"})(
             (1.0, 2.0))]),
-        LossError, r"without dots .*found 'a.b'",
+        LossError, r"no dot .*found 'a.b'",
     ),
     "heads of another type": (
         lambda: AugSelfLoss(DIM, WEIGHTS).load_released_heads({"rot": {}}), LossError,
-        r"released head 'rot', expected types out of \('blur',\).*'rotation'",
+        r"expected types from \('blur',\), found the released head 'rot'.*'rotation'",
     ),
     "heads of another width": (
         lambda: AugSelfLoss(DIM, WEIGHTS).load_released_heads(
             {"blur": AugSelfLoss(DIM + 1, WEIGHTS).heads["blur"].state_dict()}),
-        LossError, r"'blur' does not fit .*feature_dim.*found: .*\n.*size mismatch",
+        LossError, r"'blur' expected the state dict .*feature_dim.*found: .*\n.*size mismatch",
     ),
     "heads that are none": (
         lambda: AugSelfLoss(DIM, WEIGHTS).load_released_heads({"blur": 3}),  # type: ignore[dict-item]
-        LossError, r"'blur' does not fit this loss.*0.weight",
+        LossError, r"'blur' expected the state dict .*0.weight.*found: 'int'",
     ),
     "recorder without the type": (
         lambda: AugSelfLoss(DIM, WEIGHTS).check_recorder(Pipeline()), RecordError,
@@ -130,7 +134,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[AugSelfError], str]] = {
     ),
     "predict elsewhere": (
         lambda: AugSelfLoss(DIM, WEIGHTS).predict(*[rows(device="meta")] * 2), FeatureError,
-        r"heads on cpu",
+        r"features on cpu, where the heads are, found meta",
     ),
     "wrap no AugSelfLoss": (
         lambda: with_augself(nn.MSELoss(), nn.MSELoss()),  # type: ignore[arg-type]
@@ -138,11 +142,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[AugSelfError], str]] = {
     ),
     "wrap no loss": (
         lambda: with_augself(3, AugSelfLoss(DIM, WEIGHTS)),  # type: ignore[arg-type]
-        LossError, r"expected a loss to call, found int",
+        LossError, r"expected a callable loss, found int",
     ),
     "no patience": (
         lambda: with_augself(nn.MSELoss(), AugSelfLoss(DIM, WEIGHTS), patience=0), LossError,
-        r"patience expected a whole number >= 1, found 0",
+        r"patience expected an integer >= 1, found 0",
     ),
     "wrapped loss gives a vector": (
         lambda: with_augself(lambda: torch.zeros(3), AugSelfLoss(DIM, WEIGHTS))(

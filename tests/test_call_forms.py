@@ -63,9 +63,9 @@ WRONG: dict[str, tuple[tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     "unknown": ((F1, F2, R1, R2), {"record3": R1}, TypeError, "unknown argument 'record3'"),
     "twice": ((F1, F2, R1), {"record1": R1}, TypeError, "a second argument 'record1'"),
     "under two names": (([F1, F2], [R1, R2]), {"records": []}, TypeError, "second .* 'records'"),
-    "no record": ((F1, F2, R1), {}, LossError, "found no record of one view"),
+    "no record": ((F1, F2, R1), {}, LossError, "found a view without a record"),
     "mixed": ((F1, [R1, R2]), {}, LossError, "found Tensor and list"),
-    "one more": (([F1, F2], [R1, R2], R1), {}, LossError, "two lists and one more record"),
+    "one more": (([F1, F2], [R1, R2], R1), {}, LossError, "two lists and another record"),
     "too few": (([F1, F2], [R1]), {}, LossError, "found 2 features and 1 records"),
 }
 

@@ -24,7 +24,7 @@ def build() -> AugSelfLoss:
 
 
 def test_it_says_old_new_and_when() -> None:
-    text = "^'old' is deprecated since 0.9 and goes in 0.10. Use 'new'.$"
+    text = "^'old' is deprecated since 0.9 and will be removed in 0.10. Use 'new'.$"
     with pytest.warns(DeprecationWarning, match=text):
         deprecated("old", "'new'", since="0.9")
 

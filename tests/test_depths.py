@@ -165,18 +165,18 @@ def test_gradient_ratios_look_at_all_depths(records: list[Record]) -> None:
 
 SETUPS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown depth": ({"depths": {"crop": "layer9"}}, r"depths\['crop'\] expected one or several"),
-    "unknown type": ({"depths": {"blur": "early"}}, r"types out of .*found 'blur'"),
+    "unknown type": ({"depths": {"blur": "early"}}, r"types from .*found 'blur'"),
     "none": ({"depths": {"crop": []}}, r"depths\['crop'\] expected"),
     "no dict": ({"depths": "early"}, r"depths expected a dict.*found str"),
     "unread": ({"depths": {"crop": "early"}}, r"a type that reads 'middle', found none"),
-    "no names": ({"feature_dim": 8, "depths": {"crop": "early"}}, r"feature_dim names no depth"),
+    "no names": ({"feature_dim": 8, "depths": {"crop": "early"}}, r"which is one width"),
     "no depths": ({"feature_dim": {}}, r"feature_dim expected a width, or a dict"),
     "no name": ({"feature_dim": {3: 4}}, r"feature_dim expected a width, or a dict"),
     "wrong width": (
         {"feature_dim": {**DIMS, "last": 0}},
-        r"feature_dim\['last'\] expected a whole",
+        r"feature_dim\['last'\] expected an integer",
     ),
-    "unknown pool": ({"pool": {"layer9": "mean"}}, r"pool expected names out of .*'layer9'"),
+    "unknown pool": ({"pool": {"layer9": "mean"}}, r"pool expected depths from .*'layer9'"),
     "wrong pool": ({"pool": {"early": "max"}}, r"pool expected one of .*'max'"),
 }
 
@@ -192,7 +192,7 @@ GIVEN: dict[str, tuple[Change, str]] = {
     "tensors": (lambda v: [view["last"] for view in v], r"features1 expected a dict.*found Tensor"),
     "a depth less": (
         lambda v: [v[0], {"early": v[1]["early"]}],
-        r"features2 expected a dict.*found one with \['early'\]",
+        r"features2 expected a dict.*found a dict with \['early'\]",
     ),
     "another width": (
         lambda v: [v[0], {**v[1], "middle": torch.zeros(BATCH, 7)}],
@@ -200,19 +200,19 @@ GIVEN: dict[str, tuple[Change, str]] = {
     ),
     "not pooled": (
         lambda v: [v[0], {**v[1], "middle": torch.zeros(BATCH, 6, 2, 2)}],
-        r"features2\['middle'\] expected \(B, 6\)",
+        r"features2\['middle'\] expected shape \(B, 6\)",
     ),
     "another batch": (
         lambda v: [{**view, "middle": view["middle"][:3]} for view in v],
-        r"depths 'early' and 'middle' expected features of the same batch",
+        r"depths 'early' and 'middle' expected features of one batch",
     ),
     "another batch of a view": (
         lambda v: [v[0], {**v[1], "last": torch.zeros(2, 8)}],
-        r"features1\['last'\] and features2\['last'\] must have the same batch size",
+        r"features1\['last'\] and features2\['last'\] expected the same batch size",
     ),
     "another device": (
         lambda v: [{**view, "last": view["last"].to("meta")} for view in v],
-        r"depths 'early' and 'last' expected .* on one device",
+        r"depths 'early' and 'last' expected .* on the same device",
     ),
     "integers": (
         lambda v: [{**view, "last": view["last"].long()} for view in v],

@@ -48,13 +48,13 @@ def test_pairs_that_are_none(pairs: Any) -> None:
 
 @pytest.mark.parametrize("pairs", [[(0, 2)], [(1, 1)], [(-1, 0)], []])
 def test_pairs_of_other_views(pairs: Any) -> None:
-    with pytest.raises(LossError, match=r"two different views out of 0..1, found"):
+    with pytest.raises(LossError, match=r"two different views from 0..1, found"):
         ordered_pairs(2, pairs)
 
 
 @pytest.mark.parametrize("views", [0, 1])
 def test_one_view_has_no_pair(views: int) -> None:
-    with pytest.raises(LossError, match=f"at least 2, found {views}"):
+    with pytest.raises(LossError, match=f"at least 2 views to compare, found {views}"):
         ordered_pairs(views)
 
 

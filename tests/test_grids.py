@@ -81,19 +81,23 @@ def test_gradients_have_one_order() -> None:
 
 @pytest.mark.parametrize("side", [1, 0, -2, 2.0, True, "2", None])
 def test_a_side_is_a_whole_number(side: Any) -> None:
-    with pytest.raises(LossError, match="side expected a whole number >= 2"):
+    with pytest.raises(LossError, match="side expected an integer >= 2"):
         Grid(side)
 
 
 REFUSED: dict[str, tuple[Any, tuple[int, ...], str]] = {
-    "vectors": (2, (DIM,), r"they are pooled already"),
+    "vectors": (2, (DIM,), r"which is pooled already"),
     "one place": (2, (DIM, 1, 1), r"at least 2 × 2 places"),
     "few places": (4, (DIM, 5, 3), r"at least 4 × 4 places"),
     "few tokens": (3, (4, DIM), r"at least 3 × 3 places"),
-    "no square": (2, (50, DIM), r"a square of patches behind 0 other tokens.*found 50"),
-    "not enough": (Grid(2, 5), (5, DIM), r"a square of patches behind 5"),
+    "no square": (2, (50, DIM), r"a square number of patches after 0 other tokens.*found 50"),
+    "not enough": (Grid(2, 5), (5, DIM), r"a square number of patches after 5"),
     "a prefix of maps": (Grid(2, 1), (DIM, 4, 4), r"use pool=2"),
-    "last": (2, (7, 7, 768), r"looks as if .*pool=Grid\(…, channels_last=True\)|expected \(B, 3"),
+    "last": (
+        2,
+        (7, 7, 768),
+        r"channels seem to come last.*pool=Grid\(…, channels_last=True\)|expected \(B, 3",
+    ),
     "another width": (2, (DIM + 1, 4, 4), r"expected \(B, 3, ...\) for pool=Grid"),
 }
 

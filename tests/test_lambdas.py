@@ -166,7 +166,7 @@ def test_old_checkpoints_load_by_position() -> None:
     new = build()
     assert new.load_state_dict(positional(new, [2.0, 3.0])).missing_keys == []
     assert new.weights == WEIGHTS
-    with pytest.warns(LoadedWeightsWarning, match=r"checkpoint's hold.*set_weights\({'flip': 3.0}"):
+    with pytest.warns(LoadedWeightsWarning, match=r"its λ are used.*set_weights\({'flip': 3.0}"):
         new.load_state_dict(positional(new, [2.0, 0.5]))
     assert new.weights == {"crop": 2.0, "flip": 0.5}
     inside = nn.ModuleDict({"augself": build()})

@@ -72,8 +72,12 @@ def test_the_first_call_may_predict_and_may_be_in_inference_mode(records: Record
 @pytest.mark.parametrize(
     ("given", "pool", "message"),
     [
-        ([torch.zeros(BATCH, DIM, 3, 3)] * 2, None, r"expected \(B, 8\), found \(6, 8, 3, 3\)"),
-        ([torch.zeros(BATCH, 7, 7, 64)] * 2, "mean", "channels came last"),
+        (
+            [torch.zeros(BATCH, DIM, 3, 3)] * 2,
+            None,
+            r"expected shape \(B, 8\), found \(6, 8, 3, 3\)",
+        ),
+        ([torch.zeros(BATCH, 7, 7, 64)] * 2, "mean", "channels seem to come last"),
         ([torch.zeros(BATCH, DIM), torch.zeros(BATCH, 9)], None, "features2 expected width 8"),
         (["one", "two"], None, "expected a tensor"),
         ([torch.zeros(BATCH, DIM).long()] * 2, None, "floating-point"),

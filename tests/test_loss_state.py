@@ -105,10 +105,13 @@ def test_predictions_pool_and_cast_too() -> None:
 def test_check_optimizer() -> None:
     model, augself = nn.Linear(3, DIM), build()
     forgetful = torch.optim.SGD(model.parameters(), lr=0.1)
-    expected = r"but not 32 of AugSelf's heads \(first: heads.crop.0.weight\).*add_param_group"
+    expected = (
+        r"all parameters of AugSelf's heads, found 32 missing \(first: heads.crop.0.weight; it "
+        r"holds 2\).*add_param_group"
+    )
     with pytest.raises(LossError, match=expected):
         augself.check_optimizer(forgetful)
-    with pytest.raises(LossError, match="holds 0 parameters"):
+    with pytest.raises(LossError, match=r"it holds 0\)"):
         augself.check_optimizer()
     own = torch.optim.SGD(augself.parameters(), lr=0.1)
     augself.check_optimizer(forgetful, own)

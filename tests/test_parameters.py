@@ -49,11 +49,11 @@ def test_a_record_is_plain_data() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"flip": torch.zeros(2)}, r"'flip' as \(..., 1\) for \('flip',\), found \(2,\)"),
+        ({"flip": torch.zeros(2)}, r"'flip' with shape \(..., 1\) for \('flip',\), found \(2,\)"),
         ({"flip": torch.tensor(0.0)}, r"found \(\)"),
         ({"flip": torch.zeros(2, 3)}, r"found \(2, 3\)"),
-        ({"flip": torch.zeros(3, 1)}, r"one batch on one device, found 'flip' as \(3, 1\)"),
-        ({"flip": torch.zeros(2, 1, device="meta")}, "one device, found 'flip' .* on meta"),
+        ({"flip": torch.zeros(3, 1)}, r"one batch on the same device, found 'flip' \(3, 1\)"),
+        ({"flip": torch.zeros(2, 1, device="meta")}, "same device, found 'flip' .* on meta"),
         ({"flip": [[0.0], [1.0]]}, "'flip' as a tensor, found list"),
     ],
 )
@@ -67,7 +67,7 @@ def test_pack_refuses(change: dict[str, Any], expected: str) -> None:
     [
         ({"blur": torch.zeros(2, 1)}, LAYOUT, r"the entry 'crop', found \['blur'\].*recorder"),
         ({}, {}, "at least one entry, found none"),
-        ([torch.zeros(2, 1)], LAYOUT, "a dict, found list"),
+        ([torch.zeros(2, 1)], LAYOUT, "a record \\(a dict\\), found list"),
     ],
 )
 def test_pack_refuses_other_layouts(record: Any, layout: Any, expected: str) -> None:
@@ -87,7 +87,7 @@ def test_unpack_refuses(packed: Any, found: str) -> None:
 
 @pytest.mark.parametrize("batch_size", [-1, 2.0, "2", None, True])
 def test_identity_record_refuses_a_size_that_is_none(batch_size: Any) -> None:
-    with pytest.raises(RecordError, match="batch_size expected a whole number >= 0, found"):
+    with pytest.raises(RecordError, match="batch_size expected an integer >= 0, found"):
         identity_record(LAYOUT, batch_size)
 
 

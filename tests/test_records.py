@@ -64,10 +64,12 @@ def test_what_does_not_fit_is_refused(name: str) -> None:
         return exchanged(one, other, ENCODERS, types)
 
     one = record(0)
-    with pytest.raises(RecordError, match=f"{name} expected records of one batch, found 'crop'"):
+    with pytest.raises(
+        RecordError, match=f"{name} expected records of the same batch, found 'crop'"
+    ):
         call(one, record(1, batch=4))
     with pytest.raises(RecordError, match=f"{name} expected the entry 'flip' in both"):
         call(one, {"flip_": one["flip"]}, ["flip"])
     for types in (["blur"], [], "flip"):
-        with pytest.raises(EncoderError, match="types expected some of those"):
+        with pytest.raises(EncoderError, match="types expected names from the record"):
             call(one, one, types)

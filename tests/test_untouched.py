@@ -214,7 +214,7 @@ def test_a_head_of_another_dtype(dtype: torch.dtype) -> None:
 def test_a_head_of_another_width_is_refused() -> None:
     heads = built()
     heads["crop"] = nn.Linear(2 * DIM, 1)  # would broadcast against (rows, 4)
-    with pytest.raises(LossError, match=r"'crop' expected to return \(5, 4\), found \(5, 1\)"):
+    with pytest.raises(LossError, match=r"head of 'crop' to return \(5, 4\), found \(5, 1\)"):
         heads(features(), [(0, 1)])
     heads["crop"] = nn.LSTM(2 * DIM, 4)
     with pytest.raises(LossError, match=r"found tuple"):

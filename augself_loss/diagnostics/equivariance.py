@@ -108,14 +108,14 @@ def _check(fit: Transformed, test: Transformed, predictor: str) -> None:
     ends = [(given.views.shape[-1], given.parameters.shape[-1]) for given in (fit, test)]
     if ends[0] != ends[1]:
         raise FeatureError(
-            "equivariance expected fit and test of one width of features and parameters, found "
-            f"{ends[0]} and {ends[1]}. Make both with the same network and recorder."
+            "equivariance expected fit and test with the same widths of features and parameters, "
+            f"found {ends[0]} and {ends[1]}. Make both with the same network and recorder."
         )
     pairs = int(fit.distinct.sum())
     if not FEWEST <= pairs <= MOST:
         raise FeatureError(
             f"equivariance expected {FEWEST} to {MOST:,} distinct pairs to fit on, found "
-            f"{pairs:,}. Take other pictures, or other views of each."
+            f"{pairs:,}. Take other images, or other views of each."
         )
 
 
@@ -129,9 +129,12 @@ def _check_shapes(name: str, given: Transformed) -> None:
     )
     if not fits:
         raise FeatureError(
-            f"equivariance expected {name} as features (N, D), views (N, K, D), parameters "
-            "(N, K, P) and booleans (N, K), found "
-            f"{', '.join(str(tuple(each.shape)) for each in given)}, {given.distinct.dtype}."
+            f"equivariance expected {name} with features (N, D), views (N, K, D), parameters (N, "
+            "K, P) and boolean distinct (N, K), found "
+            f"{', '.join(str(tuple(each.shape)) for each in given)} and {given.distinct.dtype}. "
+            "Make it with transformed(...)."
         )
     if not all(bool(each.isfinite().all()) for each in given):
-        raise FeatureError(f"equivariance expected finite numbers, found others in {name}.")
+        raise FeatureError(
+            f"equivariance expected finite numbers, found NaN or infinity in {name}."
+        )

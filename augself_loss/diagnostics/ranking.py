@@ -92,22 +92,22 @@ def _checked(predicted: Tensor, candidates: Tensor, distinct: Tensor | None) -> 
     """Refuse what cannot be ranked; say which candidates count."""
     if predicted.ndim != 3 or predicted.shape != candidates.shape:
         raise FeatureError(
-            "rank_predictions expected predictions and candidates (N, K, D), found "
+            "rank_predictions expected predictions and candidates of shape (N, K, D), found "
             f"{tuple(predicted.shape)} and {tuple(candidates.shape)}."
         )
     every = torch.ones(candidates.shape[:2], dtype=torch.bool, device="cpu")
     present = every if distinct is None else distinct
     if present.shape != candidates.shape[:2] or present.dtype != torch.bool:
         raise FeatureError(
-            f"distinct expected booleans {tuple(candidates.shape[:2])}, found {present.dtype} "
-            f"{tuple(present.shape)}."
+            f"distinct expected a boolean tensor {tuple(candidates.shape[:2])}, found "
+            f"{present.dtype} {tuple(present.shape)}."
         )
     for name, values in (("predictions", predicted), ("candidates", candidates)):
         if not bool(values.isfinite().all()):
             raise FeatureError(f"rank_predictions expected finite {name}, found NaN or infinity.")
     if not bool((present.sum(dim=1) > 1).any()):
         raise FeatureError(
-            "rank_predictions expected a picture with two distinct candidates at least, found "
+            "rank_predictions expected an image with at least two distinct candidates, found "
             "none: nothing varies. Draw more candidates, or leave this type out."
         )
     return present.cpu()

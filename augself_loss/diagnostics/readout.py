@@ -104,7 +104,7 @@ def read_parameters(
     count = len(features1)
     if features1.shape != features2.shape or features1.ndim != 2 or count < 20:
         raise FeatureError(
-            "read_parameters expected two tensors (N, D) with N >= 20, found "
+            "read_parameters expected two tensors (N, D) with the same N >= 20, found "
             f"{tuple(features1.shape)} and {tuple(features2.shape)}."
         )
     if probe not in ("ridge", "mlp"):

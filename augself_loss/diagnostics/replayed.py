@@ -126,11 +126,11 @@ def transformed(
     """
     encoders = of_types(recorder.encoders, types)
     if candidates < 1:
-        raise FeatureError(f"candidates expected at least 1, found {candidates}.")
+        raise FeatureError(f"candidates expected an integer >= 1, found {candidates}.")
     if isinstance(embed, nn.Module) and any(module.training for module in embed.modules()):
         raise FeatureError(
-            "embed expected a network in evaluation mode, found one that trains: its features "
-            "would depend on the batch. Call .eval() first, and .train() afterwards."
+            "embed expected a network in eval mode, found one in train mode, whose features "
+            "depend on the batch. Call .eval() before, and .train() afterwards."
         )
     parts: dict[str, list[Transformed]] = {encoder.name: [] for encoder in encoders}
     for number, images in enumerate(batches):
@@ -152,8 +152,8 @@ def _checked(images: Tensor) -> Tensor:
     if not isinstance(images, Tensor) or images.ndim != 4:
         found = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
         raise FeatureError(
-            f"Expected batches of images (B, C, H, W), found {found}. Of one tensor they are "
-            "images.split(256)."
+            f"transformed expected batches of images (B, C, H, W), found {found}. Split a single "
+            "tensor: images.split(256)."
         )
     return images
 
@@ -177,7 +177,7 @@ def _embedded(embed: Embed, views: Tensor) -> Tensor:
     if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != len(views):
         found = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
         raise FeatureError(
-            f"embed expected features ({len(views)}, D) of {len(views)} views, found {found}. "
+            f"embed expected features ({len(views)}, D) for {len(views)} views, found {found}. "
             "Pool and flatten maps first."
         )
     return features.float().cpu()

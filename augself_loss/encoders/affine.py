@@ -104,9 +104,9 @@ class AffineEncoder(RegressionEncoder):
         pixels = step.config.get("translate_px") or {}
         if step.config.get("fit_output") or any(tuple(r) != (0, 0) for r in pixels.values()):
             raise PipelineError(
-                f"'{step.name}' expected fit_output=False and moves by translate_percent, found "
-                f"fit_output={step.config.get('fit_output')}, translate_px={pixels}: how far the "
-                "map goes would depend on each image's size. Use those, or leave it out of the "
+                f"'{step.name}' expected fit_output=False and shifts by translate_percent, found "
+                f"fit_output={step.config.get('fit_output')}, translate_px={pixels}: with these "
+                "the shift depends on each image's size. Change them, or leave it out of the "
                 f"record with ignore=[{step.name}]."
             )
 

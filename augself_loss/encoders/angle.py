@@ -73,9 +73,9 @@ class AngleEncoder(RegressionEncoder):
         check_centre(step)
         if step.config.get("crop_border"):
             raise PipelineError(
-                f"'{step.name}' expected crop_border=False, found True: it crops after the turn, "
-                "and no record tells such a box. Leave it out, or leave the step out of the record "
-                f"with ignore=[{step.name}]."
+                f"'{step.name}' expected crop_border=False, found True: a record cannot hold the "
+                "box that is cropped after the rotation. Pass crop_border=False, or leave it out "
+                f"of the record with ignore=[{step.name}]."
             )
 
     @staticmethod

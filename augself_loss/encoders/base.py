@@ -182,9 +182,8 @@ class Encoder(ABC):
             RecordError: the encoder does not define where its steps move pixels.
         """
         raise RecordError(
-            f"'{self.name}' moves pixels, and {type(self).__name__} does not say where to: where a "
-            "view lies in its source is not known. Give the encoder a method undo(record, canvas), "
-            "or leave the entry out of the record."
+            f"'{self.name}' moves pixels, and {type(self).__name__} expected a method "
+            "undo(record, canvas), found none. Add it, or leave the entry out of the record."
         )
 
     def turned_by(self, columns: Columns) -> Value | None:  # noqa: ARG002
@@ -241,7 +240,9 @@ class Encoder(ABC):
     def union(self, other: Encoder) -> Self:
         """Widen the ranges to hold both encoders' (asymmetric pipelines, choices)."""
         if type(other) is not type(self):
-            raise EncoderError(f"Cannot unite {self!r} with {other!r}: they are of two types.")
+            raise EncoderError(
+                f"Expected encoders of one class, found {self!r} and {other!r}: rename one."
+            )
         merged = copy.copy(self)
         merged.ranges = tuple(
             b if a is None else a if b is None else (min(a[0], b[0]), max(a[1], b[1]))
@@ -265,8 +266,8 @@ class Encoder(ABC):
         entry = record[self.name]
         if not bool(torch.isfinite(entry).all()):
             raise RecordError(
-                f"The record's '{self.name}' holds NaN or infinite values; expected finite "
-                f"{self.columns}. Look at the pipeline that recorded it."
+                f"The record's '{self.name}' expected finite {self.columns}, found NaN or "
+                "infinity. Check the pipeline that recorded it."
             )
         for column, identity, limits, values in zip(
             self.columns, self.identity, self.ranges, entry.unbind(-1), strict=True
@@ -277,10 +278,9 @@ class Encoder(ABC):
             outside &= (values - identity).abs() > slack
             if bool(outside.any()):
                 raise RecordError(
-                    f"The record's '{self.name}' holds {column} "
-                    f"{float(values[outside][0]):.4g}, outside the encoder's range {limits}: it "
-                    "was recorded from another pipeline. Take the encoder from that pipeline's "
-                    "recorder (recorder.encoders) or give the encoder its range."
+                    f"The record's '{self.name}' expected {column} in {limits}, the encoder's "
+                    f"range, found {float(values[outside][0]):.4g}: another pipeline recorded it. "
+                    "Build the loss with encoders=recorder.encoders, or widen the range."
                 )
 
     def __repr__(self) -> str:

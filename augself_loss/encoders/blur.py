@@ -82,9 +82,9 @@ class BlurEncoder(RegressionEncoder):
         sizes = step.config["blur_limit"]
         if sizes[0] != sizes[1]:
             raise PipelineError(
-                f"'{step.name}' expected one kernel size to be replayed with, found "
-                f"blur_limit={sizes}: which of them was drawn is not in the record. Give it one, "
-                "or 0, which takes it from σ."
+                f"'{step.name}' expected one kernel size, found blur_limit={sizes}: the record "
+                "does not hold the size that was drawn, so it cannot be replayed. Pass one size, "
+                "or 0 to derive it from σ."
             )
         return {"sigma_limit": (entries["blur"][0],) * 2}
 

@@ -196,7 +196,7 @@ def write_factors(entries: Mapping[str, Columns], name: str, step: Step) -> Mapp
     row = step.params["applied"].float().argmax()
     if bool(((orders != orders[row]).any(dim=-1) & (step.params["applied"] > 0.5)).any()):
         raise RecordError(
-            f"Replay expected one order of the colour operations for the whole batch, as Kornia "
-            f"draws it, found several in '{name}_order'. Replay each recorded batch by itself."
+            "replay expected the same order of colour operations for the whole batch, as Kornia "
+            f"draws it, found several in '{name}_order'. Replay each recorded batch on its own."
         )
     return {**written, "order": orders[row].long()}

@@ -89,9 +89,9 @@ class ColorJiggleEncoder(ColorEncoder):
         """
         if step.config.get("ensure_safe_range"):
             raise PipelineError(
-                f"'{step.name}' expected ensure_safe_range=False, found True: the factors leave "
-                "their limits then. Leave it out, or leave the step out of the record with "
-                f"ignore=[{step.name}]."
+                f"'{step.name}' expected ensure_safe_range=False, found True: it moves the "
+                "factors out of their limits. Pass ensure_safe_range=False, or leave it out of "
+                f"the record with ignore=[{step.name}]."
             )
 
     kornia = {

@@ -282,8 +282,8 @@ def _reach(value: object) -> float:
             number = float(value)
     if not number >= 0:
         raise EncoderError(
-            f"reach expected a fraction of the image >= 0, found {value!r}. Boxes in pixels are to "
-            "be divided by the image's height and width."
+            f"reach expected a fraction of the image >= 0, found {value!r}. Divide boxes in "
+            "pixels by the image's height and width."
         )
     return number
 

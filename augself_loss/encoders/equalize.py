@@ -22,8 +22,8 @@ class EqualizeEncoder(BinaryEncoder):
         """
         if step.config.get("mask") is not None:
             raise PipelineError(
-                f"'{step.name}' expected to equalize the whole image, found mask=: its record "
-                f"cannot say where. Leave mask out, or leave the step out of the record with "
+                f"Expected '{step.name}' to equalize the whole image, found a mask: its record "
+                "cannot say where. Leave mask out, or leave it out of the record with "
                 f"ignore=[{step.name}]."
             )
 

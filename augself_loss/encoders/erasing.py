@@ -58,7 +58,7 @@ class ErasingEncoder(RegressionEncoder):
         if tuple(holes) != (1, 1):
             raise PipelineError(
                 f"'{step.name}' expected num_holes_range=(1, 1), found {tuple(holes)}: a record "
-                f"holds one box. Erase one, or leave it out of the record with "
+                "holds one box. Erase one hole, or leave it out of the record with "
                 f"ignore=[{step.name}]."
             )
 
@@ -80,8 +80,9 @@ class ErasingEncoder(RegressionEncoder):
     def _write_holes(entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
         if isinstance(step.config["fill"], str):
             raise PipelineError(
-                f"'{step.name}' expected a fixed fill to be replayed with, found "
-                f"fill='{step.config['fill']}': what it drew is not in the record."
+                f"'{step.name}' expected a fixed fill, found fill='{step.config['fill']}': the "
+                "record does not hold what it drew, so it cannot be replayed. Pass a number as "
+                "fill."
             )
         height, width = step.size
         top, left, box_height, box_width = entries["erasing"]

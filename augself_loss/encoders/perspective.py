@@ -159,7 +159,7 @@ def _unmapped(coefficients: Sequence[float], start: tuple[int, int]) -> tuple[in
     )  # fmt: skip
     if not max(map(abs, back)) < 0.5:
         raise PipelineError(
-            "A perspective has moved corners onto one line, and cannot be read from what v2's "
-            "RandomPerspective reports. Give it a smaller distortion_scale, or larger images."
+            "'RandomPerspective' expected four corners that span an area, found some on one line. "
+            "Use a smaller distortion_scale, or larger images."
         )
     return found[0], found[1]

@@ -57,16 +57,16 @@ class PosterizeEncoder(RegressionEncoder):
         """
         if isinstance(step.config.get("num_bits"), list):
             raise PipelineError(
-                f"'{step.name}' expected one number of bits for all channels, found "
-                f"num_bits={step.config['num_bits']}: a record holds one. Give it a range, or "
-                f"leave it out of the record with ignore=[{step.name}]."
+                f"'{step.name}' expected the same number of bits for all channels, found "
+                f"num_bits={step.config['num_bits']}. Pass one range for all channels, or leave "
+                f"it out of the record with ignore=[{step.name}]."
             )
         limits = step.config.get("bit")
         if limits is not None and min(limits) >= 8:
             raise PipelineError(
-                f"'{step.name}' expected fewer than 8 bits, found {limits}: floating-point images "
-                "may be rounded, which a record cannot tell from not applied. Take it out of the "
-                f"pipeline, or leave it out of the record with ignore=[{step.name}]."
+                f"'{step.name}' expected fewer than 8 bits, found {limits}: on floating-point "
+                "images, 8 bits still round, and the record cannot tell that from not applied. "
+                f"Lower the bits, or leave it out of the record with ignore=[{step.name}]."
             )
 
     @staticmethod
@@ -82,9 +82,10 @@ class PosterizeEncoder(RegressionEncoder):
             return {"posterize": (bits,), "posterize_applied": (1.0,)}
         if bits < depth:
             raise PipelineError(
-                f"'RandomPosterize' expected fewer than 8 bits for images of more than 8, found "
-                f"{bits:g}: it rounds them, and 8 stands for not applied. Convert the images to "
-                "uint8 first, or leave it out of the record with ignore=[...]."
+                "'RandomPosterize' expected fewer than 8 bits for images of more than 8 bits, "
+                f"found {bits:g}: it still rounds them, and 8 in the record means not applied. "
+                "Convert the images to uint8 first, or leave it out of the record with "
+                "ignore=[RandomPosterize]."
             )
         return {"posterize": PosterizeEncoder.identity, "posterize_applied": (1.0,)}
 

@@ -34,8 +34,8 @@ def as_range(value: float | Range | None, centre: float, name: str) -> Range | N
         limits = [max(low, 0.0) if centre > 0 else low, high]
     if len(limits) != 2 or not -LARGEST <= limits[0] <= limits[1] <= LARGEST:
         raise EncoderError(
-            f"{name} expected a half-width >= 0 or (low, high) within {-LARGEST:g} … {LARGEST:g} "
-            f"with low <= high, found {value!r}."
+            f"{name} expected a half-width >= 0 or a range (low, high) within {-LARGEST:g} … "
+            f"{LARGEST:g} with low <= high, found {value!r}."
         )
     return limits[0], limits[1]
 
@@ -153,13 +153,13 @@ class RegressionEncoder(Encoder):
                 never = limits == (self.identity[i],) * 2
                 raise (NothingVariesError if never else EncoderError)(
                     f"{type(self).__name__} expected a range of {self.columns[i]} that varies, "
-                    f"found {self.ranges[i]} of zero width, or nearly. Pass "
+                    f"found {self.ranges[i]}, of zero width or nearly. Pass "
                     f"{self.columns[i]}=None to leave the column out of the target."
                 )
         if not self.varying:
             raise NothingVariesError(
-                f"{type(self).__name__} expected at least one range among {self.columns}, found "
-                "none: nothing would vary. Leave this type out of the loss."
+                f"{type(self).__name__} expected a range for at least one of {self.columns}, "
+                "found none: nothing would vary. Leave this type out of the loss."
             )
 
     def scaled(self, offsets: Sequence[Tensor]) -> Tensor:

@@ -167,9 +167,9 @@ def check_centre(step: Step) -> None:
     """
     if step.config.get("center") is not None:
         raise PipelineError(
-            f"'{step.name}' expected to turn about the image's centre, found "
-            f"center={step.config['center']}: that moves the image too, which its record does not "
-            f"say. Leave center out, or leave the step out of the record with ignore=[{step.name}]."
+            f"Expected '{step.name}' to rotate about the image's centre, found "
+            f"center={step.config['center']}: that also shifts the image, which its record cannot "
+            f"hold. Leave center out, or leave it out of the record with ignore=[{step.name}]."
         )
 
 

@@ -39,8 +39,8 @@ class SolarizeEncoder(RegressionEncoder):
         super().__init__(as_fixed(threshold))
         if any(not 0 <= limit <= 1 for limit in self.ranges[0] or ()):
             raise EncoderError(
-                f"threshold expected a fraction of the brightest value, in [0, 1], found "
-                f"{threshold!r}. Divide one that counts 0–255 by 255."
+                f"threshold expected a fraction of white in [0, 1], found {threshold!r}. Divide a "
+                "threshold in 0–255 by 255."
             )
 
     def span(self, column: int) -> float:
@@ -74,16 +74,16 @@ class SolarizeEncoder(RegressionEncoder):
         """Refuse threshold 1 alone: white is inverted, and Kornia's ``additions`` may vary."""
         if step.config.get("threshold_range") == (1.0, 1.0):
             raise PipelineError(
-                f"'{step.name}' expected thresholds below 1, found (1, 1): it inverts what is "
-                "white, which a record cannot tell from not applied. Lower the thresholds, or "
-                f"leave it out of the record with ignore=[{step.name}]."
+                f"'{step.name}' expected thresholds below 1, found (1, 1): it then inverts white "
+                "pixels only, and a record cannot tell that from not applied. Lower the "
+                f"thresholds, or leave it out of the record with ignore=[{step.name}]."
             )
         if step.config.get("thresholds") == (1.0, 1.0):
             raise PipelineError(
-                f"'{step.name}' expected thresholds below 1, found (1, 1): its additions, and "
-                "pixels of exactly 1, still change a view, which the threshold's record cannot "
-                "tell from not applied. Lower the thresholds, use RandomBrightness, or leave it "
-                f"out of the record with ignore=[{step.name}]."
+                f"'{step.name}' expected thresholds below 1, found (1, 1): its additions still "
+                "change a view, and the record cannot tell that from not applied. Lower the "
+                "thresholds, use RandomBrightness instead, or leave it out of the record with "
+                f"ignore=[{step.name}]."
             )
 
     @staticmethod

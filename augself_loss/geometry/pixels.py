@@ -60,7 +60,7 @@ class Pixels:
         if self.library not in get_args(Library):
             raise RecordError(
                 f"library expected one of {get_args(Library)}, found {self.library!r}. Name the "
-                "one whose pipeline made the views."
+                "library whose pipeline made the views."
             )
         check_size("source", self.source)
         check_size("view", self.view)
@@ -68,8 +68,8 @@ class Pixels:
             check_size("warped", self.warped)
         if isinstance(self.order, str) or len(set(self.order)) < len(self.order):
             raise RecordError(
-                f"order expected names of types, each once, found {self.order!r}. What was applied "
-                "twice cannot be told apart; write e.g. ('angle', 'perspective')."
+                f"order expected names of types, each once, found {self.order!r}. Write e.g. "
+                "('angle', 'perspective')."
             )
         known = default_encoders(self.encoders).values()
         types = {entry: encoder for encoder in known for entry in encoder.fields}
@@ -77,8 +77,8 @@ class Pixels:
         sized = self.view if self.warped is None else self.warped
         if self.centred and not isinstance(sized, Tensor) and 1 in sized:
             raise RecordError(
-                f"Pixels expected views of more than one pixel, found {sized}: there are no two "
-                "centres that crops could be resized between. Pass by_centres=False."
+                f"Pixels expected views of more than one pixel, found {sized}, which cannot be "
+                "resized between pixel centres. Pass by_centres=False."
             )
 
     @property
@@ -106,8 +106,8 @@ def check_size(name: str, size: Size) -> None:
         fits, found = whole and len(size) == 2 and min(size) > 0, repr(size)
     if not fits:
         raise RecordError(
-            f"{name} expected height and width in pixels, e.g. (224, 224), or a tensor (B, 2) of "
-            f"them, found {found}. Pass images.shape[-2:]."
+            f"{name} expected height and width in pixels, e.g. (224, 224), or a tensor (B, 2), "
+            f"found {found}. Pass images.shape[-2:]."
         )
 
 
@@ -122,7 +122,7 @@ def sides(size: Size, like: Tensor) -> tuple[Value, Value]:
     if len(size) != len(like):
         raise RecordError(
             f"Pixels expected a size for each of {len(like)} views, found {len(size)}. Pass one "
-            "(height, width) for all, or a tensor of one row per view."
+            "(height, width) for all, or a tensor with one row per view."
         )
     height, width = size.to(like, non_blocking=True).unbind(-1)
     return height, width

@@ -79,16 +79,16 @@ def both(
     one, other = (view.to_source for view in views)
     if (one.shape, one.dtype, one.device) != (other.shape, other.dtype, other.device):
         raise RecordError(
-            f"geometry expected two records of one batch, dtype and device, found {len(one)} "
-            f"views, {one.dtype}, {one.device} and {len(other)}, {other.dtype}, {other.device}. "
-            "Pass the records of two views of the same images."
+            "geometry expected two records of the same batch size, dtype and device, found "
+            f"{len(one)} views, {one.dtype}, {one.device} and {len(other)}, {other.dtype}, "
+            f"{other.device}. Pass the records of two views of the same images."
         )
     sources = (pixels.source, pixels2.source)
     known = {tuple(size) for size in sources if not isinstance(size, Tensor)}
     if len(known) > 1:
         raise RecordError(
-            f"geometry expected both views to be of one source, found {sources}. Give both Pixels "
-            "the size of the images that the pipelines are given."
+            f"geometry expected both views to have the same source size, found {sources}. Give "
+            "both Pixels the size of the images that the pipelines take."
         )
     return views
 
@@ -132,24 +132,28 @@ def _checked(record: Mapping[str, Tensor]) -> Tensor:
     """
     entries = list(record.items()) if isinstance(record, Mapping) else []
     if not entries:
-        raise RecordError(f"geometry expected a view record, found {record!r}. Pass a recorder's.")
+        raise RecordError(
+            f"geometry expected a view's record, found {record!r}. Pass the record that a "
+            "recorder returned."
+        )
     first = entries[0][1]
     for name, entry in entries:
         if not isinstance(entry, Tensor) or entry.ndim != 2:
             found = tuple(entry.shape) if isinstance(entry, Tensor) else type(entry).__name__
             raise RecordError(
-                f"geometry expected '{name}' as (B, columns), found {found}. Of one view, make a "
-                "batch: torch.utils.data.default_collate([record])."
+                f"geometry expected '{name}' as (B, columns), found {found}. Make a batch of a "
+                "single record: torch.utils.data.default_collate([record])."
             )
         if entry.dtype not in (torch.float32, torch.float64):
             raise RecordError(
-                f"geometry expected '{name}' in float32 or float64, found {entry.dtype}: it places "
-                "no pixel. Keep records as their recorder makes them."
+                f"geometry expected '{name}' in float32 or float64, found {entry.dtype}, which is "
+                "too coarse to place pixels. Keep records in the dtype that their recorder "
+                "returns."
             )
         if (len(entry), entry.dtype, entry.device) != (len(first), first.dtype, first.device):
             raise RecordError(
-                f"geometry expected entries of one batch, dtype and device, found '{name}' as "
-                f"{tuple(entry.shape)}, {entry.dtype}, {entry.device}, and others as "
+                f"geometry expected entries of the same batch, dtype and device, found '{name}' "
+                f"as {tuple(entry.shape)}, {entry.dtype}, {entry.device}, and others as "
                 f"{tuple(first.shape)}, {first.dtype}, {first.device}."
             )
     return first[:, 0]
@@ -164,15 +168,16 @@ def _steps(record: Mapping[str, Tensor], pixels: Pixels) -> list[Encoder]:
     unknown = [name for name in record if name not in pixels.types]
     if unknown:
         raise RecordError(
-            f"geometry does not know {unknown} and cannot say whether they move pixels. Pass their "
-            "encoders, Pixels(..., encoders=[MyEncoder()]), or leave the entries out of the record."
+            f"geometry expected entries of known types, found {unknown}, which may move pixels. "
+            "Pass their encoders, Pixels(..., encoders=[MyEncoder()]), or leave the entries out "
+            "of the record."
         )
     for name, entry in record.items():
         width = pixels.types[name].fields[name].width
         if entry.shape[-1] != width:
             raise RecordError(
-                f"geometry expected '{name}' as (B, {width}), found {tuple(entry.shape)}. Pass a "
-                "recorder's record."
+                f"geometry expected '{name}' as (B, {width}), found {tuple(entry.shape)}. Pass "
+                "the record that a recorder returned."
             )
     moving = [e for name, e in pixels.types.items() if e.name == name in record and e.moves]
     _check_order(moving, pixels)
@@ -185,18 +190,20 @@ def _check_order(moving: list[Encoder], pixels: Pixels) -> None:
     warps = [encoder.name for encoder in moving if encoder.moves == "warp"]
     if len(warps) > 1 and not told.issuperset(warps):
         raise RecordError(
-            f"The record holds {warps} and not in which order they were applied. Say it as the "
-            f"pipeline does: Pixels(..., order={tuple(warps)!r}). Where it applies one of them to "
-            "an image at most, any order is right."
+            f"geometry expected the order in which {warps} were applied, which the record does "
+            "not hold, found none. Pass the pipeline's order: Pixels(..., "
+            f"order={tuple(warps)!r}). If the pipeline applies at most one of them to an image, "
+            "any order is right."
         )
     doubtful = {name for e in moving for name in e.order_matters.get(pixels.library, ())}
     flips = [encoder.name for encoder in moving if encoder.name in doubtful]
     wanted = [*flips, *warps]
     if flips and not told.issuperset(wanted):
         raise RecordError(
-            f"The record holds {wanted} and not in which order they were applied, by which "
-            f"{pixels.library}'s maps differ by up to a pixel. Say it as the pipeline does: "
-            f"Pixels(..., order={tuple(wanted)!r}). Where it never flips, any order is right."
+            f"geometry expected the order in which {wanted} were applied, which the record does "
+            f"not hold, found none; it shifts {pixels.library}'s views by up to a pixel. Pass the "
+            f"pipeline's order: Pixels(..., order={tuple(wanted)!r}). If it never flips, any "
+            "order is right."
         )
 
 

@@ -57,7 +57,7 @@ def grid(
     """
     check_size("size", size)
     if isinstance(size, Tensor):
-        raise RecordError("size expected (height, width) for the whole batch, found a tensor.")
+        raise RecordError("size expected one (height, width) for the whole batch, found a tensor.")
     first, second = both(record1, record2, pixels, pixels2 or pixels)
     to_first = product(inverse(first.to_source), second.to_source)
     y, x = (_centres(side, to_first) for side in size)

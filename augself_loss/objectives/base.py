@@ -201,13 +201,13 @@ class Objective(nn.Module, ABC):
         for where, view in (given if third is None else {**given, "third=": third}).items():
             if not is_dense_float(view):
                 raise FeatureError(
-                    f"{name} expected {where} in floating-point numbers, found {view.dtype} "
+                    f"{name} expected {where} as a floating-point tensor, found {view.dtype} "
                     f"({view.layout})."
                 )
             if view.device != device and self._stays:
                 raise FeatureError(
-                    f"{name} lies on {device}, {where} on {view.device}; expected one device. "
-                    f"Call .to('{view.device}') of it."
+                    f"{name} expected {where} on {device}, where its weights are, found "
+                    f"{view.device}. Call .to('{view.device}') on it."
                 )
         for number, record in enumerate(records if features else (), start=1):
             for entry, known in self.read.items():
@@ -251,7 +251,7 @@ def check_pairs(name: str, features: Sequence[Tensor], records: Sequence[Record]
     if not features or len(features) != len(records):
         raise FeatureError(
             f"{name} expected features and records of the same views, found {len(features)} and "
-            f"{len(records)}."
+            f"{len(records)}. Pass one record per view."
         )
 
 
@@ -260,6 +260,6 @@ def _check_vectors(name: str, features: Iterable[Tensor], dim: int | None) -> No
     wrong = any(len(shape) != 2 or dim not in (None, shape[1]) for shape in shapes)
     if wrong or len(set(shapes)) > 1:
         raise FeatureError(
-            f"{name} expected features (B, {dim or 'D'}), of one shape for all views, found "
-            f"{shapes}. For maps and tokens pass pool='mean'; for another width, feature_dim=."
+            f"{name} expected features (B, {dim or 'D'}) with the same shape for all views, found "
+            f"{shapes}. For maps and tokens set pool='mean'; for another width set feature_dim."
         )

@@ -83,9 +83,9 @@ class ConditionedProjector(nn.Module):
         check_choice("variant", variant, VARIANTS)
         if (variant == "hypernetwork") != isinstance(projector, GeneratedMLP):
             raise LossError(
-                f"variant='{variant}' expected a projector that "
-                f"{'is' if variant == 'hypernetwork' else 'has weights, no'} GeneratedMLP, found "
-                f"{type(projector).__name__}."
+                f"variant='{variant}' expected a projector "
+                f"{'that is a' if variant == 'hypernetwork' else 'with weights, not a'} "
+                f"GeneratedMLP, found {type(projector).__name__}."
             )
         check_is_condition("ConditionedProjector", condition)
         joined = variant == "concatenate"
@@ -137,11 +137,11 @@ class ConditionedProjector(nn.Module):
     def _asked(self, features: Tensor) -> Record:
         if self.record_of is None:
             raise RecordError(
-                "ConditionedProjector expected the record of its view, found none: it was called "
-                "outside of a training step that knows its views. Call it with the record, "
-                "projector(features, record); or let add_objective (Lightning) or PlainStep (a "
-                "loop of your own) know the model's views. To project views without augmentation, "
-                "pass identity_record(recorder.layout, len(features))."
+                "ConditionedProjector expected the record of its view, found none, since no "
+                "training step tracks the views here. Pass it, projector(features, record), or "
+                "set the model up with add_objective (Lightning) or PlainStep (your own loop). "
+                "For views without augmentation pass identity_record(recorder.layout, "
+                "len(features))."
             )
         return self.record_of(features)
 

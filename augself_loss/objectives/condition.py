@@ -66,7 +66,7 @@ class Condition:
         unknown = [n for n in (*types, *self.applied, *self.flags_only) if n not in known]
         if unknown or not types:
             raise LossError(
-                f"Condition expected types out of {list(known)}, found {unknown or 'none'}. Pass "
+                f"Condition expected types from {list(known)}, found {unknown or 'none'}. Pass "
                 "the recorder's encoders: Condition(recorder.encoders)."
             )
         object.__setattr__(self, "types", types)
@@ -102,7 +102,7 @@ class Condition:
         if missing:
             raise RecordError(
                 f"Condition expected the entry '{missing[0]}', found {list(record)}. Take the "
-                "condition's encoders and the record from one recorder."
+                "encoders and the record from the same recorder."
             )
         seen = in_view_frame(record) if self.frame == "view" else record
         return torch.cat([part for name in self.types for part in self._parts(name, seen)], dim=-1)
@@ -196,15 +196,18 @@ def check_view(name: str, features: Tensor, dim: int, *, training: bool) -> None
         FeatureError: another shape, a dtype that is not floating-point, or too few samples.
     """
     if features.ndim != 2 or features.shape[1] != dim:
-        raise FeatureError(f"{name} expected features (B, {dim}), found {tuple(features.shape)}.")
+        raise FeatureError(
+            f"{name} expected features (B, {dim}), found {tuple(features.shape)}. Pool and "
+            "flatten them first, or build it for their width."
+        )
     if not is_dense_float(features):
         raise FeatureError(
             f"{name} expected floating-point features, found {features.dtype} ({features.layout})."
         )
     if len(features) < 1 + training:
         raise FeatureError(
-            f"{name} expected at least {1 + training} samples for its batch norms, found "
-            f"{len(features)}. Drop the last batch (drop_last=True) or call .eval()."
+            f"{name} expected at least {1 + training} samples, for its batch norms, found "
+            f"{len(features)}. Drop the last batch (drop_last=True), or call .eval()."
         )
 
 
@@ -221,11 +224,11 @@ def check_condition(name: str, features: Tensor, condition: Tensor) -> None:
     """
     if len(condition) != len(features):
         raise FeatureError(
-            f"{name} expected features and a record of one batch, found {len(features)} and "
+            f"{name} expected features and a record of the same batch, found {len(features)} and "
             f"{len(condition)} samples."
         )
     if condition.device != features.device:
         raise FeatureError(
-            f"{name} expected features and a record on one device, found {features.device} and "
-            f"{condition.device}. Move the record with the batch."
+            f"{name} expected features and a record on the same device, found {features.device} "
+            f"and {condition.device}. Move the record with the batch."
         )

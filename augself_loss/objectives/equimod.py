@@ -87,7 +87,7 @@ class EquiMod(Objective):
             (mean is None) != (std is None)
         ):
             raise LossError(
-                f"EquiMod expected mean and std of {width} columns, or neither of them, found "
+                f"EquiMod expected both mean and std, with {width} columns, or neither, found "
                 f"{mean!r} and {std!r}."
             )
         widths = [feature_dim, hidden_dim, hidden_dim, embedding_dim]
@@ -153,8 +153,8 @@ class EquiMod(Objective):
         check_pairs("EquiMod", features, records)
         if third is not None and any(one.shape != third.shape for one in features):
             raise FeatureError(
-                f"EquiMod expected all features as the plain images', {tuple(third.shape)}, found "
-                f"{[tuple(one.shape) for one in features]}."
+                "EquiMod expected all features with the shape of the plain images', "
+                f"{tuple(third.shape)}, found {[tuple(one.shape) for one in features]}."
             )
 
     def terms(

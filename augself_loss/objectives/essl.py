@@ -41,7 +41,8 @@ def four_rotations(images: Tensor) -> Tensor:
     """
     if images.ndim != 4 or images.shape[-2] != images.shape[-1]:
         raise ImageError(
-            f"four_rotations expected square images (B, C, S, S), found {tuple(images.shape)}."
+            f"four_rotations expected square images (B, C, S, S), found {tuple(images.shape)}. "
+            "Crop them to a square."
         )
     return torch.cat([torch.rot90(images, turns, (-2, -1)) for turns in range(TURNS)])
 
@@ -106,8 +107,8 @@ class ESSL(Objective):
         dim = self.feature_dim
         if third.ndim != 2 or third.shape[1] != dim or len(third) % TURNS or len(third) == 0:
             raise FeatureError(
-                f"ESSL expected features (4B, {dim}) of four_rotations, found "
-                f"{tuple(third.shape)}. For maps and tokens pass pool='mean'."
+                f"ESSL expected features (4B, {dim}) of the images from four_rotations, found "
+                f"{tuple(third.shape)}. For maps and tokens set pool='mean'."
             )
         turns = torch.arange(TURNS, device=third.device)
         labels = turns.repeat_interleave(len(third) // TURNS)

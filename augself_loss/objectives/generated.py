@@ -35,7 +35,9 @@ class GeneratedMLP(nn.Module):
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
         if len(widths) < 2 or min(widths) < 1:
-            raise LossError(f"GeneratedMLP expected two widths >= 1 or more, found {list(widths)}.")
+            raise LossError(
+                f"GeneratedMLP expected at least two widths >= 1, found {list(widths)}."
+            )
         self.widths = list(widths)
         self.weights = sum((inner + 1) * outer for inner, outer in pairwise(widths))
 

@@ -164,10 +164,10 @@ class STL(Objective):
                 entry = record.get(name)
                 if entry is not None and not torch.equal(entry[0::2], entry[1::2]):
                     raise RecordError(
-                        f"STL expected images 2k and 2k + 1 to share '{name}', found draws of "
-                        "their own: what would be learned of the transformation is noise. Make the "
-                        "views with augself_loss.recording.partners.Partners(recorder), and keep "
-                        "the batch's order; or name what they share by shared=."
+                        f"STL expected images 2k and 2k + 1 to share '{name}', found different "
+                        "values. Make the views with "
+                        "augself_loss.recording.partners.Partners(recorder) and keep the order of "
+                        "the batch, or name what they do share with shared=."
                     )
         self._partners_checked = bool(records)
 

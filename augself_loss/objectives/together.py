@@ -42,25 +42,25 @@ class Objectives(nn.ModuleDict):
     def __init__(self, objectives: Mapping[str, AugSelfLoss | Objective]) -> None:
         if not isinstance(objectives, Mapping) or not objectives:
             raise LossError(
-                "Objectives expected a dict, name → objective, with at least one, found "
+                "Objectives expected a dict from name to objective, with at least one, found "
                 f"{objectives!r}."
             )
         for name, one in objectives.items():
             if not isinstance(one, (AugSelfLoss, Objective)):
                 raise LossError(
-                    f"Objectives expected an AugSelfLoss or an Objective as '{name}', found "
-                    f"{type(one).__name__}. Conditioned projectors go into the model itself."
+                    f"Objectives expected '{name}' as an AugSelfLoss or an Objective, found "
+                    f"{type(one).__name__}. A ConditionedProjector goes into the model itself."
                 )
             if isinstance(one, AugSelfLoss) and one.depths.named:
                 raise LossError(
-                    f"Objectives expected objectives of one depth, found '{name}' of "
+                    f"Objectives expected objectives that read one depth, found '{name}' with "
                     f"{list(one.depths.dims)}."
                 )
         wanting = [n for n, one in objectives.items() if getattr(one, "third_view", None)]
         if len(wanting) > 1:
             raise LossError(
-                f"Objectives expected one that wants a third view at most, found {wanting}: "
-                "each wants another one."
+                f"Objectives expected at most one objective with a third view, found {wanting}. "
+                "Train them in separate runs."
             )
         super().__init__(objectives)
 

@@ -84,5 +84,5 @@ def test_what_cannot_be_conditioned_is_refused() -> None:
     with pytest.raises(LossError, match="without an objective expected a ConditionedProjector"):
         add_objective(plain, None, recorder, taps="backbone")
     module = METHODS["SimSiam"](recorder.encoders)
-    with pytest.raises(RecordError, match="outside of a training step"):
+    with pytest.raises(RecordError, match="no training step tracks the views here"):
         module.eval()(torch.rand(2, 3, 32, 32))

@@ -204,7 +204,7 @@ def test_forgotten_heads_are_refused_at_the_first_step() -> None:
     def wrapper(parameters: Any) -> OptimWrapper:
         return OptimWrapper(torch.optim.SGD(parameters, lr=0.1))
 
-    with pytest.raises(LossError, match=r"not 24 of AugSelf's"):
+    with pytest.raises(LossError, match=r"AugSelf's heads, found 24 missing"):
         model.train_step(copy.deepcopy(data), wrapper(model.backbone.parameters()))
     several = OptimWrapperDict(
         host=wrapper(model.backbone.parameters()), heads=wrapper(model.augself.parameters())

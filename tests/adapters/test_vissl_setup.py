@@ -108,7 +108,7 @@ def test_an_unknown_tap_is_refused_before_the_first_batch(tmp_path: Path) -> Non
     ("options", "text"),
     [
         ({"TAP": "trunk.stem", "FEATURE_DIM": 9, "POOL": "mean"}, r"expected \(B, 9, \.\.\.\)"),
-        ({"TAP": "trunk.stem", "FEATURE_DIM": 8}, "set pool='mean'"),
+        ({"TAP": "trunk.stem", "FEATURE_DIM": 8}, "pool='mean' for maps"),
         ({"TAP": "heads.1.clf", "FEATURE_DIM": 8, "VIEWS": "all"}, None),
         ({"TAP": "augself", "FEATURE_DIM": 16}, r"expected features of 2 views of 4 samples"),
     ],

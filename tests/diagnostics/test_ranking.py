@@ -88,8 +88,8 @@ VIEWS = torch.rand(2, 3, 4)
     ("given", "says"),
     [
         ((VIEWS, VIEWS[:, :2]), r"\(2, 3, 4\) and \(2, 2, 4\)"),
-        ((VIEWS[0], VIEWS[0]), r"expected predictions and candidates \(N, K, D\)"),
-        ((VIEWS, VIEWS, torch.ones(2, 3)), "booleans .2, 3., found torch.float32"),
+        ((VIEWS[0], VIEWS[0]), r"predictions and candidates of shape \(N, K, D\)"),
+        ((VIEWS, VIEWS, torch.ones(2, 3)), "a boolean tensor .2, 3., found torch.float32"),
         ((VIEWS, VIEWS, torch.ones(3, 3, dtype=torch.bool)), "found torch.bool .3, 3."),
         ((VIEWS / 0, VIEWS), "finite predictions"),
         ((VIEWS, VIEWS / 0), "finite candidates"),

@@ -222,7 +222,7 @@ def test_check_refuses_another_pipelines_values(encoder: Encoder) -> None:
         value = encoder.identity[index] + 0.5 if limits is None else limits[1] + 0.5
         entry = torch.tensor([encoder.identity] * 3)
         entry[1, index] = value
-        expected = rf"'{encoder.name}' holds {column} .*outside the encoder's range.*recorder"
+        expected = rf"'{encoder.name}' expected {column} in .*the encoder's range, found .*recorder"
         with pytest.raises(RecordError, match=expected):
             encoder.check({encoder.name: entry})
 
@@ -231,7 +231,9 @@ def test_check_refuses_another_pipelines_values(encoder: Encoder) -> None:
 def test_check_refuses_what_is_not_finite(encoder: Encoder, value: float) -> None:
     entry = torch.tensor([encoder.identity] * 3)
     entry[2, -1] = value
-    with pytest.raises(RecordError, match=f"'{encoder.name}' holds NaN or infinite.*pipeline"):
+    with pytest.raises(
+        RecordError, match=f"'{encoder.name}' expected finite .*found NaN.*pipeline"
+    ):
         encoder.check({encoder.name: entry})
 
 

@@ -58,5 +58,5 @@ def test_a_type_that_does_not_say_where_to_is_refused() -> None:
     class Wave(RegressionEncoder):
         name, columns, identity = "wave", ("wave",), (0.0,)
 
-    with pytest.raises(RecordError, match="'wave' moves pixels, and Wave does not say where to"):
+    with pytest.raises(RecordError, match="'wave' moves pixels, and Wave expected a method undo"):
         Wave((0.0, 1.0)).undo({"wave": torch.zeros(1, 1)}, canvas("kornia"))

@@ -80,7 +80,7 @@ def test_a_column_that_does_not_vary_has_no_output() -> None:
     ("ranges", "expected"),
     [
         (((1.0, 1.0), None), r"range of factor that varies, found .* of zero width.*factor=None"),
-        ((None, None), r"at least one range among .*factor.*Leave this type out"),
+        ((None, None), r"a range for at least one of .*factor.*Leave this type out"),
         (((1.0, 2.0),), r"expected 2 ranges for .*found 1"),
         (((3.0, 2.0), None), r"Zoom\(factor\) expected .* low <= high, found \(3.0, 2.0\)"),
     ],
@@ -104,7 +104,7 @@ def test_two_types_have_no_union() -> None:
     class Other(Zoom):
         name = "other"
 
-    with pytest.raises(EncoderError, match="two types"):
+    with pytest.raises(EncoderError, match="Expected encoders of one class"):
         Zoom((0.5, 1.5), None).union(Other((0.5, 1.5), None))
 
 

@@ -110,9 +110,9 @@ def test_hypernetwork(case: Cases) -> None:
 
 def test_what_no_hypernetwork_can_make_is_refused() -> None:
     condition, generated = Condition([FlipEncoder()]), GeneratedMLP([8, 4])
-    with pytest.raises(LossError, match="that is GeneratedMLP, found Linear"):
+    with pytest.raises(LossError, match="that is a GeneratedMLP, found Linear"):
         ConditionedProjector(nn.Linear(8, 4), condition, 8, variant="hypernetwork")
-    with pytest.raises(LossError, match="has weights, no GeneratedMLP, found GeneratedMLP"):
+    with pytest.raises(LossError, match="with weights, not a GeneratedMLP, found GeneratedMLP"):
         ConditionedProjector(generated, condition, 8, variant="add")
     with pytest.raises(FeatureError, match=r"expected \(B, 8 \+ 36\), found \(2, 8\)"):
         generated(torch.zeros(2, 8))
@@ -130,15 +130,15 @@ def test_what_does_not_fit_is_refused() -> None:
     project = ConditionedProjector(nn.Linear(inputs, 4), condition, 8)
     with pytest.raises(FeatureError, match=r"expected features \(B, 8\), found \(4, 9\)"):
         project(torch.zeros(4, 9), {"flip": torch.zeros(4, 1)})
-    with pytest.raises(FeatureError, match="one batch, found 4 and 3"):
+    with pytest.raises(FeatureError, match="same batch, found 4 and 3"):
         project(torch.zeros(4, 8), {"flip": torch.zeros(3, 1)})
     with pytest.raises(RecordError, match="expected the entry 'flip'"):
         project(torch.zeros(4, 8), {"crop": torch.zeros(4, 4)})
     with pytest.raises(LossError, match="variant expected"):
         ConditionedProjector(nn.Linear(8, 4), condition, 8, variant="hyper")  # type: ignore[arg-type]
-    with pytest.raises(LossError, match="depth expected a whole number >= 1"):
+    with pytest.raises(LossError, match="depth expected an integer >= 1"):
         ConditionedProjector(nn.Linear(8, 4), condition, 8, variant="add", depth=0)
-    with pytest.raises(LossError, match=r"types out of \['flip'\], found \['blur'\]"):
+    with pytest.raises(LossError, match=r"types from \['flip'\], found \['blur'\]"):
         Condition([FlipEncoder()], ["blur"])
 
 

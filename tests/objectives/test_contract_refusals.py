@@ -71,19 +71,20 @@ WRONG = {
     ),
     "another width": Wrong(KINDS, every(lambda v: v[:, 1:]), FeatureError, rf"B, {DIM}\)"),
     "whole numbers": Wrong(KINDS, every(Tensor.long), FeatureError, "floating-point"),
-    "NaN": Wrong(KINDS, every(put(float("nan"))), FeatureError, "NaN or infinite"),
-    "infinity": Wrong(KINDS, every(put(float("inf"))), FeatureError, "NaN or infinite"),
+    "NaN": Wrong(KINDS, every(put(float("nan"))), FeatureError, "found NaN or infinity"),
+    "infinity": Wrong(KINDS, every(put(float("inf"))), FeatureError, "found NaN or infinity"),
     "another device": Wrong(
-        KINDS, every(lambda v: v.to("meta")), FeatureError, "one device, found|expected one device"
+        KINDS, every(lambda v: v.to("meta")), FeatureError,
+        "same device, found|its weights are, found",
     ),
     "no images": Wrong(KINDS, every(lambda v: v[:0]), AugSelfError, "found"),
     "records of another batch": Wrong(
         ("equimod", "stl"), records(lambda r: {n: e[:2] for n, e in r.items()}), RecordError,
-        "recorded from another batch",
+        "record of the same batch",
     ),
     "a record of another batch": Wrong(
         ("cassle",), records(lambda r: {n: e[:2] for n, e in r.items()}), FeatureError,
-        f"one batch, found {BATCH} and 2",
+        f"same batch, found {BATCH} and 2",
     ),
     "records of another recorder": Wrong(
         READS, records(lambda r: {"blur": r["flip"]}), RecordError, "expected the entry 'crop'"

@@ -73,7 +73,7 @@ def test_the_term(case: Cases, name: str, count: int) -> None:
 
 @pytest.mark.parametrize("scale", [{"mean": [0.5]}, {"std": [1.0]}, {"mean": [0, 1], "std": [1]}])
 def test_a_scale_is_whole_or_none(scale: Any) -> None:
-    with pytest.raises(LossError, match="mean and std of 1 columns, or neither"):
+    with pytest.raises(LossError, match="mean and std, with 1 columns, or neither"):
         EquiMod(8, Condition([FlipEncoder()]), **scale)
 
 
@@ -82,9 +82,9 @@ def test_what_does_not_fit_is_refused() -> None:
     plain, record = torch.zeros(3, 8), {"flip": torch.zeros(3, 1)}
     with pytest.raises(FeatureError, match="found 1 and 2"):
         term([plain], [record, record], plain)
-    with pytest.raises(FeatureError, match=r"as the plain images', \(3, 8\)"):
+    with pytest.raises(FeatureError, match=r"with the shape of the plain images', \(3, 8\)"):
         term([plain[:2], plain[:2]], [record, record], plain)
-    with pytest.raises(FeatureError, match=r"of one shape for all views"):
+    with pytest.raises(FeatureError, match=r"with the same shape for all views"):
         term([plain[:2], plain], [record, record], plain)
     with pytest.raises(FeatureError, match="third=, the backbone's features of the images without"):
         term([plain, plain], [record, record])

@@ -38,5 +38,5 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ImageError, match="square"):
         four_rotations(torch.zeros(2, 3, 4, 5))
     for shape in ((6, 8), (0, 8), (4, 8, 1)):
-        with pytest.raises(FeatureError, match="of four_rotations"):
+        with pytest.raises(FeatureError, match="of the images from four_rotations"):
             ESSL(8)(third=torch.zeros(shape))

@@ -81,7 +81,7 @@ def test_of_a_term_of_weight_0_nothing_is_computed(silent: str, unused: tuple[st
 
 @pytest.mark.parametrize("shape", [(3, 8), (1, 8)])
 def test_what_has_no_partners_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(FeatureError, match="partners behind each other, B even"):
+    with pytest.raises(FeatureError, match="partners next to each other and B even"):
         STL(8)([torch.zeros(shape), torch.zeros(shape)])
 
 

@@ -45,5 +45,5 @@ def test_patience_is_above_the_number_of_micro_batches() -> None:
 def test_a_shorter_patience_warns_before_the_first_step() -> None:
     model = build()
     criterion = with_augself(torch.nn.MSELoss(), model.augself, patience=4)
-    with pytest.warns(HeadsUnchangedWarning, match="got gradients 4 times and never changed"):
+    with pytest.warns(HeadsUnchangedWarning, match="unchanged after 4 gradients"):
         accumulate(model, criterion, micro=6, steps=1)

@@ -52,7 +52,7 @@ def test_all_processes_hold_one_model(two: Ranks) -> None:
 def test_optimizers_hold_the_shards(two: Ranks) -> None:
     for rank in two:
         assert rank["sharded"]["checked"]["after"] == ""
-        assert "but not 24 of AugSelf's heads" in rank["sharded"]["checked"]["before"]
+        assert "of AugSelf's heads, found 24 missing" in rank["sharded"]["checked"]["before"]
 
 
 def test_a_loss_wrapped_after_sharding_tells_forgotten_heads(two: Ranks) -> None:
