@@ -87,16 +87,16 @@ class StandIn:
             PipelineError: called with more than an image, or in a thread of its own.
         """
         if _stage.run is None or len(images) != 1 or options:
-            found = f"{len(images)} arguments" if _stage.run is not None else "a thread of its own"
+            found = f"{len(images)} arguments" if _stage.run is not None else "another thread"
             raise PipelineError(
-                f"'{self.holder}' expected to call its pipelines with the image alone, in the "
-                f"thread that it was called in, found {found}. {GIVE_PIPELINES}"
+                f"Expected '{self.holder}' to call its pipelines with the image alone, in the "
+                f"caller's thread, found {found}. {GIVE_PIPELINES}"
             )
         return _stage.run(self.number, images[0])
 
 
 GIVE_PIPELINES = (
-    "Move what it does beside into the pipelines, or before the recorder; or give the pipelines "
+    "Move everything else into the pipelines, or before the recorder. Or pass the pipelines "
     "themselves, one per view: MultiViewRecorder([TorchvisionRecorder(pipeline1), "
     "TorchvisionRecorder(pipeline2)])."
 )

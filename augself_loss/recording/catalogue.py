@@ -70,7 +70,8 @@ class Catalogue:
         writers: Mapping[str, Writer] = getattr(self.reading(step), f"{self.host}_writers", {})
         if step.name not in writers:
             raise PipelineError(
-                f"'{step.name}' cannot be replayed from a record: its parameters are not all in it."
+                f"'{step.name}' cannot be replayed: the record does not hold all its parameters. "
+                f"Leave it out of the record with ignore=[{step.name}]."
             )
         return writers[step.name]
 
@@ -96,8 +97,9 @@ class Catalogue:
             return None
         except EncoderError as error:
             raise PipelineError(
-                f"'{step.name}', as it is built, cannot be recorded: {error} Widen its range, take "
-                f"it out of the pipeline, or leave it out of the record with ignore=[{step.name}]."
+                f"'{step.name}' cannot be recorded with its settings: {error} Widen its range, "
+                "take it out of the pipeline, or leave it out of the record with "
+                f"ignore=[{step.name}]."
             ) from error
 
     def type_of(self, step: Step) -> str:
@@ -117,7 +119,11 @@ class Catalogue:
         for encoder in self._readers.get(step.name, ()):
             if encoder.takes(step):
                 return encoder
-        raise PipelineError(f"No encoder reads '{step.name}' as it is built: {dict(step.config)}.")
+        raise PipelineError(
+            f"'{step.name}' expected an encoder that reads it with these settings, found none: "
+            f"{dict(step.config)}. Pass one, encoders=[MyEncoder(...)], or leave it out of the "
+            f"record with ignore=[{step.name}]."
+        )
 
 
 def unite(encoders: Iterable[Encoder]) -> dict[str, Encoder]:
@@ -140,8 +146,8 @@ def layout_of(
     unknown = [name for name in extra if name not in catalogue.encoders]
     if unknown:
         raise PipelineError(
-            f"types expected some of {sorted(catalogue.encoders)}, found {unknown}. Pass the "
-            "encoder of an augmentation of your own: encoders=[MyEncoder(...)]."
+            f"types expected names from {sorted(catalogue.encoders)}, found {unknown}. For your "
+            "own augmentation pass its encoder: encoders=[MyEncoder(...)]."
         )
     wanted = {*encoders, *extra}
     wanted |= {entry for name in wanted for entry in catalogue.encoders[name].frame}

@@ -64,8 +64,8 @@ def collate_late(batch: Sequence[LateRecord], **_: Any) -> Any:
     form = batch[0].form
     if not all(late.form is form or late.form.fits(form) for late in batch):
         raise RecordError(
-            "Expected the records of one batch to hold the same entries, found those of several "
-            "recorders. Give both pipelines' recorders all types: types=[...]."
+            "Collating expected records with the same entries in the whole batch, found several "
+            "kinds. Pass the same types to all pipelines' recorders: types=[...]."
         )
     # In one copy, and in one tensor: there is no other work for each image.
     numbers = bytearray().join(late.row for late in batch)
@@ -111,9 +111,9 @@ class SettleAtCollate:
         form = getattr(recorder, "form", None)
         if form is None or not getattr(recorder, "writes_rows", True):
             raise PipelineError(
-                "SettleAtCollate expected a recorder that makes its views image by image "
-                f"(TorchvisionRecorder, MultiViewRecorder of such), found {type(recorder).__name__}"
-                ". Use it as it is."
+                "SettleAtCollate expected a recorder that makes views image by image (a "
+                "TorchvisionRecorder, or a MultiViewRecorder of some), found "
+                f"{type(recorder).__name__}. Use that recorder alone."
             )
         self.recorder, self._form = recorder, form
         self.layout, self.encoders = recorder.layout, recorder.encoders

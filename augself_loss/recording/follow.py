@@ -51,11 +51,10 @@ class Children:
         names = ([type(child).__name__ for child in some] for some in (self.children, held))
         before, now = names
         raise PipelineError(
-            f"'{type(self.container).__name__}' expected the steps {before} that it had when its "
-            f"recorder was made, found {now}"
-            f"{', some of them other objects' if before == now else ''}: the recorder runs the old "
-            f"ones. {REMAKE}, after a change of steps. Probabilities and strengths may be changed "
-            "in place."
+            f"'{type(self.container).__name__}' expected the steps {before}, as when its recorder "
+            f"was made, found {now}{', some of them other objects' if before == now else ''}: the "
+            f"recorder still runs the old ones. {REMAKE}, after you change steps. Probabilities "
+            "and strengths may change in place."
         )
 
 
@@ -74,9 +73,9 @@ class Always:
         for transform in self.transforms:
             if not transform.p >= 1:
                 raise PipelineError(
-                    f"'{type(transform).__name__}' was always applied, and is found to be applied "
-                    f"at random now (p={transform.p}), which no record entry tells. {REMAKE}, or "
-                    "set p=1."
+                    f"Expected '{type(transform).__name__}' to be applied always, as when its "
+                    f"recorder was made, found p={transform.p}, and no record entry says when it "
+                    f"was applied. {REMAKE}, or set p=1."
                 )
 
 
@@ -112,14 +111,15 @@ class Settings:
             known = None if self.encoder is None else encoders.get(self.encoder.name)
             if known is None:
                 raise PipelineError(
-                    f"'{name}' was built so that it never changed a view and is not recorded; it "
-                    f"was changed since, and now does. {REMAKE}, or make this one while it acts."
+                    f"Expected '{name}' to leave views unchanged, as when its recorder was made, "
+                    f"found that it now changes them, unrecorded. {REMAKE}, or create the "
+                    "recorder while this transform is active."
                 )
             if type(known) is not type(built) or not known.holds(built):
                 raise PipelineError(
-                    f"'{name}' expected to draw {known.columns} from {known.ranges} as when its "
-                    f"recorder was made, found {built.name} {built.ranges}: targets are scaled by "
-                    f"the old ranges. {REMAKE}, or make this one while its ranges are widest."
+                    f"'{name}' expected {known.columns} in {known.ranges}, as when its recorder "
+                    f"was made, found {built.name} {built.columns} in {built.ranges}. {REMAKE}, "
+                    "or create the recorder while the ranges are widest."
                 )
         self._keep()
 
@@ -131,8 +131,9 @@ class Settings:
     def _built(self) -> Encoder | None:
         if self.catalogue is None:
             raise PipelineError(
-                f"'{self.name}' was built so that it never changed a view and "
-                f"is not recorded; it was changed since. {REMAKE}, or make this one while it acts."
+                f"Expected '{self.name}' to leave views unchanged, as when its recorder was made, "
+                f"found that its settings changed. {REMAKE}, or create the recorder while this "
+                "transform is active."
             )
         return self.catalogue.encoder(Step(self.name, {}, vars(self.transform), (0, 0)))
 

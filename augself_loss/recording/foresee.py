@@ -85,8 +85,8 @@ def foreseen(
     view = transform(image)
     if not source.agrees(ahead):
         raise PipelineError(
-            f"'{type(transform).__name__}' drew other random numbers than in {versions}: this "
-            "version of it is not known. Leave it out of the record with ignore=[...], or register "
-            "how to read it."
+            f"Expected '{type(transform).__name__}' to draw the random numbers that it draws in "
+            f"{versions}, found others: this version is unknown. Leave it out of the record with "
+            "ignore=[...], or register how to read it."
         )
     return view, columns

@@ -73,9 +73,10 @@ class Journal(Placed):
         whole = step.size[0] == step.size[1] or step.config.get("expand") or fixed % 180 == 0
         if not whole or step.config.get("center") is not None:
             raise PipelineError(
-                f"'{step.name}' turns an image of {step.size} by quarters on its old canvas, which "
-                "cuts it: what is left of the source is no turned box. Crop to a square first and "
-                "turn about its centre, or leave the turn out of the record with ignore=[...]."
+                f"'{step.name}' expected a square image, found {step.size}: a quarter turn on its "
+                "old size cuts it, and no box describes what is left. Crop to a square first and "
+                "rotate about its centre, or leave the rotation out of the record with "
+                f"ignore=[{step.name}]."
             )
         self.frame.turn(quarters)
 
@@ -87,8 +88,8 @@ class Journal(Placed):
         """
         if self.frame.turned and step.size[0] != step.size[1]:
             raise PipelineError(
-                f"'{step.name}' crops an image of {step.size} after a quarter turn: its box in the "
-                "source is only known for square images. Crop first and turn then."
+                f"'{step.name}' expected a square image after a quarter turn, found {step.size}: "
+                "otherwise its box in the source image is unknown. Crop first, then rotate."
             )
         top, left, height, width = box
         top, left, height, width = self.frame.to_source((top, left, height, width))
@@ -116,9 +117,9 @@ class Journal(Placed):
                 continue
             if (name, i) in self.touched:
                 raise PipelineError(
-                    f"'{step.name}' sets {self.layout[name].columns[i]} of '{name}' a second time "
-                    "in one call; a record holds one value. Merge the two steps, or leave one out "
-                    "of the record with ignore=[...]."
+                    f"Expected '{name}' to be set once per call, found that '{step.name}' sets "
+                    f"its {self.layout[name].columns[i]} again: a record holds one value. Merge "
+                    "the two steps, or leave one out of the record with ignore=[...]."
                 )
             self.touched.add((name, i))
             now[i] = choose(gate, value, identity[i])

@@ -81,8 +81,8 @@ class MultiViewRecorder:
         for recorder in self.recorders:
             if not (callable(recorder) and hasattr(recorder, "layout")):
                 raise PipelineError(
-                    f"MultiViewRecorder expected recorders, found {type(recorder).__name__}. Give "
-                    "the pipeline to a KorniaRecorder or TorchvisionRecorder first."
+                    f"MultiViewRecorder expected recorders, found {type(recorder).__name__}. Wrap "
+                    "the pipeline in a KorniaRecorder or TorchvisionRecorder first."
                 )
         held: dict[str, Field] = {}
         for recorder in self.recorders:
@@ -101,7 +101,7 @@ class MultiViewRecorder:
         self.encoders: tuple[Encoder, ...] = tuple(united[n] for n in united if n in recorded)
         if not self.layout:
             raise PipelineError(
-                "MultiViewRecorder expected pipelines that augment at random, found none that does."
+                "MultiViewRecorder expected pipelines with random augmentations, found none."
             )
         self._mark, self._widths = mark_of(self.layout), widths_of(self.layout)
         self.form: PackedForm | None = None
@@ -247,21 +247,21 @@ def _per_view(recorders: Recorder | Sequence[Recorder], views: int | None) -> li
         PipelineError: fewer than two, or not as many as ``views`` says.
     """
     if views is not None and (isinstance(views, bool) or not isinstance(views, int)):
-        raise PipelineError(f"views expected a whole number, found {views!r}.")
+        raise PipelineError(f"views expected an integer, found {views!r}.")
     if isinstance(recorders, Sequence):
         listed = list(recorders)
         if views is not None and views != len(listed):
             raise PipelineError(
                 f"MultiViewRecorder expected one recorder per view, found {len(listed)} recorders "
-                f"and views={views}. Leave views= out beside a list, or pass a single recorder."
+                f"and views={views}. Leave views out, or pass a single recorder."
             )
     else:
         listed = [recorders] * (2 if views is None else views)
     if len(listed) < 2:
         found = len(listed) if views is None else views
         raise PipelineError(
-            f"MultiViewRecorder expected at least two views to compare, found {found}. A method of "
-            "one view (MAE, SimMIM) has no pair: make two in a second pass, views=2. To record one "
-            "view call the recorder itself."
+            f"MultiViewRecorder expected at least two views to compare, found {found}. If your "
+            "method uses one view (MAE, SimMIM), make two in a second pass, views=2. To record "
+            "one view call the recorder itself."
         )
     return listed

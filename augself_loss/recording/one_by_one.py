@@ -80,8 +80,8 @@ class _One:
             _pending.begin(None, None)
             raise PipelineError(
                 f"one_by_one expected its {len(self.recorder.recorders) + 1} entries to be called "
-                f"one after another on one image, found entry {self.number + 1} called out of its "
-                "turn, or on another image. Call all of them in order, or the recorder itself, "
+                f"in order on the same image, found entry {self.number + 1} called out of order, "
+                "or on another image. Call all of them in order, or call the recorder itself, "
                 "which makes all views at once."
             )
         if self.number == len(self.recorder.recorders):

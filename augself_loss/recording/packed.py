@@ -62,8 +62,9 @@ def from_bits(bits: Tensor, layout: Layout, *, check: bool = False) -> Record:
     width = sum(widths_of(layout))
     if bits.shape[-1] != width + 1:
         raise RecordError(
-            f"Expected records with {width} columns for {list(layout)} and their mark, found "
-            f"{tuple(bits.shape)}: they were made by another recorder than the loss was given."
+            f"AugSelf expected records with {width} + 1 columns for {list(layout)}, found "
+            f"{tuple(bits.shape)}: another recorder made them. Use the same recorder for the data "
+            "and the loss."
         )
     return unpack(_columns(bits, layout, check=check), layout)
 
@@ -93,18 +94,17 @@ def split_views(
         kinds = [tuple(v.shape) if isinstance(v, Tensor) else type(v).__name__ for v in given]
         found = kinds if is_list else type(views).__name__
         raise RecordError(
-            "Expected the views of a batch and, last, their records, an int32 tensor (B, N, P), "
-            f"found {found}. Give the data set's transform to the recorder and the recorder to "
-            "the data set."
+            "AugSelf expected the views of a batch and, last, their records, an int32 tensor (B, "
+            f"N, P), found {found}. Wrap the data set's transform in a MultiViewRecorder."
         )
     *rest, packed = given
     check_images(rest)
     widths = widths_of(layout)
     if packed.shape[1:] != (len(rest), sum(widths) + 1):
         raise RecordError(
-            f"Expected records of {len(rest)} views with {sum(widths)} columns for {list(layout)} "
-            f"and their mark, found {tuple(packed.shape)}: they were made by another recorder than "
-            "the loss was given."
+            f"AugSelf expected records of {len(rest)} views with {sum(widths)} + 1 columns for "
+            f"{list(layout)}, found {tuple(packed.shape)}: another recorder made them. Use the "
+            "same recorder for the data and the loss."
         )
     rows = _columns(packed, layout, check=check).unbind(1)
     return rest, [dict(zip(layout, torch.split(row, widths, dim=-1), strict=True)) for row in rows]
@@ -119,9 +119,10 @@ def check_images(views: Sequence[Any]) -> None:
     others = [type(view).__name__ for view in views if not isinstance(view, Tensor)]
     if others:
         raise RecordError(
-            f"Expected views that are tensors of images, found {others}: samples, with masks or "
-            "labels. Take the images out where the data set calls the recorder: (image1, mask1), "
-            "(image2, mask2), packed = recorder(image, mask); return [image1, image2, packed], ..."
+            f"AugSelf expected views that are tensors of images, found {others} (samples with "
+            "masks or labels). Take out the images where the data set calls the recorder: "
+            "(image1, mask1), (image2, mask2), packed = recorder(image, mask); return [image1, "
+            "image2, packed], ..."
         )
 
 
@@ -134,9 +135,8 @@ def _columns(bits: Tensor, layout: Layout, *, check: bool) -> Tensor:
     looked = (check or bits.is_cpu) and not (bits.is_meta or torch.compiler.is_compiling())
     if looked and bool((bits[..., -1] != mark_of(layout)).any()):
         raise RecordError(
-            f"Expected records marked as those of {list(layout)} in this recorder's ranges, found "
-            "another mark: they were made by another recorder than the loss was given, of other "
-            "entries or ranges. Use one recorder for the data and the loss."
+            f"AugSelf expected records of {list(layout)} with this recorder's ranges, found "
+            "others: another recorder made them. Use the same recorder for the data and the loss."
         )
     return bits[..., :-1].view(torch.float32)
 

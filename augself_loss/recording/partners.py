@@ -64,7 +64,7 @@ class Partners:
     def __init__(self, recorder: Draws, own: Sequence[str] | None = None) -> None:
         if not all(hasattr(recorder, name) for name in ("layout", "encoders", "draw", "replay")):
             raise PipelineError(
-                "Partners expected a recorder of whole batches that can replay, found "
+                "Partners expected a recorder that takes whole batches and can replay, found "
                 f"{type(recorder).__name__}. Pass a KorniaRecorder."
             )
         self.recorder = recorder
@@ -75,8 +75,8 @@ class Partners:
         absent = [own] if isinstance(own, str) else [name for name in own if name not in fields]
         if absent:
             raise PipelineError(
-                f"own expected a list of types that are recorded, {list(fields)}, found {absent}. "
-                "Name those that partners shall not share: Partners(recorder, own=['flip'])."
+                f"own expected names from the record, {list(fields)}, found {absent}. Name those "
+                "that partners do not share, e.g. Partners(recorder, own=['flip'])."
             )
         kept = {entry for name in own for entry in fields[name]}
         self.shared = tuple(entry for entry in self.layout if entry not in kept)
@@ -97,7 +97,7 @@ class Partners:
         if isinstance(images, Tensor) and images.ndim and len(images) % 2:
             raise ImageError(
                 f"Partners expected an even number of images, found {len(images)}. Drop the last "
-                "batch (drop_last=True), or leave its last image out."
+                "batch (drop_last=True), or its last image."
             )
         record = self.recorder.draw(images)
         for name in self.shared:

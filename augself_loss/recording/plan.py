@@ -74,16 +74,17 @@ def _check_pair(first: Leaf, others: Sequence[Leaf]) -> None:
     for second in others:
         if {second.encoder.name, second.encoder.moves} & {*first.encoder.not_before}:
             raise PipelineError(
-                f"'{second.name}' after '{first.name}': the record of '{first.encoder.name}' would "
-                f"no longer hold in the source image's frame. Put '{second.name}' first, or leave "
-                "one of them out of the record with ignore=[...]."
+                f"Expected '{second.name}' before '{first.name}', found that it can come after: "
+                f"the record of '{first.encoder.name}' would no longer hold for the source image. "
+                f"Put '{second.name}' first, or leave one of them out of the record with "
+                "ignore=[...]."
             )
         same = first.encoder.name == second.encoder.name
         if same and not first.encoder.settles and not _disjoint(first, second):
             raise PipelineError(
-                f"'{first.name}' and '{second.name}' both set '{first.encoder.name}'; a record "
-                "holds one value. Merge the two steps, or leave one out of the record with "
-                "ignore=[...]."
+                f"Expected '{first.name}' and '{second.name}' to set different entries, found "
+                f"that both set '{first.encoder.name}'. A record holds one value: merge the two "
+                "steps, or leave one of them out of the record with ignore=[...]."
             )
 
 
@@ -93,9 +94,9 @@ def _check_order(first: Leaf, others: Sequence[Leaf]) -> None:
         warps = first.encoder.moves == second.encoder.moves == "warp"
         if warps and first.encoder.name != second.encoder.name:
             raise PipelineError(
-                f"'{first.name}' and '{second.name}' run in an order that is drawn anew each time, "
-                "and no record says in which. Put them into a container of fixed order, or leave "
-                "one of them out of the record with ignore=[...]."
+                f"Expected '{first.name}' and '{second.name}' in a fixed order, found one that is "
+                "drawn at random, which no record holds. Put them into a container with a fixed "
+                "order, or leave one of them out of the record with ignore=[...]."
             )
 
 

@@ -64,13 +64,13 @@ def rehearse(cast: Cast) -> Script:
     if isinstance(cast.holder, type):
         own = cast.holder.__name__
         raise PipelineError(
-            f"ViewsRecorder expected an object that makes views, found the class '{own}'. Build "
-            f"it: ViewsRecorder({own}(...))."
+            f"ViewsRecorder expected an object that makes views, found the class '{own}'. Create "
+            f"an object: ViewsRecorder({own}(...))."
         )
     if not cast.pipelines:
         raise PipelineError(
-            f"ViewsRecorder expected an object that holds its pipelines in attributes, found "
-            f"'{getattr(cast.holder, '__name__', name)}' without one. {GIVE_PIPELINES}"
+            "ViewsRecorder expected an object with its pipelines in attributes, found "
+            f"'{getattr(cast.holder, '__name__', name)}' without any. {GIVE_PIPELINES}"
         )
     rehearsal = _Rehearsal(name)
     twin = cast.twin(_replica(cast.holder))
@@ -81,8 +81,8 @@ def rehearse(cast: Cast) -> Script:
             raise
         except Exception as error:
             raise PipelineError(
-                f"'{name}' expected to run its pipelines on the image and to return their views as "
-                f"they are, found that it does more, or cannot be called with an image alone: "
+                f"Expected '{name}' to run its pipelines on the image and to return their views "
+                "unchanged, found that it does more, or needs more than an image: "
                 f"{type(error).__name__}: {error}. {GIVE_PIPELINES}"
             ) from error
     return Script(tuple(rehearsal.calls), _views(returned, rehearsal.images, name))
@@ -112,8 +112,8 @@ class _Rehearsal:
         place = place_of(given, self.images)
         if place is None:
             raise PipelineError(
-                f"'{self.name}' expected to give its pipelines the image, or what another of them "
-                f"returned, found {type(given).__name__}. {GIVE_PIPELINES}"
+                f"Expected '{self.name}' to pass its pipelines the image, or the output of "
+                f"another one, found {type(given).__name__}. {GIVE_PIPELINES}"
             )
         self.calls.append(Call(number, place - 1 if place else None))
         self.images.append(_Placeholder())
@@ -128,17 +128,17 @@ def _views(returned: Any, images: Sequence[Any], name: str) -> tuple[int, ...]:
     if len(made) == len(listed) >= 2:
         return tuple(made)
     if len(made) == len(listed) == 1:
-        found = "one view, of which MultiViewRecorder(TorchvisionRecorder(pipeline)) would make two"
+        found = "one view; for two of them use MultiViewRecorder(TorchvisionRecorder(pipeline))"
     elif 0 in places:
         found = "the image itself"
     elif len(listed) < 2:
         found = f"a {type(returned).__name__}"
     else:
         strange = listed[places.index(None)]
-        found = f"a {type(strange).__name__} among them that none of them made"
+        found = f"a {type(strange).__name__} that none of them made"
     raise PipelineError(
-        f"'{name}' expected to return a list or tuple of at least two views, each just as one of "
-        f"its pipelines made it, found {found}. {GIVE_PIPELINES}"
+        f"Expected '{name}' to return a list or tuple of at least two views, unchanged from its "
+        f"pipelines, found {found}. {GIVE_PIPELINES}"
     )
 
 
@@ -194,8 +194,8 @@ def _random_states_kept(name: str) -> Iterator[None]:
     ]
     if drawn:
         raise PipelineError(
-            f"'{name}' expected to leave all that is random to its pipelines, found that it draws "
-            f"from {' and '.join(drawn)} itself, which no record can tell. {GIVE_PIPELINES}"
+            f"Expected '{name}' to leave all randomness to its pipelines, found that it draws "
+            f"from {' and '.join(drawn)} itself, which no record holds. {GIVE_PIPELINES}"
         )
 
 

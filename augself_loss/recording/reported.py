@@ -21,10 +21,9 @@ Size: TypeAlias = "tuple[int, int]"
 """Height and width in pixels."""
 
 TWO_VIEWS = (
-    "A record is that of one view: let the wrapper make one; give an object that makes several to "
-    "ViewsRecorder(transform); or give its pipeline to "
-    "MultiViewRecorder(TorchvisionRecorder(pipeline), views=2), which makes several views and a "
-    "record of each."
+    "A record describes one view. Let the wrapper make one view, or use ViewsRecorder(transform) "
+    "for an object that makes several, or MultiViewRecorder(TorchvisionRecorder(pipeline), "
+    "views=2)."
 )
 
 
@@ -54,17 +53,16 @@ class Reports:
             bounds = self._bounds.get(entry)
             if bounds is None:
                 raise PipelineError(
-                    f"'{name}' expected to report entries out of {sorted(self._bounds)}, found "
-                    f"'{entry}'. Give the encoders of all that it does, or report no more."
+                    f"Expected '{name}' to report entries from {sorted(self._bounds)}, found "
+                    f"'{entry}'. Register encoders for everything it does, or report less."
                 )
             for bound, value in zip(bounds, columns, strict=False):
                 inside = value is None or bound.low <= value <= bound.high
                 if not (inside or abs(value - bound.identity) <= bound.slack):
                     raise PipelineError(
-                        f"'{name}' expected to draw {bound.column} from {bound.between}, the range "
-                        f"of the encoder it is read by, found {float(value):.4g}: it was changed "
-                        "since, or the encoder was given another range. Make a new recorder, or "
-                        "give the encoder the widest range."
+                        f"'{name}' expected {bound.column} in {bound.between}, the range of its "
+                        f"encoder, found {float(value):.4g}: it was changed, or its encoder has "
+                        "another range. Make a new recorder, or give the encoder the widest range."
                     )
         return entries
 
@@ -135,7 +133,7 @@ def check_one_view(view: Any, image: Any, name: str) -> Any:
     """
     if isinstance(view, (list, tuple)) and not isinstance(image, (list, tuple)):
         raise PipelineError(
-            f"'{name}' expected to return one view, found a {type(view).__name__} of {len(view)}. "
+            f"Expected '{name}' to return one view, found a {type(view).__name__} of {len(view)}. "
             f"{TWO_VIEWS}"
         )
     return view

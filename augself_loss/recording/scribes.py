@@ -92,9 +92,9 @@ class EncoderScribe(Scribe):
         columns, identity = entries[name], self.encoder.identity
         if any(v is not None and v != i for v, i in zip(columns, identity, strict=True)):
             raise PipelineError(
-                f"'{step.name}' was built so that it never changes a view, and found to set "
-                f"'{name}' to {columns}. Convert the images to uint8 before it, or leave it out of "
-                f"the record with ignore=[{step.name}]."
+                f"Expected '{step.name}' to leave views unchanged, as when its recorder was made, "
+                f"found that it set '{name}' to {columns}. Convert the images to uint8 before it, "
+                f"or leave it out of the record with ignore=[{step.name}]."
             )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -71,9 +71,8 @@ def holding_each(
     cls: Any = type(original)
     if getattr(cls, "__dictoffset__", 0) == 0:
         raise PipelineError(
-            f"'{cls.__name__}' expected to keep its attributes in a __dict__, which the recorder "
-            "shares, found __slots__ alone. Leave __slots__ out, or register how to run and read "
-            "it."
+            f"Expected '{cls.__name__}' to have a __dict__ for the recorder to share, found only "
+            "__slots__. Leave __slots__ out, or register how to run and read it."
         )
     made = twin(original, _holder(cls, tuple(held), before, after))
     for attribute, value in held.items():

@@ -40,8 +40,8 @@ class Unsettled:
         repeated = {name for name in self.left if self.left.count(name) > 1}
         if repeated:
             raise PipelineError(
-                f"A pipeline with several steps of {sorted(repeated)} cannot be replayed: a record "
-                "holds what they amount to together."
+                "replay expected at most one step of each type, found several of "
+                f"{sorted(repeated)}: a record only holds their total. Merge them into one step."
             )
 
     def next(
@@ -60,8 +60,8 @@ class Unsettled:
         encoder = self.catalogue.encoders[name]
         if at_random is not None and not encoder.tells_applied:
             raise PipelineError(
-                f"A {step.name} with {at_random} cannot be replayed: whether it was applied is not "
-                "in the record. Build it with p=1."
+                f"replay expected {step.name} to be applied always, found {at_random}: the record "
+                "does not hold whether it was applied. Build it with p=1."
             )
         entries = self._as_given(encoder, step)
         for entry, columns in entries.items():

@@ -134,9 +134,9 @@ class Walk(ABC):
         """Say that a transform is not known."""
         name = name_of(transform)
         return PipelineError(
-            f"{self.recorder} does not know '{name}' and cannot say what it did to a view. Say how "
-            f"to run and read it ({self.registering.format(name=name)}), or leave it out of the "
-            f"record on purpose ({self.ignoring.format(name=name)}).{self.hint.format(name=name)}"
+            f"{self.recorder} expected transforms that it can record, found '{name}'. Register "
+            f"how to run and read it ({self.registering.format(name=name)}), or leave it out of "
+            f"the record with {self.ignoring.format(name=name)}.{self.hint.format(name=name)}"
         )
 
     def check_always(self, name: str) -> None:
@@ -147,10 +147,10 @@ class Walk(ABC):
         """
         if self._random:
             raise PipelineError(
-                f"'{name}' is applied at random by '{self._random[-1]}', and no record entry tells "
-                "whether or when. Put it outside, where it always runs; say how to run and read it "
-                f"({self.registering.format(name=name)}); or leave it out of the record on "
-                f"purpose ({self.ignoring.format(name=name)})."
+                f"Expected '{name}' to be applied always, found it applied at random by "
+                f"'{self._random[-1]}', which no record entry holds. Move it outside, register "
+                f"how to run and read it ({self.registering.format(name=name)}), or leave it out "
+                f"of the record with {self.ignoring.format(name=name)}."
             )
 
     def wire_children(

@@ -74,7 +74,7 @@ def test_refused_before_training(case: str) -> None:
 
 
 def test_a_batch_without_records_is_refused() -> None:
-    with pytest.raises(RecordError, match="recorder to the data set"):
+    with pytest.raises(RecordError, match="Wrap the data set's transform"):
         fit(add(), loader(SimCLRTransform(input_size=SIZE)))
 
 

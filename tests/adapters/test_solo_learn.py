@@ -212,5 +212,5 @@ def test_another_blur_than_the_known_one_is_refused(monkeypatch: pytest.MonkeyPa
     blur = transforms.GaussianBlur.__call__
     monkeypatch.setattr(transforms.GaussianBlur, "__call__", lambda s, x: blur(s, blur(s, x)))
     recorder = SoloRecorder(solo.transform((2,), {"gaussian_prob": 1.0}))
-    with pytest.raises(PipelineError, match="drew other random numbers"):
+    with pytest.raises(PipelineError, match="to draw the random numbers"):
         recorder(solo.picture(0))

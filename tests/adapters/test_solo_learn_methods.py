@@ -219,7 +219,7 @@ def test_refused_before_training(case: str) -> None:
 
 
 def test_batches_without_records_are_refused() -> None:
-    with pytest.raises(RecordError, match="recorder to the data set"):
+    with pytest.raises(RecordError, match="Wrap the data set's transform"):
         solo.fit(add(), solo.loader(solo.transform()))
     other = SoloRecorder(solo.transform(), types=["equalize"])
     with pytest.raises(RecordError, match="another recorder"):

@@ -134,7 +134,7 @@ def test_other_pictures_than_the_forward_functions_see_are_refused() -> None:
         (pipeline(), "one transform that makes views.*RandomResizedCrop"),
         (T.Compose(T.RGB(), T.ToImage()), "found 'Compose' without one"),
         (T.MultiViewTransform([pipeline()]), "at least two views"),
-        (T.MultiViewTransform([T.RGB(), T.RGB()]), "augment at random"),
+        (T.MultiViewTransform([T.RGB(), T.RGB()]), "random augmentations, found none"),
         (T.RoundRobinMultiViewTransform([pipeline()] * 2), "RoundRobinMultiViewTransform"),
         (T.Compose(T.RandomGrayscale(), two_views()), "RandomGrayscale"),
     ],

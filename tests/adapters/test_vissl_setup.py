@@ -85,7 +85,10 @@ REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
         "PipelineError: AUGSELF.KORNIA expected TRANSFORMS that only copy the image",
     ),
     "not Kornia's": (on_device({"name": "RandomMystery"}), "found 'RandomMystery'"),
-    "not Kornia's argument": (on_device({**JITTER, "bright": 1}), "'ColorJitter' does not take"),
+    "not Kornia's argument": (
+        on_device({**JITTER, "bright": 1}),
+        "arguments that 'ColorJitter' takes, found",
+    ),
     "not readable": (on_device({"name": "RandomMixUpV2"}), "PipelineError: KorniaRecorder"),
     "nothing at random": (on_device({"name": "Normalize", "mean": [0.5], "std": [0.5]}), "none"),
     "not recorded on the device": (on_device(JITTER), "RecordError: record1 expected the entry"),

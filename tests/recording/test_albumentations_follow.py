@@ -31,18 +31,21 @@ FOLLOWED: dict[str, Callable[[Any], Any]] = {
 CHANGED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "wider": (
         lambda t: setattr(t.transforms[2].transforms[0], "brightness", (0.1, 3.0)),
-        "'ColorJitter' expected to draw",
+        "'ColorJitter' brightness",
     ),
     "added": (lambda t: t.transforms.append(A.HorizontalFlip()), "'Compose' expected the steps"),
     "exchanged": (
         lambda t: t.transforms[2].transforms.__setitem__(1, A.InvertImg()),
         "'OneOf' expected",
     ),
-    "fixed no more": (lambda t: setattr(t.transforms[3], "p", 0.5), "'ToFloat' was always applied"),
-    "the whole at random": (lambda t: setattr(t, "p", 0.5), "'Compose' was always applied"),
+    "fixed no more": (
+        lambda t: setattr(t.transforms[3], "p", 0.5),
+        "'ToFloat' to be applied always",
+    ),
+    "the whole at random": (lambda t: setattr(t, "p", 0.5), "'Compose' to be applied always"),
     "idle no more": (
         lambda t: setattr(t.transforms[4], "contrast_limit", (0, 1)),
-        "never changed a view",
+        "to leave views unchanged",
     ),
 }
 

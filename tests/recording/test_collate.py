@@ -148,7 +148,7 @@ def test_records_of_several_layouts_do_not_mix() -> None:
     image = torch.rand(3, 16, 16)
     first, second, third = (one(image)[-1] for one in late)
     for other in (second, third):
-        with pytest.raises(RecordError, match="found those of several recorders"):
+        with pytest.raises(RecordError, match="found several kinds"):
             collate_late([first, other])
 
 
@@ -166,7 +166,7 @@ def test_what_does_more_than_recording_is_called_as_it_is() -> None:
     one, two, packed = several(torch.zeros(3, 8, 8))
     assert (one.max(), two.max(), packed.shape) == (1, 2, (2, 2))
     for other in (recorder, several, MultiViewRecorder(KorniaRecorder(K.RandomHorizontalFlip()))):
-        with pytest.raises(PipelineError, match="expected a recorder that makes its views image"):
+        with pytest.raises(PipelineError, match="expected a recorder that makes views image"):
             SettleAtCollate(other)
     with pytest.raises(PipelineError, match="found KorniaRecorder"):
         SettleAtCollate(KorniaRecorder(K.RandomHorizontalFlip()))  # type: ignore[arg-type]

@@ -111,8 +111,12 @@ def widen(name: str, attribute: str, value: Any) -> Callable[[dict[str, Any]], N
 
 
 REFUSED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "a wider range": (widen("jitter", "brightness", (0.2, 1.8)), r"'ColorJitter' expected to draw"),
-    "a range where none was": (widen("sharpness", "sharpness_factor", 2.0), "never changed a view"),
+    "a wider range": (
+        widen("jitter", "brightness", (0.2, 1.8)), r"'ColorJitter' expected .*'brightness'",
+    ),
+    "a range where none was": (
+        widen("sharpness", "sharpness_factor", 2.0), "to leave views unchanged",
+    ),
     "appended": (
         lambda parts: parts["compose"].transforms.append(v1.RandomInvert(1.0)),
         r"'Compose' expected the steps .* found .*'RandomInvert'\]",
@@ -170,7 +174,7 @@ def test_a_list_changed_in_place_is_seen() -> None:
     recorder = TorchvisionRecorder(blur)
     recorder(IMAGE)
     blur.sigma[1] = 5.0
-    with pytest.raises(PipelineError, match="'GaussianBlur' expected to draw"):
+    with pytest.raises(PipelineError, match=r"'GaussianBlur' expected \('sigma',\) in"):
         recorder(IMAGE)
 
 
@@ -181,7 +185,9 @@ def test_still_callables_may_not_start_to_act() -> None:
     )
     assert list(recorder(IMAGE)[1]) == ["flip"]
     solarize.p = 0.5
-    with pytest.raises(PipelineError, match="never changed a view and is not recorded"):
+    with pytest.raises(
+        PipelineError, match=r"to leave views unchanged, .*found that its settings changed"
+    ):
         recorder(IMAGE)
 
 

@@ -49,5 +49,7 @@ def test_columns_are_those_that_the_transform_draws(name: str) -> None:
 @pytest.mark.parametrize("name", UNIFORM)
 def test_a_transform_that_draws_more_or_less_is_refused(name: str, times: int) -> None:
     source, uniform, _ = UNIFORM[name]
-    with pytest.raises(PipelineError, match="'Shift' drew other random numbers than in version 1"):
+    with pytest.raises(
+        PipelineError, match="'Shift' to draw the random numbers that it draws in version 1"
+    ):
         foreseen(Shift(uniform, times), 1.0, draw, source, "version 1")

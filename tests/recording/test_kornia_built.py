@@ -37,8 +37,11 @@ def test_what_is_built_already_stays() -> None:
         ({"name": "RandomMystery"}, "KORNIA expected the name of .*found 'RandomMystery'"),
         ({"p": 0.5}, "found None"),
         ({"name": "random_generator"}, "found 'random_generator'"),
-        ({"name": "RandomGamma", "gama": [0.5, 1]}, "KORNIA: 'RandomGamma' does not take {'gama"),
-        ("RandomGamma", "KORNIA expected dicts of an augmentation's 'name'"),
+        (
+            {"name": "RandomGamma", "gama": [0.5, 1]},
+            "KORNIA expected arguments that 'RandomGamma' takes, found {'gama",
+        ),
+        ("RandomGamma", "KORNIA expected dicts with an augmentation's 'name'"),
     ],
 )
 def test_refused(given: Any, message: str) -> None:

@@ -165,7 +165,7 @@ def test_colours_at_the_corners_of_the_cube() -> None:
 
 
 KORNIAS: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "another class": (lambda: K.RandomPosterize(3, p=0.5), "its class has no other form"),
+    "another class": (lambda: K.RandomPosterize(3, p=0.5), "this class has no fused form"),
     "resampling crop": (
         lambda: K.RandomResizedCrop((20, 20), cropping_mode="resample"), "cropping_mode"),
     "nearest crop": (
@@ -201,7 +201,7 @@ class Grey(K.RandomGrayscale):
 
 def test_a_subclass_is_kornias_own() -> None:
     recorder = KorniaRecorder(Grey(p=0.5), ignore=[Grey], apply="fused")
-    assert recorder.fused == {"Grey": "Kornia's own: its class has no other form here"}
+    assert recorder.fused == {"Grey": "Kornia's own: this class has no fused form"}
 
 
 def test_kornias_own_stand_between_forms(smooth: Images) -> None:

@@ -76,7 +76,7 @@ def test_colour_operations_on_other_channels_are_refused_by_name(
     recorder = KorniaRecorder(K.ImageSequential(K.RandomHorizontalFlip(), THREE[name]()))
     images = smooth(2, 8, 8)
     _, record = recorder(images)
-    message = f"three channels, which '{name}' works on, found {channels}"
+    message = f"three channels for '{name}', found {channels}"
     grey = images[:, :1].expand(-1, channels, -1, -1)
     with pytest.raises(ImageError, match=message):
         recorder(grey)

@@ -87,7 +87,7 @@ def one_of(*steps: nn.Module) -> nn.Module:
     return K.ImageSequential(*steps, random_apply=1)
 
 
-CENTRES, SIZES = "centres of the outermost pixels", "of several sizes"
+CENTRES, SIZES = "align_corners=False, found True", "images of the same size"
 REFUSED: dict[str, tuple[Build, str]] = {
     "resized by centres": (lambda: K.Resize((9, 9)), CENTRES),
     "longest": (lambda: K.LongestMaxSize(30), CENTRES),
@@ -102,10 +102,10 @@ REFUSED: dict[str, tuple[Build, str]] = {
     ),
     "padded after a crop": (
         lambda: nn.Sequential(resized(align_corners=False), K.RandomCrop((20, 24), padding=2)),
-        "where the padding begins",
+        "where that padding begins",
     ),
-    "at random": (lambda: resized(p=0.5), SIZES),
-    "one of": (lambda: one_of(resized(), K.RandomHorizontalFlip()), SIZES),
+    "at random": (lambda: resized(p=0.5), "views have several sizes"),
+    "one of": (lambda: one_of(resized(), K.RandomHorizontalFlip()), "views have several sizes"),
 }  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def test_what_records_do_not_tell_is_refused(name: str) -> None:
 @pytest.mark.skipif(not ONLY_APPLIED_ROWS, reason="since 0.9 Kornia's images are where it says")
 @pytest.mark.parametrize("step", [K.RandomAffine(9.0), resized(**RESAMPLED)], ids=["warp", "crop"])
 def test_an_older_kornia_warps_otherwise_than_it_says(step: nn.Module) -> None:
-    with pytest.raises(PipelineError, match="found an older one"):
+    with pytest.raises(PipelineError, match="found an older version"):
         KorniaRecorder(step).pixels(SIZE)
     assert KorniaRecorder(K.RandomAffine(9.0, align_corners=True)).pixels(SIZE).view == SIZE
 
@@ -127,7 +127,10 @@ def test_an_older_kornia_warps_otherwise_than_it_says(step: nn.Module) -> None:
 def test_what_is_ignored_may_move_pixels() -> None:
     pipeline = nn.Sequential(K.RandomHorizontalFlip(), Mirror(), K.RandomPlasmaBrightness())
     recorder = KorniaRecorder(pipeline, ignore=[Mirror, K.RandomPlasmaBrightness])
-    with pytest.raises(PipelineError, match="'Mirror' is left out of the record and may move"):
+    with pytest.raises(
+        PipelineError,
+        match="'Mirror' to leave pixels in place, found that it is not recorded and may move",
+    ):
         recorder.pixels(SIZE)
     values = KorniaRecorder(pipeline[::2], ignore=[K.RandomPlasmaBrightness])
     assert values.pixels(SIZE).view == SIZE

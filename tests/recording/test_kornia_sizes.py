@@ -60,14 +60,17 @@ def test_a_size_changed_unseen_before_a_sized_step_is_refused(
 @pytest.mark.parametrize("sizer", SIZERS)
 def test_the_refusal_names_the_module_and_the_cure(sizer: str) -> None:
     module = SIZERS[sizer]()
-    with pytest.raises(PipelineError, match=r"changes the image's size.*plain nn.Sequential") as e:
+    with pytest.raises(
+        PipelineError,
+        match=r"to keep the image's size, found that it changes it.*plain nn.Sequential",
+    ) as e:
         KorniaRecorder(K.AugmentationSequential(module, crop()))
     assert f"'{type(module).__name__}' inside AugmentationSequential" in str(e.value)
 
 
 @pytest.mark.skipif(not ONLY_APPLIED_ROWS, reason="since Kornia 0.9 Resize takes any image whole")
 def test_an_old_resize_after_an_unseen_one_is_refused() -> None:
-    with pytest.raises(PipelineError, match="changes the image's size"):
+    with pytest.raises(PipelineError, match="to keep the image's size, found that it changes it"):
         KorniaRecorder(K.ImageSequential(warp.Resize((40, 40)), K.Resize((24, 24))))
 
 
@@ -111,7 +114,10 @@ class Rescaled(nn.Module):
 def test_an_ignored_module_is_watched_while_it_runs(wrap: str, ramps: Images) -> None:
     module = Rescaled(2.0)
     recorder = KorniaRecorder(WRAPS[wrap](module, crop()), ignore=[module])
-    with pytest.raises(PipelineError, match=r"'Rescaled' inside .* changes the image's size"):
+    with pytest.raises(
+        PipelineError,
+        match=r"'Rescaled' inside .* to keep the image's size, found that it changes it",
+    ):
         recorder(ramps(2, 32, 32))
     assert not module._forward_hooks
     module.factor = 1.0

@@ -63,7 +63,7 @@ def test_other_children_are_said(how: str, wrap: Callable[..., Any], smooth: Ima
     _, record = recorder(images)
     CHILDREN[how](pipeline)
     for call in (lambda: recorder(images), lambda: recorder.replay(images, record)):
-        with pytest.raises(PipelineError, match=r"expected to stay as it was.*new recorder"):
+        with pytest.raises(PipelineError, match=r"to stay as it was.*new recorder"):
             call()
 
 
@@ -71,14 +71,14 @@ def test_other_children_deep_inside_are_said(smooth: Images) -> None:
     pipeline = K.ImageSequential(nn.Sequential(flip()), K.RandomInvert())
     recorder = KorniaRecorder(pipeline)
     exchange_inside(pipeline)
-    with pytest.raises(PipelineError, match=r"'Sequential' expected to stay .* other children"):
+    with pytest.raises(PipelineError, match=r"'Sequential' to stay .* other children"):
         recorder(smooth(2, 8, 8))
 
 
 def test_another_pipeline_is_said(smooth: Images) -> None:
     recorder = KorniaRecorder(nn.Sequential(flip()))
     recorder.pipeline = nn.Sequential(flip())
-    with pytest.raises(PipelineError, match="in another's place"):
+    with pytest.raises(PipelineError, match="it is another pipeline"):
         recorder(smooth(2, 8, 8))
 
 
@@ -87,13 +87,13 @@ def test_another_choice_of_children_is_said(smooth: Images) -> None:
     pipeline = K.ImageSequential(flip(), K.RandomInvert())
     recorder = KorniaRecorder(pipeline)
     draw(pipeline)
-    with pytest.raises(PipelineError, match="another random_apply"):
+    with pytest.raises(PipelineError, match="its random_apply, or"):
         recorder(images)
     pipeline = K.ImageSequential(flip(), K.RandomInvert(), random_apply=2)
     recorder = KorniaRecorder(pipeline)
     recorder(images)
     pipeline.random_apply_weights[0] = 0.5
-    with pytest.raises(PipelineError, match="other weights of it"):
+    with pytest.raises(PipelineError, match="the weights of it, changed"):
         recorder(images)
 
 
@@ -112,7 +112,7 @@ def test_a_fixed_step_made_random_is_said(smooth: Images) -> None:
     recorder = KorniaRecorder(nn.Sequential(flip(), step))
     recorder(smooth(2, 8, 8))
     step.p_batch = 0.5
-    with pytest.raises(PipelineError, match=r"'Normalize' expected .* at random, p=0.5"):
+    with pytest.raises(PipelineError, match=r"'Normalize' to stay .* at random, p=0.5"):
         recorder(smooth(2, 8, 8))
 
 
@@ -148,7 +148,7 @@ def test_narrower_ranges_are_followed_and_wider_ones_are_said(name: str, smooth:
         for encoder in recorder.encoders:
             encoder.check(record)
     ranged(step, key, *wider)
-    with pytest.raises(PipelineError, match=r"varies within .*new recorder.*encoders=\["):
+    with pytest.raises(PipelineError, match=r"its range of .*new recorder.*encoders=\["):
         recorder(images)
 
 
@@ -159,7 +159,7 @@ def test_a_range_written_in_place_is_seen(smooth: Images) -> None:
     sampler.high = sampler.high.clone()
     recorder(images)
     sampler.high.fill_(3.0)
-    with pytest.raises(PipelineError, match="its sigma varies within"):
+    with pytest.raises(PipelineError, match="its range of sigma is now"):
         recorder(images)
 
 
@@ -169,7 +169,7 @@ def test_a_step_that_did_nothing_and_now_does_is_said(smooth: Images) -> None:
     assert list(recorder.layout) == ["flip"]
     recorder(images)
     ranged(step, "brightness_factor", 0.5, 1.5)
-    with pytest.raises(PipelineError, match=r"'RandomBrightness' .* changes views now"):
+    with pytest.raises(PipelineError, match=r"'RandomBrightness' .* now changes views"):
         recorder(images)
 
 
@@ -177,7 +177,7 @@ def test_a_step_that_becomes_another_type_is_said(smooth: Images) -> None:
     step = K.RandomRotation(90.0, p=1.0)
     recorder = KorniaRecorder(step)
     ranged(step, "degrees", 90.0, 90.0)
-    with pytest.raises(PipelineError, match="is of type 'rotation' now"):
+    with pytest.raises(PipelineError, match="its type is now 'rotation'"):
         recorder(smooth(2, 8, 8))
 
 
@@ -212,7 +212,7 @@ def test_a_learnable_range_that_left_the_encoders_is_said(name: str, smooth: Ima
     with torch.no_grad():
         limits.copy_(torch.tensor([0.5, 1.7]))
     step._param_generator.make_samplers(torch.device("cpu"), torch.float32)
-    with pytest.raises(PipelineError, match=r"varies within .*0.5, 1.7.* with the widest range"):
+    with pytest.raises(PipelineError, match=r"is now .*0.5, 1.7.* the widest range"):
         recorder(images)
     (encoder,) = wide.encoders
     for _ in range(3):

@@ -90,7 +90,9 @@ def test_containers_that_run_their_children_otherwise_are_refused(
     name: str, wrap: Callable[[nn.Module], nn.Module]
 ) -> None:
     build, method = OWN[name]
-    with pytest.raises(PipelineError, match=f"'{name}' runs .*{method}.*encoders=.*ignore=") as e:
+    with pytest.raises(
+        PipelineError, match=f"'{name}' to run its children .*{method}.*encoders=.*ignore="
+    ) as e:
         KorniaRecorder(wrap(build(flip())))
     assert f"ignore=[{name}]" in str(e.value)
     assert not KorniaRecorder(wrap(build(flip())), ignore=[OWN[name][0]] if name in {
@@ -186,10 +188,22 @@ def hooked(pre: bool) -> nn.Module:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: patched("forward"), "'Sequential' has its own forward"),
-        (lambda: patched("apply_transform"), "'RandomHorizontalFlip' has its own apply_transform"),
-        (lambda: hooked(False), "'RandomHorizontalFlip' has forward hooks"),
-        (lambda: hooked(True), "'RandomHorizontalFlip' has forward hooks"),
+        (
+            lambda: patched("forward"),
+            "'Sequential' to run as its class does, found its own forward",
+        ),
+        (
+            lambda: patched("apply_transform"),
+            "'RandomHorizontalFlip' to run as its class does, found its own apply_transform",
+        ),
+        (
+            lambda: hooked(False),
+            "'RandomHorizontalFlip' to run as its class does, found forward hooks",
+        ),
+        (
+            lambda: hooked(True),
+            "'RandomHorizontalFlip' to run as its class does, found forward hooks",
+        ),
     ],
 )
 def test_objects_that_were_patched_are_refused(build: Build, message: str) -> None:
@@ -220,7 +234,9 @@ def test_fixed_steps_made_random_are_refused(name: str, smooth: Images) -> None:
         ),
     ]
     for pipeline, message in refused:
-        with pytest.raises(PipelineError, match=f"'{name}' expected .*{message}.*ignore="):
+        with pytest.raises(
+            PipelineError, match=f"'{name}' to be applied always, .*{message}.*ignore="
+        ):
             KorniaRecorder(pipeline)
         assert list(KorniaRecorder(pipeline, ignore=[type(build())]).layout) == ["flip"]
     for p in (0.0, 1.0):
@@ -273,7 +289,7 @@ AGAIN: dict[str, Build] = {
 
 @pytest.mark.parametrize("case", AGAIN)
 def test_plain_containers_that_may_run_twice_are_refused(case: str) -> None:
-    with pytest.raises(PipelineError, match=r"'Sequential' may be run twice.*ImageSequential"):
+    with pytest.raises(PipelineError, match=r"'Sequential' to run once per call.*ImageSequential"):
         KorniaRecorder(AGAIN[case]())
 
 
@@ -345,5 +361,5 @@ class TwinEncoder(RegressionEncoder):
 
 def test_a_plain_module_that_may_run_twice_is_refused() -> None:
     pipeline = K.ImageSequential(RandomTwin(), nn.Identity(), random_apply=3)
-    with pytest.raises(PipelineError, match="'RandomTwin' may be run twice"):
+    with pytest.raises(PipelineError, match="'RandomTwin' to run once per call"):
         KorniaRecorder(pipeline, encoders=[TwinEncoder()])

@@ -105,7 +105,7 @@ def test_its_map_says_where_each_pixel_is_from(crop_first: bool) -> None:
     sampled = torch.nn.functional.grid_sample(IMAGES, places, align_corners=False)
     assert torch.allclose(sampled, views, atol=1e-4)
     assert seen.all()
-    with pytest.raises(RecordError, match="WaveEncoder does not say where to"):
+    with pytest.raises(RecordError, match="WaveEncoder expected a method undo"):
         matrix({"wave": torch.zeros(1, 1)}, pixels)
 
 
@@ -136,7 +136,7 @@ def test_an_erased_box_does_not_survive_it(step: nn.Module) -> None:
 
 def test_the_order_of_maps_must_be_known() -> None:
     steps = RandomWave(), K.RandomRotation(30.0)
-    with pytest.raises(PipelineError, match="drawn anew each time"):
+    with pytest.raises(PipelineError, match="drawn at random"):
         KorniaRecorder(K.ImageSequential(*steps, random_apply=2), encoders=[WaveEncoder()])
     recorder(*steps)
 

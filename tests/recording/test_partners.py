@@ -105,11 +105,13 @@ def test_they_make_several_views(smooth: Images) -> None:
 def test_what_does_not_fit_is_refused(smooth: Images) -> None:
     recorder = KorniaRecorder(K.RandomHorizontalFlip())
     for own in (["flip", "blur"], "flip"):
-        with pytest.raises(PipelineError, match=r"recorded, \['flip'\], found \['(blur|flip)'\]"):
+        with pytest.raises(
+            PipelineError, match=r"from the record, \['flip'\], found \['(blur|flip)'\]"
+        ):
             Partners(recorder, own)
     with pytest.raises(ImageError, match="even number of images, found 3"):
         Partners(recorder, ())(smooth(3, 8, 8))
-    with pytest.raises(ImageError, match=r"expected images \(B, C, H, W\)"):
+    with pytest.raises(ImageError, match=r"expected a tensor of images \(B, C, H, W\)"):
         Partners(recorder, ())(torch.zeros(4, 8))
     without: Any = MultiViewRecorder(recorder)
     with pytest.raises(PipelineError, match="can replay, found MultiViewRecorder"):

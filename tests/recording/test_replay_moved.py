@@ -215,7 +215,7 @@ REFUSED: dict[str, tuple[Build, dict[str, Any], str]] = {
     "perspective": (K.RandomPerspective, {}, "'RandomPerspective' cannot be replayed"),
     "random crop": (lambda: K.RandomCrop((8, 8)), {}, "'RandomCrop' cannot be replayed"),
     "crop with p": (
-        lambda: K.RandomResizedCrop((8, 8), p=0.999), {}, "with p=0.999 cannot be replayed"
+        lambda: K.RandomResizedCrop((8, 8), p=0.999), {}, "to be applied always, found p=0.999"
     ),
     "drawn": (
         lambda: K.ImageSequential(K.RandomVerticalFlip(), K.RandomInvert(), random_apply=1),
@@ -246,12 +246,12 @@ def test_ignored_noise_leaves_masks_alone() -> None:
 
 
 MASKS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
-    "class ids": (lambda ids: ids[:, None].float(), "whole numbers from 1 to 16"),
+    "class ids": (lambda ids: ids[:, None].float(), "integers from 1 to 16"),
     "class ids in three channels": (
         lambda ids: ids[:, None].expand(-1, 3, -1, -1).float(),
-        "whole numbers from 1 to 16",
+        "integers from 1 to 16",
     ),
-    "few class ids": (lambda ids: (ids[:, None] % 3).float(), "whole numbers from 0 to 2"),
+    "few class ids": (lambda ids: (ids[:, None] % 3).float(), "integers from 0 to 2"),
     "int64": (lambda ids: ids[:, None], "found torch.int64"),
     "uint8": (lambda ids: ids[:, None].byte(), "found torch.uint8"),
     "no channel": (lambda ids: ids.float(), r"found \(4, 32, 32\)"),
@@ -284,7 +284,7 @@ BOXES: dict[str, tuple[Any, Any, str]] = {
     "no size": (torch.zeros(4, 2, 4), None, r"expected size=\(height, width\)"),
     "corners": (torch.zeros(4, 2, 4, 2), (32, 32), r"found \(4, 2, 4, 2\)"),
     "a list": ([torch.zeros(2, 4)] * 4, (32, 32), "found list"),
-    "xywh": (torch.tensor([[[10.0, 10.0, 5.0, 5.0]]] * 4), (32, 32), "right before left"),
+    "xywh": (torch.tensor([[[10.0, 10.0, 5.0, 5.0]]] * 4), (32, 32), "right < left"),
 }
 
 

@@ -166,7 +166,7 @@ def test_what_never_acts_is_not_recorded_and_followed(never: Any) -> None:
         if hasattr(never, name):
             before = getattr(never, name)
             setattr(never, name, 0.9)
-    with pytest.raises(PipelineError, match="was changed since"):
+    with pytest.raises(PipelineError, match="its settings changed"):
         recorder(IMAGE)
     for name in vars(never):
         setattr(never, name, before)
@@ -200,7 +200,7 @@ def test_an_own_encoder_s_range_holds() -> None:
     assert recorder(IMAGE)[1]["blur"] >= 4
     plain = TorchvisionRecorder(public.GaussianBlur([0.1, 2.0]))
     plain.transform.transform.sigma = [4.0, 5.0]
-    with pytest.raises(PipelineError, match="expected to draw sigma"):
+    with pytest.raises(PipelineError, match="expected sigma in"):
         plain(IMAGE)
 
 

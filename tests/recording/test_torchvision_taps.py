@@ -194,7 +194,7 @@ def test_a_crop_after_a_quarter_turn_needs_a_square(api: ModuleType) -> None:
 
 @APIS
 def test_a_quarter_turn_that_cuts_the_image_is_refused(api: ModuleType) -> None:
-    with pytest.raises(PipelineError, match="by quarters on its old canvas"):
+    with pytest.raises(PipelineError, match="a quarter turn on its old size"):
         TorchvisionRecorder(api.RandomRotation((90, 90)))(ramp())
 
 

@@ -49,16 +49,16 @@ def sometimes(o: Any, x: Any) -> Any:
 
 REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "mixed": (mixed, "it does more"),
-    "in threads": (threaded, "found a thread of its own"),
+    "in threads": (threaded, "found another thread"),
     "stacked": (lambda o, x: torch.stack([o.a(x), o.a(x)]), "it does more"),
     "changed first": (lambda o, x: [o.a(x.convert("L")), o.b(x)], "it does more"),
     "another image": (lambda o, x: [o.a(x), o.b("x")], "found str"),
     "more than an image": (lambda o, x: [o.a(x, 1), o.b(x)], "found 2 arguments"),
-    "one view": (lambda o, x: o.a(x), "one view, of which MultiViewRecorder"),
-    "a list of one": (lambda o, x: [o.a(x)], "one view, of which MultiViewRecorder"),
+    "one view": (lambda o, x: o.a(x), "one view; for two of them use MultiViewRecorder"),
+    "a list of one": (lambda o, x: [o.a(x)], "one view; for two of them use MultiViewRecorder"),
     "the image too": (lambda o, x: [o.a(x), x], "found the image itself"),
-    "something else": (lambda o, x: [o.a(x), o.b(x), 3], "found a int among them"),
-    "nested": (lambda o, x: [[o.a(x)], [o.b(x)]], "found a list among them"),
+    "something else": (lambda o, x: [o.a(x), o.b(x), 3], "found a int that none of them made"),
+    "nested": (lambda o, x: [[o.a(x)], [o.b(x)]], "found a list that none of them made"),
     "named": (lambda o, x: {"a": o.a(x), "b": o.b(x)}, "found a dict"),
     "no view": (lambda o, x: None, "found a NoneType"),  # noqa: ARG005
     "two arguments": (lambda o, x, y: [o.a(x), o.b(y)], "it does more"),
@@ -82,7 +82,9 @@ def test_what_does_more_than_making_views_is_refused(name: str) -> None:
 
 
 def test_a_class_in_an_objects_place_is_refused() -> None:
-    with pytest.raises(PipelineError, match=r"found the class 'Views'\. Build it: .*\(Views\("):
+    with pytest.raises(
+        PipelineError, match=r"found the class 'Views'\. Create an object: .*\(Views\("
+    ):
         ViewsRecorder(Views)
 
 
@@ -114,7 +116,7 @@ def test_an_order_that_changes_is_refused() -> None:
     assert plain.count == 0  # rehearsing was none of its calls
     recorder(picture(0))
     assert plain.count == 1
-    with pytest.raises(PipelineError, match="its pipelines in another order"):
+    with pytest.raises(PipelineError, match="its pipelines called in another order"):
         recorder(picture(0))
 
 
@@ -125,7 +127,7 @@ def test_what_is_changed_later_holds_or_is_refused() -> None:
     assert split_views([v[None] for v in recorder(picture(0))], recorder.layout)[1][0]["blur"] == 0
     plain.global_transfo1.transforms[2].prob = 1.0
     plain.global_transfo1.transforms[2].radius_max = 9.0
-    with pytest.raises(PipelineError, match=r"'DinoBlur' expected to draw sigma from \(0.1, 2.0\)"):
+    with pytest.raises(PipelineError, match=r"'DinoBlur' expected sigma in \(0.1, 2.0\)"):
         list(map(recorder, [picture(0)] * 20))
     plain.global_transfo1.transforms[2].radius_max = 2.0
     for number in (1, 3):

@@ -97,7 +97,10 @@ def test_a_fixed_transform_at_random_is_refused(api: ModuleType, name: str, cont
     inside = nn.Sequential(step) if isinstance(step, nn.Module) else api.Compose([step, step])
     for held in (step, api.Compose([step]), inside):
         pipeline = api.Compose([jitter(api), AT_RANDOM[container](api, held)])
-        with pytest.raises(PipelineError, match=f"'{name}' is applied at random by '{container}'"):
+        with pytest.raises(
+            PipelineError,
+            match=f"'{name}' to be applied always, found it applied at random by '{container}'",
+        ):
             TorchvisionRecorder(pipeline)
         TorchvisionRecorder(pipeline, ignore=[step])
     TorchvisionRecorder(api.Compose([jitter(api), step, api.RandomChoice([step])]))
@@ -109,7 +112,9 @@ def test_what_changes_no_pixel_may_be_applied_at_random(step: Any) -> None:
 
 
 def test_v2_dtype_conversions_at_random_are_refused() -> None:
-    with pytest.raises(PipelineError, match=r"'ToDtype' is applied at random"):
+    with pytest.raises(
+        PipelineError, match=r"'ToDtype' to be applied always, found it applied at random"
+    ):
         TorchvisionRecorder(v2.RandomApply([v2.ToDtype(torch.float32)]))
 
 

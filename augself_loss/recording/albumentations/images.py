@@ -55,11 +55,11 @@ def check_image(image: Any, where: str) -> None:
         )
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ImageError(
-            f"{where} expected one image (H, W) or (H, W, C), found {image.shape}. Call the "
+            f"{where} expected one image (H, W) or (H, W, C), found shape {image.shape}. Call the "
             "recorder once per image."
         )
     if image.dtype not in WHITE:
         raise ImageError(
-            f"{where} expected one of {sorted(map(str, WHITE))}, found {image.dtype}, whose "
-            "brightest value albumentations does not know. Convert the image to uint8."
+            f"{where} expected an image of dtype {sorted(map(str, WHITE))}, found {image.dtype}. "
+            "Convert the image to uint8."
         )

@@ -28,9 +28,8 @@ def check_library(found: ModuleType) -> None:
     if found.__version__ not in TESTED:
         raise PipelineError(
             f"{MODULE} expected albumentations {' or '.join(TESTED)}, found version "
-            f"{found.__version__}, which draws, names or applies otherwise. Install the last one "
-            "of the MIT licence: pip uninstall albumentationsx; "
-            "pip install 'augself-loss[albumentations]'."
+            f"{found.__version__}, which works differently. Install the last MIT-licensed "
+            "version: pip uninstall albumentationsx; pip install 'augself-loss[albumentations]'."
         )
 
 

@@ -122,8 +122,9 @@ def _leaves(twin: Any, at_random: str | None) -> Iterator[_Leaf]:
     """List the recorded transforms in the pipeline's order."""
     if isinstance(twin, Reported):
         raise PipelineError(
-            f"'{name_of(twin.transform)}' cannot be replayed: how to run it with what the record "
-            "says is not known. Leave it out of the record, or give it an encoder that writes."
+            f"'{name_of(twin.transform)}' expected an encoder that can replay it, found none. "
+            "Give it an encoder that writes its parameters, or leave it out of the record with "
+            f"ignore=[{name_of(twin.transform)}]."
         )
     if isinstance(twin, Tap):
         random = at_random or (None if twin.p >= 1 else f"p={twin.p}")  # type: ignore[attr-defined]
@@ -134,8 +135,8 @@ def _leaves(twin: Any, at_random: str | None) -> Iterator[_Leaf]:
         name, count = type(twin).__name__, len(twin.transforms)
         if name == "RandomOrder" and count > 1:
             raise PipelineError(
-                "A RandomOrder cannot be replayed: in which order it ran its steps is not in the "
-                "record."
+                "replay expected steps in a fixed order, found a RandomOrder, whose order the "
+                "record does not hold. Use a container with a fixed order."
             )
         chooses = count > 1 and name in ("OneOf", "OneOrOther", "SomeOf")
         sometimes = twin.p < 1 and name != "OneOrOther"
@@ -185,11 +186,14 @@ def _one(record: Record, layout: Layout) -> Record:
     for name, field in layout.items():
         found: Tensor | None = record.get(name)
         if found is None:
-            raise RecordError(f"Replay expected the entry '{name}', found {sorted(record)}.")
+            raise RecordError(
+                f"replay expected the entry '{name}', found {sorted(record)}. Pass a record of "
+                "the same recorder."
+            )
         if found.numel() != field.width:
             raise RecordError(
-                f"Replay expected '{name}' of one sample, ({field.width},), found "
-                f"{tuple(found.shape)}. Take one out of the batch: "
-                "{name: entry[i] for name, entry in record.items()}."
+                f"replay expected '{name}' of one sample, with shape ({field.width},), found "
+                f"{tuple(found.shape)}. Take one sample of the batch: {{name: entry[i] for name, "
+                "entry in record.items()}."
             )
     return {name: record[name].reshape(1, -1) for name in layout}

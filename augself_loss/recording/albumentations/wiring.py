@@ -40,7 +40,7 @@ class Wiring(Walk):
     """Makes twins of an albumentations pipeline's transforms, and follows its changes."""
 
     recorder = "AlbumentationsRecorder"
-    hint = " If it only runs a pipeline, give the recorder that pipeline instead."
+    hint = " If it only runs a pipeline, pass that pipeline to the recorder instead."
 
     def __init__(self, *args: Any) -> None:
         check_library(A)
@@ -51,8 +51,8 @@ class Wiring(Walk):
         cls, name = type(transform), type(transform).__name__
         if getattr(transform, "replay_mode", False):
             raise PipelineError(
-                f"'{name}' expected to draw, found that it replays what another pipeline drew: "
-                "record that one, or build the pipeline anew."
+                f"Expected '{name}' to draw its parameters, found it in replay mode. Pass the "
+                "pipeline that it replays to the recorder, or build this one anew."
             )
         own = is_albumentations(cls)
         if own and name in KINDS:

@@ -31,7 +31,7 @@ def built(augmentation: Any, key: str, where: str) -> nn.Module:
         return augmentation
     if not isinstance(augmentation, Mapping):
         raise PipelineError(
-            f"{where} expected dicts of an augmentation's '{key}' and its arguments, found "
+            f"{where} expected dicts with an augmentation's '{key}' and its arguments, found "
             f"{augmentation!r}."
         )
     options = {name: _tuples(value) for name, value in augmentation.items()}
@@ -40,13 +40,13 @@ def built(augmentation: Any, key: str, where: str) -> nn.Module:
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         found = repr(kind) if key == "name" else f"{key}={kind!r}"
         raise PipelineError(
-            f"{where} expected the name of a class of kornia.augmentation, found {found}."
+            f"{where} expected the name of a class in kornia.augmentation, found {found}."
         )
     try:
         return cls(**options)
     except TypeError as error:
         raise PipelineError(
-            f"{where}: '{cls.__name__}' does not take {options}: {error}."
+            f"{where} expected arguments that '{cls.__name__}' takes, found {options}: {error}."
         ) from error
 
 

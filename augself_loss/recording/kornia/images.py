@@ -46,15 +46,18 @@ class ImageCheck:
         low, high = _limits(images)
         if high > 1 and bool((images == images.round()).all()):
             raise ImageError(
-                f"Replay expected images in [0, 1], found whole numbers from {low:g} to {high:g}: "
-                f"interpolation would mix class ids.{MASK_HINT}"
+                f"replay expected images in [0, 1], found integers from {low:g} to {high:g}, "
+                f"which interpolation would mix.{MASK_HINT}"
             )
         self._check_range(low, high)
 
     def _check_form(self, images: Tensor, hint: str = "") -> None:
         if not isinstance(images, Tensor) or images.ndim != 4 or 0 in images.shape:
             found = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
-            raise ImageError(f"KorniaRecorder expected images (B, C, H, W), found {found}.{hint}")
+            raise ImageError(
+                f"KorniaRecorder expected a tensor of images (B, C, H, W), found {found}. Stack "
+                f"tensors of one size: torch.stack(images).{hint}"
+            )
         if not images.is_floating_point():
             raise ImageError(
                 f"KorniaRecorder expected floating-point images in [0, 1], found {images.dtype}. "
@@ -62,17 +65,17 @@ class ImageCheck:
             )
         if self.coloured and images.shape[1] != 3:
             raise ImageError(
-                f"KorniaRecorder expected images of three channels, which '{self.coloured[0]}' "
-                f"works on, found {images.shape[1]}. Repeat a grey channel: images.expand(-1, 3, "
-                f"-1, -1), or take saturation and hue out of the pipeline.{hint}"
+                f"KorniaRecorder expected images of three channels for '{self.coloured[0]}', "
+                f"found {images.shape[1]}. Repeat a grey channel, images.expand(-1, 3, -1, -1), "
+                f"or take saturation and hue out of the pipeline.{hint}"
             )
 
     def _check_range(self, low: float, high: float) -> None:
         if not (low >= self.limits[0] - 1e-3 and high <= self.limits[1] + 1e-3):  # NaN is neither
             raise ImageError(
                 f"KorniaRecorder expected images in [0, 1], found values from {low:.4g} to "
-                f"{high:.4g}, which Kornia would clamp. Divide 0–255 images by 255 and normalize "
-                "after the augmentation."
+                f"{high:.4g}, which Kornia would clamp. Divide images in 0–255 by 255, and "
+                "normalize after the augmentation."
             )
 
 

@@ -62,8 +62,8 @@ def check_canvas(name: str, config: Mapping[str, Any], params: Mapping[str, Any]
     if size[0] > canvas[0] or size[1] > canvas[1]:
         raise PipelineError(
             f"'{name}' with cropping_mode='resample' expected a size within the padded image, "
-            f"{tuple(canvas)}, found {size}: Kornia then shows another part of the image than it "
-            "says. Set pad_if_needed=True, or cropping_mode='slice'."
+            f"{tuple(canvas)}, found {size}: Kornia would then report a wrong crop. Set "
+            "pad_if_needed=True, or cropping_mode='slice'."
         )
 
 

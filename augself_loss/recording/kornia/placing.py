@@ -20,7 +20,7 @@ from augself_loss.recording.kornia.wiring import Wiring, is_host
 
 How: TypeAlias = Literal["cut", "edges", "centres"]
 """A part is cut out as it is, or resized edge to edge, or between its outermost centres."""
-BY_HAND = "Or say by hand what holds: geometry.Pixels(source, view, 'kornia', ...)."
+BY_HAND = "Or describe the geometry yourself: geometry.Pixels(source, view, 'kornia', ...)."
 
 
 class Sized(NamedTuple):
@@ -66,8 +66,9 @@ def pixels_of(pipeline: nn.Module, wiring: Wiring, source: Sequence[int]) -> Pix
     worked_on |= {step.after for step in crops if step.how == "centres"}
     if len(worked_on) > 1:
         raise PipelineError(
-            f"{[step.name for step in steps]} work on images of several sizes, {worked_on}, and "
-            f"records do not say which. Resize before all of them or after. {BY_HAND}"
+            f"{[step.name for step in steps]} expected images of the same size, found "
+            f"{worked_on}: records do not say which size. Resize before all of them or after. "
+            f"{BY_HAND}"
         )
     view = steps[-1].after if steps else size
     order = tuple(step.type for step in steps if step.kind == "warp")
@@ -91,9 +92,9 @@ def _check_centres(steps: Sequence[Sized]) -> None:
         later = any(other.kind == "crop" for other in steps[i + 1 :])
         if step.kind == "resize" or sooner or later:
             raise PipelineError(
-                f"'{step.name}' with align_corners=True resizes from the centres of the outermost "
-                "pixels, which records cannot tell in this pipeline: they would be off by part of "
-                f"a pixel. Build it with align_corners=False. {BY_HAND}"
+                f"'{step.name}' expected align_corners=False, found True: in this pipeline, "
+                "records would place its pixels off by a fraction of a pixel. Build it with "
+                f"align_corners=False. {BY_HAND}"
             )
 
 
@@ -106,8 +107,9 @@ def _check_padding(crops: Sequence[Sized]) -> None:
     for crop in crops[1:]:
         if crop.pads:
             raise PipelineError(
-                f"'{crop.name}' pads what '{crops[0].name}' cut out, and records do not tell where "
-                f"the padding begins. Pad first and crop then. {BY_HAND}"
+                f"Expected '{crop.name}' to pad before it crops, found it padding what "
+                f"'{crops[0].name}' cut out: records do not say where that padding begins. Pad "
+                f"first, then crop. {BY_HAND}"
             )
 
 
@@ -147,8 +149,9 @@ def _check_ignored(module: nn.Module) -> None:
     """
     if not isinstance(module, IntensityAugmentationBase2D):
         raise PipelineError(
-            f"'{type(module).__name__}' is left out of the record and may move pixels. Record it, "
-            f"or build it on kornia.augmentation.IntensityAugmentationBase2D. {BY_HAND}"
+            f"Expected '{type(module).__name__}' to leave pixels in place, found that it is not "
+            "recorded and may move them. Record it, or derive it from "
+            f"kornia.augmentation.IntensityAugmentationBase2D. {BY_HAND}"
         )
 
 
@@ -163,8 +166,8 @@ def _check_version(module: nn.Module, encoder: Encoder) -> None:
     if ONLY_APPLIED_ROWS and resamples and not flags.get("align_corners", True):
         raise PipelineError(
             f"'{type(module).__name__}' with align_corners=False expected Kornia 0.9 or newer, "
-            "found an older one, which moves pixels by part of one otherwise than it says. Update "
-            f"Kornia, or build it with align_corners=True. {BY_HAND}"
+            "found an older version, which is off by a fraction of a pixel. Update Kornia, or "
+            f"build it with align_corners=True. {BY_HAND}"
         )
 
 
@@ -176,8 +179,9 @@ def _check_always(module: Any, drawn: bool, resizes: bool) -> None:
     """
     if resizes and (drawn or min(float(module.p), float(module.p_batch)) < 1):
         raise PipelineError(
-            f"'{type(module).__name__}' expected to be applied always, found it applied at random: "
-            f"views are of several sizes. Build it with p=1, outside of random_apply. {BY_HAND}"
+            f"Expected '{type(module).__name__}' to be applied always, found it applied at "
+            "random: views have several sizes. Build it with p=1, outside of random_apply. "
+            f"{BY_HAND}"
         )
 
 
@@ -196,7 +200,10 @@ def _cropped(module: Any, encoder: Encoder, size: tuple[int, int]) -> tuple[tupl
     """
     kind = type(module).__name__
     if not is_host(module) or kind not in CropEncoder.kornia or encoder.name != CropEncoder.name:
-        raise PipelineError(f"'{kind}' crops in a way of its own, to an unknown size. {BY_HAND}")
+        raise PipelineError(
+            f"'{kind}' expected a known size after its crop, found that it crops "
+            f"in its own way. Use one of Kornia's own crops. {BY_HAND}"
+        )
     flags = module.flags
     after = flags.get("size", getattr(module, "size", None))
     after = (after, after) if isinstance(after, int) else (int(after[0]), int(after[1]))

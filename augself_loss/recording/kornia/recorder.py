@@ -285,7 +285,7 @@ class KorniaRecorder:
             >>> for place, how in KorniaRecorder(pipeline, apply="fused").fused.items():
             ...     print(f"{place}: {how}")
             RandomGrayscale_0: fused
-            RandomInvert_1: Kornia's own: its class has no other form here
+            RandomInvert_1: Kornia's own: this class has no fused form
         """
         return {} if self._fused is None else self._fused.told(self.pipeline)
 

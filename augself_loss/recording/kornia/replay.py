@@ -49,11 +49,14 @@ def replay(given: Replayed, images: Tensor) -> Tensor:
 def _check_record(record: Record, layout: Layout, count: int) -> None:
     for name in layout:
         if name not in record:
-            raise RecordError(f"Replay expected the entry '{name}', found {sorted(record)}.")
+            raise RecordError(
+                f"replay expected the entry '{name}', found {sorted(record)}. Pass a record of "
+                "the same recorder."
+            )
         if len(record[name]) != count:
             raise RecordError(
-                f"Replay expected as many images as samples in the record, found {count} "
-                f"images and {len(record[name])} samples."
+                f"replay expected one image per sample of the record, found {count} images and "
+                f"{len(record[name])} samples."
             )
 
 
@@ -113,7 +116,7 @@ class Writer:
             return ParamItem(item.name, self._items(module, item.data))
         raise PipelineError(
             f"A {type(module).__name__} inside a Kornia container cannot be replayed: Kornia "
-            "passes it no parameters. Make it a kornia ImageSequential."
+            "passes it no parameters. Replace it by a kornia.augmentation.ImageSequential."
         )
 
     def is_recorded(self, module: nn.Module) -> bool:
@@ -165,8 +168,8 @@ def check_fixed_order(container: nn.Module) -> None:
     """
     if getattr(container, "random_apply", False):
         raise PipelineError(
-            "A container with random_apply cannot be replayed: which children it chose, in "
-            "which order, is not in the record."
+            "A container with random_apply cannot be replayed: the record does not hold which "
+            "children it chose, nor their order. Use a container without random_apply."
         )
 
 
@@ -182,8 +185,9 @@ def drawn_by(module: nn.Module, images: Tensor) -> Any:
     """Let Kornia draw parameters of the right form, without touching anybody's random state."""
     if not hasattr(module, "forward_parameters"):
         raise PipelineError(
-            f"'{type(module).__name__}' cannot be replayed: it takes no parameters as Kornia's "
-            "augmentations do. Build it on kornia.augmentation.IntensityAugmentationBase2D."
+            f"'{type(module).__name__}' cannot be replayed: it does not take parameters as "
+            "Kornia's augmentations do. Derive it from "
+            "kornia.augmentation.IntensityAugmentationBase2D."
         )
     with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
         return module.forward_parameters(images.shape)  # type: ignore[operator]

@@ -41,7 +41,7 @@ def replay_masks(given: Replayed, masks: Tensor) -> Tensor:
     """
     if not isinstance(masks, Tensor) or masks.ndim not in (3, 4) or 0 in masks.shape:
         found = tuple(masks.shape) if isinstance(masks, Tensor) else type(masks).__name__
-        raise ImageError(f"Replay expected masks (B, H, W) or (B, C, H, W), found {found}.")
+        raise ImageError(f"replay expected masks (B, H, W) or (B, C, H, W), found {found}.")
     # Kornia moves floating-point numbers only; float64 holds every class id.
     pixels = masks if masks.is_floating_point() else masks.double()
     with _MaskWriter(given, len(masks)) as writer:
@@ -67,18 +67,18 @@ def replay_boxes(given: Replayed, boxes: Tensor, size: tuple[int, int] | None) -
     if not isinstance(boxes, Tensor) or boxes.ndim != 3 or boxes.shape[-1] != 4:
         found = tuple(boxes.shape) if isinstance(boxes, Tensor) else type(boxes).__name__
         raise ImageError(
-            "Replay expected boxes (B, N, 4), left, top, right, bottom in pixels, found "
-            f"{found}. Pad images with fewer boxes by boxes of zeros."
+            "replay expected boxes (B, N, 4) as left, top, right, bottom in pixels, found "
+            f"{found}. Pad images with fewer boxes by zeros."
         )
     if size is None or len(size) != 2:
         raise ImageError(
-            f"Replay of boxes expected size=(height, width) of their images, found {size!r}."
+            f"replay of boxes expected size=(height, width) of their images, found {size!r}."
         )
     corners = boxes if boxes.is_floating_point() else boxes.float()
     if bool((corners[..., :2] > corners[..., 2:]).any()):
         raise ImageError(
-            "Replay expected boxes as left, top, right, bottom, found right before left, or bottom "
-            "before top. Convert them, e.g. torchvision.ops.box_convert(boxes, 'xywh', 'xyxy')."
+            "replay expected boxes as left, top, right, bottom, found some with right < left or "
+            "bottom < top. Convert them, e.g. torchvision.ops.box_convert(boxes, 'xywh', 'xyxy')."
         )
     writer = _BoxWriter(given, len(boxes), size)
     return writer.run(given.pipeline, corners)
@@ -118,7 +118,7 @@ class _MovedWriter(Writer, ABC):
         """Pass by a module of which nothing is known but that it changes values only."""
         if isinstance(module, IntensityAugmentationBase2D):
             return things
-        raise _unknown(module, "Build it on kornia.augmentation.IntensityAugmentationBase2D")
+        raise _unknown(module, "Derive it from kornia.augmentation.IntensityAugmentationBase2D")
 
     @abstractmethod
     def move(self, module: nn.Module, things: Tensor) -> Tensor:
@@ -131,8 +131,8 @@ class _MovedWriter(Writer, ABC):
 
 def _unknown(module: nn.Module, cure: str) -> PipelineError:
     return PipelineError(
-        f"'{type(module).__name__}' cannot be replayed on masks or boxes: whether it moves pixels, "
-        f"and where to, is not known. {cure}."
+        f"'{type(module).__name__}' cannot be replayed on masks or boxes: it is unknown whether "
+        f"it moves pixels, and where to. {cure}."
     )
 
 
@@ -176,7 +176,9 @@ class _BoxWriter(_MovedWriter):
             return self._cropped(module, things, values)
         degrees = encoder.turned_by(values)
         if degrees is None:
-            raise _unknown(module, "An encoder's turned_by says by how much its type turns")
+            raise _unknown(
+                module, "Give its encoder a method turned_by that says how far it rotates"
+            )
         return self._turned(things, degrees)
 
     def resize(self, module: KorniaResize, things: Tensor) -> Tensor:

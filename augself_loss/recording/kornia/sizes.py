@@ -81,9 +81,9 @@ def keeps_size(module: nn.Module, given: tuple[Any, ...], returned: Any) -> None
 
 def _unseen(module: nn.Module, container: str) -> PipelineError:
     return PipelineError(
-        f"'{type(module).__name__}' inside {container} changes the image's size where Kornia does "
-        "not see it: a later crop is drawn for another size than it is applied to. Use Kornia's "
-        "own kornia.augmentation.Resize or ImageSequential in its place, or put it and the "
+        f"Expected '{type(module).__name__}' inside {container} to keep the image's size, found "
+        "that it changes it, which Kornia does not notice: a later crop would be drawn for the "
+        "wrong size. Use kornia.augmentation.Resize or ImageSequential instead, or put it and the "
         "container into a plain nn.Sequential."
     )
 

@@ -45,7 +45,7 @@ class PipelineWatch:
             PipelineError: children or settings changed so that the recorder would be wrong.
         """
         if pipeline is not self.pipeline:
-            raise _changed(pipeline, "it stands in another's place")
+            raise _changed(pipeline, "it is another pipeline")
         for container, known in self.children.items():
             if not _same(_children(container), known):
                 raise _changed(container, "it has other children, or another forward")
@@ -61,7 +61,7 @@ class PipelineWatch:
     def _follow_choice(self, container: nn.Module) -> None:
         now = _choice(container)
         if now.values != self.choices[container].values:
-            raise _changed(container, "it has another random_apply, or other weights of it")
+            raise _changed(container, "its random_apply, or the weights of it, changed")
         self.choices[container] = now
 
     def _follow(self, module: nn.Module) -> None:
@@ -72,10 +72,10 @@ class PipelineWatch:
         catalogue = self.wiring.catalogue
         if module in self.wiring.inert:
             if catalogue.encoder(step) is not None:
-                raise _changed(module, "it changes views now, which it never did")
+                raise _changed(module, "it now changes views, which it did not before")
         else:
             if catalogue.type_of(step) != self.types[module]:
-                raise _changed(module, f"it is of type '{catalogue.type_of(step)}' now")
+                raise _changed(module, f"its type is now '{catalogue.type_of(step)}'")
             catalogue.encoder(step)
             self._check_ranges(module, step)
             self.wiring.config[module] = step.config
@@ -92,8 +92,8 @@ class PipelineWatch:
             if not _within(new, old):
                 raise _changed(
                     module,
-                    f"its {column} varies within {_shown(new)}, its encoder's within {_shown(old)}",
-                    f", with the widest range it will have: encoders=[{type(known).__name__}(...)]",
+                    f"its range of {column} is now {_shown(new)}, its encoder's {_shown(old)}",
+                    f", and give it the widest range: encoders=[{type(known).__name__}(...)]",
                 )
 
     def _type(self, module: nn.Module) -> str:
@@ -103,7 +103,7 @@ class PipelineWatch:
 
 def _changed(module: nn.Module, how: str, more: str = "") -> PipelineError:
     return PipelineError(
-        f"'{type(module).__name__}' expected to stay as it was when its recorder was made, found "
+        f"Expected '{type(module).__name__}' to stay as it was when its recorder was made, found "
         f"that {how}. Make a new recorder after the change{more}."
     )
 

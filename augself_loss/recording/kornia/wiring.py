@@ -83,9 +83,9 @@ class Wiring:
             return self._wire_container(module, place)
         if not (own or (is_host(module) and self.catalogue.knows(name))):
             raise PipelineError(
-                f"KorniaRecorder does not know '{name}' and cannot say what it did to a view. Pass "
-                "an encoder that reads it (encoders=[MyEncoder()]), or leave its randomness out of "
-                f"the record on purpose (ignore=[{name}])."
+                f"KorniaRecorder expected augmentations that it can record, found '{name}'. Pass "
+                "an encoder that reads it (encoders=[MyEncoder()]), or leave it out of the record "
+                f"with ignore=[{name}]."
             )
         return self._wire_leaf(module, place)
 
@@ -96,9 +96,9 @@ class Wiring:
             name = type(module).__name__
             found = "under random_apply" if place.drawn else f"p={min(odds):g}"
             raise PipelineError(
-                f"'{name}' expected to be applied always, found {found}: no encoder records when "
-                "it was. Put it outside of the container with random_apply, with p=1, or leave it "
-                f"out of the record on purpose (ignore=[{name}])."
+                f"Expected '{name}' to be applied always, found {found}: no encoder records when "
+                "it was applied. Set p=1 and move it out of the container with random_apply, or "
+                f"leave it out of the record with ignore=[{name}]."
             )
         self.fixed.append(module)
         return NOTHING
@@ -108,11 +108,10 @@ class Wiring:
         name, other = type(module).__name__, overridden(module)
         if other:
             raise PipelineError(
-                f"'{name}' runs its children in a way of its own ({', '.join(other[:3])}), so "
-                "KorniaRecorder cannot say which of them it applied. Use what Kornia brings (an "
-                "augmentation's p, ImageSequential(..., random_apply=1)), pass an encoder that "
-                "reads it (encoders=[MyEncoder()]), or leave its randomness out of the record on "
-                f"purpose (ignore=[{name}])."
+                f"Expected '{name}' to run its children as Kornia's containers do, found its own "
+                f"{', '.join(other[:3])}: KorniaRecorder cannot tell which of them it applied. "
+                "Use p= or ImageSequential(..., random_apply=1), pass an encoder that reads it "
+                f"(encoders=[MyEncoder()]), or leave it out of the record with ignore=[{name}]."
             )
         repeats = may_repeat(module)
         tracked = isinstance(module, ImageSequential)
@@ -131,8 +130,9 @@ class Wiring:
         name = type(module).__name__
         if module in self.config:
             raise PipelineError(
-                f"The same '{name}' object stands in the pipeline twice; it keeps the parameters "
-                "of its last call only. Put a second object there: copy.deepcopy(...)."
+                f"Expected each '{name}' to be in the pipeline once, found the same object twice: "
+                "it keeps the parameters of its last call only. Add a copy instead: "
+                "copy.deepcopy(...)."
             )
         config = config_of(module)
         encoder = self.catalogue.encoder(Step(name, {}, config, (0, 0)))
@@ -155,9 +155,9 @@ def _kind(container: Any) -> Literal["sequence", "one_of", "order"]:
 
 def _run_twice(name: str) -> PipelineError:
     return PipelineError(
-        f"'{name}' may be run twice in one call, since random_apply around it draws more children "
-        "than there are, or than their weights sum to; it keeps the parameters of its last run "
-        "only. Make it a kornia ImageSequential, or draw fewer."
+        f"Expected '{name}' to run once per call, found that random_apply around it may choose it "
+        "twice: it keeps the parameters of its last run only. Replace it by a "
+        "kornia.augmentation.ImageSequential, or let random_apply choose fewer children."
     )
 
 
@@ -219,6 +219,7 @@ def _check_patches(module: nn.Module) -> None:
         found.append("forward hooks")
     if found:
         raise PipelineError(
-            f"A '{type(module).__name__}' has {' and '.join(found)}, which may change views "
-            "unseen. Make what it does a module of the pipeline, with an encoder that reads it."
+            f"Expected '{type(module).__name__}' to run as its class does, found "
+            f"{' and '.join(found)}, which may change views. Write a module that does the same, "
+            "and an encoder that reads it."
         )

@@ -42,14 +42,14 @@ def seen(image: Any, name: str) -> Seen:
         return _seen_of_pil(image.size, image.mode)
     if is_sample(image):
         raise ImageError(
-            f"'{name}' expected one image, found a {type(image).__name__}: transforms of v1 take "
-            "the image alone. Those of torchvision.transforms.v2 take samples, with masks, boxes "
-            "and labels."
+            f"'{name}' expected one image, found a {type(image).__name__}: v1 transforms take "
+            "only an image. For masks, boxes and labels use torchvision.transforms.v2."
         )
     if not isinstance(image, Tensor):
+        found = "neither" if image is None else type(image).__name__
         raise ImageError(
-            f"'{name}' expected a PIL image or tensor, found neither. torchvision may pass "
-            "anything else, NumPy arrays too, on unchanged: convert it first, v2.ToImage()."
+            f"'{name}' expected a PIL image or tensor, found {found}: torchvision may pass other "
+            "types on unchanged, even NumPy arrays. Convert it first: v2.ToImage()."
         )
     if image.ndim != 3:
         check_one(image, f"'{name}'")
@@ -92,22 +92,21 @@ def check_one(image: Any, where: str) -> None:
         if image.ndim > 3:
             raise ImageError(
                 f"{where} expected one image (C, H, W), found {tuple(image.shape)}: torchvision "
-                "draws once for a whole batch, so that all its images would be augmented alike. "
-                "Augment image by image, in the data set, or the batch on the device with a "
-                "KorniaRecorder, which draws for each."
+                "would augment the whole batch alike. Augment image by image in the data set, or "
+                "use a KorniaRecorder for the batch on the device."
             )
         if image.ndim < 3 or 0 in image.shape:
             raise ImageError(f"{where} expected an image (C, H, W), found {tuple(image.shape)}.")
         if isinstance(image, tv_tensors.TVTensor) and not isinstance(image, tv_tensors.Image):
             raise ImageError(
-                f"{where} expected an image, found a tv_tensors.{type(image).__name__}, which most "
-                "transforms pass on unchanged. Wrap it: tv_tensors.Image(tensor)."
+                f"{where} expected an image, found a tv_tensors.{type(image).__name__}, which "
+                "most transforms leave unchanged. Wrap it: tv_tensors.Image(tensor)."
             )
     elif isinstance(image, (list, tuple)) and all(map(_may_be_image, image)):
         raise ImageError(
             f"{where} expected one image, found a {type(image).__name__} of {len(image)}: "
-            "torchvision would draw once for all of them. Call the recorder once per image; say of "
-            "a mask that it is one, tv_tensors.Mask(mask)."
+            "torchvision would augment all of them alike. Call the recorder once per image; wrap "
+            "a mask: tv_tensors.Mask(mask)."
         )
 
 

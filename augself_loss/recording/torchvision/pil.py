@@ -108,10 +108,10 @@ def run_noting(transform: Any, image: Any) -> tuple[Any, Columns | None]:
 def _changed(transform: Any, found: str) -> PipelineError:
     name = type(transform).__name__
     return PipelineError(
-        f"'{name}' expected to return the image, or what PIL's GaussianBlur or solarize made of "
-        f"it, as when its recorder was made, found {found}. Say how to run and read it "
-        f"(register={{{name}: (encoder, apply)}}), or leave it out of the record on purpose "
-        f"(ignore=[{name}])."
+        f"Expected '{name}' to return the image, or the result of one PIL GaussianBlur or "
+        f"solarize, as when its recorder was made, found {found}. Register how to run and read it "
+        f"(register={{{name}: (encoder, apply)}}), or leave it out of the record with "
+        f"ignore=[{name}]."
     )
 
 

@@ -87,7 +87,7 @@ class TorchvisionRecorder(CallableRecorder):
             return
         if image.is_floating_point() and float(image.max()) > 10:
             raise ImageError(
-                "TorchvisionRecorder expected float images in [0, 1], found values up to "
+                "TorchvisionRecorder expected floating-point images in [0, 1], found values up to "
                 f"{float(image.max()):.4g}, which torchvision would clamp. Divide them by 255, or "
                 "pass uint8."
             )

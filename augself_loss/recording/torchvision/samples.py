@@ -17,7 +17,7 @@ from torchvision import tv_tensors
 from augself_loss.errors import ImageError
 
 EXPLICIT = (Image, tv_tensors.Image, tv_tensors.Video)
-ONCE_PER_IMAGE = "torchvision draws once for all of them. Call the recorder once per image."
+ONCE_PER_IMAGE = "torchvision would augment all of them alike. Call the recorder once per image."
 
 
 def is_sample(given: Any) -> bool:
@@ -55,16 +55,16 @@ def image_in(parts: Sequence[Any], where: str) -> Any:
     if not plain:
         kinds = [type(part).__name__ for part in parts]
         raise ImageError(
-            f"{where} expected a sample with a PIL image or tensor, found {kinds}. torchvision may "
-            "pass anything else, NumPy arrays too, on unchanged: convert it first, v2.ToImage()."
+            f"{where} expected a sample with a PIL image or tensor, found {kinds}: torchvision "
+            "may pass other types on unchanged, even NumPy arrays. Convert it first: v2.ToImage()."
         )
     first, *others = plain
     if any(other.ndim >= 3 for other in others):
         shapes = [tuple(part.shape) for part in plain]
         raise ImageError(
             f"{where} expected one image, found a sample with {len(plain)} plain tensors, "
-            f"{shapes}: torchvision takes the first for the image and passes the others on "
-            "unchanged. Say what is what: tv_tensors.Image(image), tv_tensors.Mask(mask)."
+            f"{shapes}: torchvision would augment only the first. Wrap each tensor: "
+            "tv_tensors.Image(image), tv_tensors.Mask(mask)."
         )
     return first
 

@@ -181,10 +181,10 @@ class _Performance:
         """
         calls, place = self.script.calls, len(self.made)
         if place == len(calls) or calls[place].pipeline != number:
-            raise self._other("its pipelines in another order or number")
+            raise self._other("its pipelines called in another order or number")
         source = calls[place].source
         if given is not (self.image if source is None else self.made[source][0]):
-            raise self._other("that it gave a pipeline another image than it did then")
+            raise self._other("a pipeline called on another image than before")
         if number in self.players:
             view, notes = self.players[number](given)
         else:  # no view comes of it
@@ -200,11 +200,11 @@ class _Performance:
         """
         listed = list(returned) if isinstance(returned, (list, tuple)) else []
         if len(self.made) != len(self.script.calls) or len(listed) != len(self.script.views):
-            raise self._other(f"{len(listed)} views of {len(self.made)} calls of its pipelines")
+            raise self._other(f"{len(listed)} views from {len(self.made)} calls of its pipelines")
         for view, call in zip(listed, self.script.views, strict=True):
             made, stamp, _ = self.made[call]
             if view is not made or _stamp(view) != stamp:
-                raise self._other("views that its pipelines did not make, or not in this order")
+                raise self._other("views that its pipelines did not make, or in another order")
         return listed
 
     def notes(self, call: int) -> list[Note]:
@@ -214,9 +214,9 @@ class _Performance:
     def _other(self, found: str) -> PipelineError:
         name, views = type(self.cast.holder).__name__, len(self.script.views)
         return PipelineError(
-            f"'{name}' expected to make {views} views of an image as it did when its recorder was "
-            f"made, each just as a pipeline returned it, found {found}. {REMAKE}, after a change "
-            f"of the object. {GIVE_PIPELINES}"
+            f"Expected '{name}' to return {views} views, unchanged from its pipelines, as when "
+            f"its recorder was made, found {found}. {REMAKE}, after you change the object. "
+            f"{GIVE_PIPELINES}"
         )
 
 

@@ -42,10 +42,8 @@ class Wiring(Walk):
 
     recorder = "TorchvisionRecorder"
     hint = (
-        " If it only runs another pipeline, name the attribute that holds it "
-        "(wrappers={{{name}: 'transform'}}); if it makes several views of pipelines that it holds, "
-        "use ViewsRecorder(transform), which knows it, or give their pipeline to "
-        "MultiViewRecorder(TorchvisionRecorder(pipeline))."
+        " If it runs another pipeline, name its attribute: wrappers={{{name}: 'transform'}}. If "
+        "it makes several views, use ViewsRecorder(transform)."
     )
 
     def wire_known(self, transform: Any) -> tuple[Any, Node]:

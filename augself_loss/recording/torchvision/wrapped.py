@@ -65,16 +65,16 @@ class Wrapped(nn.Module):
             _runs.count = outer
         if runs > 1:
             raise PipelineError(
-                f"'{self.name}' expected to run its pipeline '{self.attribute}' once per image, "
+                f"Expected '{self.name}' to run its pipeline '{self.attribute}' once per image, "
                 f"found {runs} runs. {TWO_VIEWS}"
             )
         image = as_given(images)
         check_one_view(view, image, self.name)
         if runs == 0 and not _is_unchanged(view, image):
             raise PipelineError(
-                f"'{self.name}' expected to run its pipeline '{self.attribute}' once per image, "
-                "found that it did not, and returned another image: what it did is not known. Name "
-                "the attribute that it runs in wrappers=, or register how to run and read it."
+                f"Expected '{self.name}' to run its pipeline '{self.attribute}' once per image, "
+                "found that it did not, and returned another image. Name the attribute that it "
+                "runs in wrappers=, or register how to run and read it."
             )
         return view
 

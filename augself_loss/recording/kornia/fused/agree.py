@@ -40,7 +40,9 @@ def check_agreement(
         module._params = params
     names = " and ".join(f"'{type(module).__name__}'" for module, _ in group)
     if ours.shape != theirs.shape:
-        raise _disagreement(names, f"views {tuple(ours.shape)} for {tuple(theirs.shape)}")
+        raise _disagreement(
+            names, f"views of shape {tuple(ours.shape)} instead of {tuple(theirs.shape)}"
+        )
     far = (ours - theirs).abs()
     most, tolerance = float(far.max()), form.tolerance(images.shape[-1])
     if not most <= tolerance:  # NaN is no agreement
@@ -56,7 +58,7 @@ def _everywhere(drawn: Drawn) -> Drawn:
 
 def _disagreement(names: str, found: str, tolerance: float = 1e-5) -> PipelineError:
     return PipelineError(
-        f"{names} in its fused form expected to agree with Kornia within {tolerance:.1g} on the "
-        f"first batch, found {found}. Use KorniaRecorder(pipeline), and please report the versions "
-        "of kornia and torch."
+        f"Expected the fused form of {names} to agree with Kornia within {tolerance:.1g} on the "
+        f"first batch, found {found}. Use KorniaRecorder(pipeline) without apply='fused', and "
+        "report the versions of kornia and torch."
     )

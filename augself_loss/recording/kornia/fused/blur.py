@@ -31,11 +31,11 @@ class Blur(RowWise):
         """It reflects, and is separable; what Kornia refuses is left to Kornia."""
         kernel = _kernel_size(module)
         if module.flags["border_type"] != BorderType.REFLECT:
-            return "a border other than 'reflect' is not"
+            return "only border 'reflect' is fused"
         if not module.flags["separable"] or any(side % 2 == 0 for side in kernel):
-            return "a kernel that is not separable is not"
+            return "only separable kernels are fused"
         if any(side // 2 >= pixels for side, pixels in zip(kernel, images.shape[-2:], strict=True)):
-            return "images smaller than the kernel are not"
+            return "images smaller than the kernel are not fused"
         return None
 
     @override

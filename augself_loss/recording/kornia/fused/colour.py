@@ -34,7 +34,7 @@ class Jitter(RowWise):
     @override
     def refuses(self, module: Any, images: Form) -> str | None:
         """It works on three channels."""
-        return None if images.shape[1] == 3 else "only images of three channels are"
+        return None if images.shape[1] == 3 else "only images of three channels are fused"
 
     @override
     def columns(self, drawn: Drawn) -> dict[str, Tensor]:
@@ -197,8 +197,8 @@ class Grey(RowWise):
     def refuses(self, module: Any, images: Form) -> str | None:
         """It knows the usual weights of three channels."""
         if images.shape[1] != 3:
-            return "only images of three channels are"
-        return None if module.rgb_weights is None else "weights of its own are not"
+            return "only images of three channels are fused"
+        return None if module.rgb_weights is None else "its own rgb_weights are not fused"
 
     @override
     def graph(self, known: tuple[Any, ...]) -> Work:

@@ -39,10 +39,10 @@ class Crop(ToSize):
         """It interpolates bilinearly in slices of every image."""
         flags = module.flags
         if flags["cropping_mode"] != "slice":
-            return "cropping_mode='resample' is not"
+            return "cropping_mode='resample' is not fused"
         if flags["resample"] != Resample.BILINEAR:
-            return "interpolation other than bilinear is not"
-        return None if module.p_batch == 1 else "a probability below 1 is not"
+            return "only bilinear interpolation is fused"
+        return None if module.p_batch == 1 else "a probability below 1 is not fused"
 
     @override
     def joins(self, group: Sequence[Drawn]) -> bool:

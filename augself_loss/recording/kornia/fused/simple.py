@@ -50,7 +50,7 @@ class Turn(Operation):
     def refuses(self, module: Any, images: Form) -> str | None:
         """A square is turned onto itself."""
         height, width = images.shape[-2:]
-        return None if height == width else "images that are not square are not"
+        return None if height == width else "only square images are fused"
 
     @override
     def tolerance(self, side: int) -> float:
@@ -106,9 +106,11 @@ class Normalize(Operation):
     def refuses(self, module: Any, images: Form) -> str | None:
         """It is applied always, with a number or one per channel."""
         if module.p != 1 or module.p_batch != 1:
-            return "a probability below 1 is not"
+            return "a probability below 1 is not fused"
         numbers = {module.flags[name].numel() for name in ("mean", "std")}
-        return None if numbers <= {1, images.shape[1]} else "numbers per image are not"
+        return (
+            None if numbers <= {1, images.shape[1]} else "several numbers per image are not fused"
+        )
 
     @override
     def apply(self, images: Tensor, prepared: Prepared) -> Tensor:
@@ -123,10 +125,10 @@ class MiddleCrop(ToSize):
     def refuses(self, module: Any, images: Form) -> str | None:
         """It slices; what Kornia refuses is left to Kornia."""
         if module.flags["cropping_mode"] != "slice":
-            return "cropping_mode='resample' is not"
+            return "cropping_mode='resample' is not fused"
         if any(a > b for a, b in zip(module.flags["size"], images.shape[-2:], strict=True)):
-            return "images smaller than the crop are not"
-        return None if module.p_batch == 1 else "a probability below 1 is not"
+            return "images smaller than the crop are not fused"
+        return None if module.p_batch == 1 else "a probability below 1 is not fused"
 
     @override
     def prepare(self, group: Sequence[Drawn], images: Form) -> Prepared:
@@ -155,10 +157,10 @@ class Sized(ToSize):
         """It interpolates to a height and a width."""
         flags = module.flags
         if not isinstance(flags["size"], (tuple, list)):
-            return "a size of one side is not"
+            return "a size of one side is not fused"
         if flags["resample"] not in self.ways or flags["antialias"]:
-            return "this interpolation is not"
-        return None if module.p_batch == 1 else "a probability below 1 is not"
+            return "this interpolation is not fused"
+        return None if module.p_batch == 1 else "a probability below 1 is not fused"
 
     @override
     def prepare(self, group: Sequence[Drawn], images: Form) -> Prepared:

@@ -20,9 +20,7 @@ from augself_loss.recording.kornia.wiring import Wiring
 
 FUSED = "fused"
 KORNIA = "Kornia's own"
-NO_FORM = (
-    "Kornia before 0.9 is not fused" if ONLY_APPLIED_ROWS else "its class has no other form here"
-)
+NO_FORM = "Kornia before 0.9 is not fused" if ONLY_APPLIED_ROWS else "this class has no fused form"
 LIKELY = Form(torch.Size((1, 3, 4096, 4096)), torch.device("cpu"))
 """What images are taken for before any came."""
 
