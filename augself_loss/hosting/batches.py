@@ -17,8 +17,8 @@ At: TypeAlias = "int | str | Sequence[int | str] | None"
 """An index, a key, a path of them from the outside in, or ``None`` for the batch itself."""
 
 RAN_OUT = (
-    "that is what a CombinedLoader gives for a loader that has no more batches. Let every loader "
-    "give one in each step: mode='max_size_cycle', which is Lightning's default, or 'min_size'."
+    "one loader of a CombinedLoader has no more batches. Let every loader return one in each "
+    "step: mode='max_size_cycle' (Lightning's default) or 'min_size'."
 )
 
 
@@ -84,8 +84,8 @@ class Place:
             found = f"{found} of {len(here)}"
         return RecordError(
             f"{expected} {found}{where}. Say where they are: images='image', "
-            "images=('unlabelled', 0) for a batch inside of the batch, or images=None for the "
-            "batch itself."
+            "images=('unlabelled', 0) for a nested batch, or images=None if the batch itself "
+            "holds the views."
         )
 
     def stripped(self, batch: Any) -> Any:
@@ -111,8 +111,9 @@ class Place:
         images = self.get(batch)
         if not isinstance(images, Tensor):
             raise RecordError(
-                f"Augmentation on the device expected a tensor of images at {self.at!r} of the "
-                f"batch, found {type(images).__name__}. Say where they are: images='image'."
+                f"AugSelf expected a tensor of images at {self.at!r} of the batch, to augment on "
+                f"the device, found {type(images).__name__}. Say where the images are: "
+                "images='image'."
             )
         if images.dtype == torch.uint8:
             images = (images / 255).to(dtype)

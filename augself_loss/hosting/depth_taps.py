@@ -111,12 +111,12 @@ def tapped(
         found = f"a dict with {list(taps)}" if by_name else repr(taps)
         if not depths:
             raise LossError(
-                f"taps expected a submodule's name or several, found {found}. For several depths "
-                "build the loss with feature_dim={'layer3': …, …}, by the same names."
+                f"taps expected the name of one or several submodules, found {found}. For several "
+                "depths build the loss with feature_dim={'layer3': …, …}, with the same names."
             )
         raise LossError(
-            f"taps expected a dict, depth → submodule, with {depths} as feature_dim names them, "
-            f"found {found}. For example taps={{'{depths[0]}': 'backbone.{depths[0]}', …}}."
+            f"taps expected a dict from depth to submodule with {depths}, as in feature_dim, "
+            f"found {found}. Pass e.g. taps={{'{depths[0]}': 'backbone.{depths[0]}', …}}."
         )
     if isinstance(taps, Mapping):
         return DepthTaps(root, taps, in_order=in_order, read=read)

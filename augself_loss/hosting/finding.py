@@ -14,8 +14,8 @@ from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder, check_images, is_packed, split_views
 
 EXPECTED = (
-    "AugSelf expected the views of a batch and, last, their records, as MultiViewRecorder makes "
-    "them in the data set; or one tensor of images (B, C, H, W) to augment on the device. Found "
+    "AugSelf expected a batch with a list of views and their records, as a MultiViewRecorder "
+    "returns it; or with one tensor of images (B, C, H, W) to augment on the device. Found "
 )
 
 
@@ -36,7 +36,7 @@ def views_in(batch: Any) -> Any:
     recorded = list(_recorded(batch))
     found = recorded or [t for t in _leaves(batch) if _is_images(t)]
     if found and not recorded and _lacks_a_part(batch):
-        raise RecordError(f"{EXPECTED}images alone, and a None: {RAN_OUT}")
+        raise RecordError(f"{EXPECTED}images without records, and a None: {RAN_OUT}")
     if len(found) == 1:
         return found[0]
     if not found:
@@ -44,10 +44,10 @@ def views_in(batch: Any) -> Any:
     elif isinstance(found[0], Tensor):
         what = f"{len(found)} tensors of images and no records"
     else:
-        what = f"{len(found)} lists of views with records: pass one of them"
+        what = f"{len(found)} lists of views with records: pass only one of them"
     raise RecordError(
-        f"{EXPECTED}{what}. Give the data set's transform to a recorder, and the recorder to the "
-        "data set: MultiViewRecorder(TorchvisionRecorder(transform))."
+        f"{EXPECTED}{what}. Wrap the data set's transform: "
+        "transform=MultiViewRecorder(TorchvisionRecorder(transform))."
     )
 
 
@@ -80,7 +80,7 @@ def as_recorded(
         if missing:
             raise RecordError(
                 f"AugSelf expected records of {list(recorder.layout)}, found one of "
-                f"{list(record)}: another recorder made it than AugSelf was given."
+                f"{list(record)}. Give AugSelf the recorder that the data set uses."
             )
     return [_to(device, view) for view in views], [moved(record, device) for record in records]
 

@@ -68,8 +68,8 @@ def _check_alike(loss: nn.Module) -> None:
     dist.all_reduce(most, op=dist.ReduceOp.MAX)
     if not torch.equal(least, most):
         raise LossError(
-            "AugSelf expected its heads to be alike in all processes, found that they differ: your "
-            "model holds them, but its DDP was built before it did, or without them. Leave them "
-            "beside the model (no model.augself = augself): then they are kept in sync here. Or "
-            "give them to the model before DDP wraps it."
+            "AugSelf expected the same heads in all processes, found different ones. Your model "
+            "holds the heads, but its DDP was built earlier, or without them. Set model.augself = "
+            "augself before DistributedDataParallel(model), or keep the heads outside of the "
+            "model: then AugSelf syncs them."
         )

@@ -24,9 +24,9 @@ def check_augself(augself: object, name: str) -> None:
         return
     other = isinstance(augself, (Objective, Objectives))
     way = (
-        "Other objectives go into Lightning by add_objective, into a loop of your own by PlainStep."
+        "For other objectives use add_objective (Lightning) or PlainStep (your own loop)."
         if other
-        else "Pass the loss itself, before it is compiled or wrapped."
+        else "Pass the loss itself, not a compiled or wrapped one."
     )
     raise LossError(f"{name} expected an AugSelfLoss, found {type(augself).__name__}. {way}")
 
@@ -46,7 +46,8 @@ def check_objective(root: nn.Module, objective: object, name: str) -> None:
         if not conditioned(root):
             raise LossError(
                 f"{name} without an objective expected a ConditionedProjector in "
-                f"{type(root).__name__}, in the projector's place, found none."
+                f"{type(root).__name__}, found none. Replace its projector by one, or pass an "
+                "objective."
             )
     elif not isinstance(objective, (AugSelfLoss, Objective, Objectives)):
         way = "Pass it itself, before it is compiled or wrapped."

@@ -85,8 +85,8 @@ def join(
     chosen = _chosen(optimizers, beside)
     if chosen is None:
         raise _untrained(
-            f"Expected a group that trains the tapped {list(beside)}, which they could join, found "
-            "none (is it frozen?)"
+            f"AugSelf expected a parameter group that trains the tapped {list(beside)}, to add "
+            "the heads to, found none (is it frozen?)"
         )
     optimizer, group = chosen
     if _copied(optimizer):
@@ -97,8 +97,8 @@ def join(
         number = next(i for i, g in enumerate(optimizer.param_groups) if g is group)
         name = type(optimizer).__name__
         logger.info(
-            "AugSelf's heads were in no optimizer; they are in group %d of %s now, of learning "
-            "rate %s.", number, name, group.get("lr"),
+            "Added AugSelf's heads, which were in no optimizer, to group %d of %s (learning rate "
+            "%s).", number, name, group.get("lr"),
         )  # fmt: skip
 
 
@@ -139,7 +139,11 @@ def _add_group(optimizer: Optimizer, like: Group, forgotten: Mapping[str, Tensor
     """Give an optimizer that copied its groups one more, as only its own method can."""
     settings = {key: value for key, value in like.items() if not key.startswith("param")}
     own = type(optimizer).add_param_group is not torch.optim.Optimizer.add_param_group
-    reason = "a scheduler has counted its groups" if "initial_lr" in like else "it takes no more"
+    reason = (
+        "a scheduler was built for its groups"
+        if "initial_lr" in like
+        else "it takes no more groups"
+    )
     if own and "initial_lr" not in like:
         try:
             optimizer.add_param_group({**settings, "params": list(forgotten.values())})
@@ -148,8 +152,8 @@ def _add_group(optimizer: Optimizer, like: Group, forgotten: Mapping[str, Tensor
         else:
             return optimizer.param_groups[-1]
     raise _untrained(
-        f"Expected {type(optimizer).__name__} to be built with them, since it copies its "
-        f"parameters then, found it without; and {reason}"
+        f"{type(optimizer).__name__} copies its parameters when it is built: it expected the "
+        f"heads then, found none, and {reason}"
     )
 
 
@@ -162,8 +166,8 @@ def _extend(optimizer: Optimizer, group: Group, forgotten: Mapping[str, Tensor])
             twin = cls([{**settings, "params": list(forgotten.values())}], **optimizer.defaults)
         except (TypeError, ValueError) as error:
             raise _untrained(
-                f"{type(optimizer).__name__} made its state when it was built, expected the heads "
-                f"then, found: {error}"
+                f"{type(optimizer).__name__} makes its state when it is built: it expected the "
+                f"heads then, found: {error}"
             ) from error
         optimizer.state.update(twin.state)
     group["params"].extend(forgotten.values())
@@ -173,7 +177,7 @@ def _extend(optimizer: Optimizer, group: Group, forgotten: Mapping[str, Tensor])
 
 def _untrained(why: str) -> LossError:
     return LossError(
-        f"AugSelf's heads are in no optimizer: they would never learn. {why}. Pass "
-        "augself.parameters() to the optimizer yourself, where you build it (Lightning: in "
-        "configure_optimizers, [..., *self.augself.parameters()])."
+        f"AugSelf's heads are in no optimizer and would never learn. {why}. Pass "
+        "augself.parameters() to the optimizer when you build it (Lightning: [..., "
+        "*self.augself.parameters()] in configure_optimizers)."
     )

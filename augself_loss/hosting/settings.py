@@ -68,7 +68,9 @@ class Settings:
         unknown = [key for key in node if key not in KEYS]
         if unknown:
             known = "; ".join(f"'{key}': {meaning}" for key, meaning in KEYS.items())
-            raise LossError(f"AugSelf expected settings out of {known}; found {unknown}.")
+            raise LossError(
+                f"AugSelf expected other settings, found {unknown}. Use these: {known}."
+            )
         given = {**defaults, **node}
         if "pool" in given:
             given["pool"] = _pool(given["pool"])
@@ -91,8 +93,8 @@ class Settings:
         dims = given.get("feature_dim")
         if dims is None or (isinstance(dims, Mapping) and None in dims.values()):
             raise LossError(
-                "AugSelf's feature_dim expected the width of what the tap returns, found none: a "
-                "config has to say it, e.g. feature_dim=2048 for a ResNet-50's backbone."
+                "AugSelf expected feature_dim, the width of what the tap returns, found none. Set "
+                "it in the config, e.g. feature_dim=2048 for a ResNet-50's backbone."
             )
         return AugSelfLoss(**given)
 

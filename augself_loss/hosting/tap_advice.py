@@ -9,23 +9,24 @@ from torch import Tensor
 from augself_loss.hosting.tap_calls import Call
 
 SILENT = (
-    "'{name}' was not called: methods such as forward_features() or encode() do not run a module's "
-    "hooks. Tap what they call inside, '….norm', with pool='cls' or Patches(prefix=1), "
-    "find_taps(model, images, call=model.encode) lists it; tap a module before it is compiled and "
-    "called. "
+    "'{name}' was not called in this step. Methods such as forward_features() or encode() do not "
+    "run a module's hooks: tap a submodule that they call, e.g. '….norm' with pool='cls' or "
+    "Patches(prefix=1) (find_taps(model, images, call=model.encode) lists it). Tap modules before "
+    "torch.compile. "
 )
 MOVED = (
-    "Another module was put in the place of '{name}' after the views were taken (SMoG does so "
-    "every 300 steps), so nothing was seen of it. Put it there before augself.views(batch), or put "
-    "your forward alone, after that, into 'with augself:'; in a LightningModule put it there in "
-    "on_train_batch_start."
+    "'{name}' was replaced by another module after the views were taken (SMoG does so every 300 "
+    "steps). Replace it before augself.views(batch) (in a LightningModule: in "
+    "on_train_batch_start), or run your forward pass in 'with augself:' after that."
 )
-OTHERWISE = (
-    "If another submodule sees these views, name it (taps=['backbone', 'backbone_momentum']), or "
-    "choose other views (views=[0, 1]). If the host changes them before the tap (augments, mixes, "
-    "masks), tap a module around it that is given the views themselves; or hand the features over "
-    "yourself, augself(features, records); or, if the rows keep the views' order, say so: "
-    "in_order=True."
+ANOTHER = (
+    "If another submodule sees these views, tap it too (taps=['backbone', 'backbone_momentum']), "
+    "or pair other views (views=[0, 1])."
+)
+CHANGED = (
+    " If the views are changed before the tap (augmented, mixed, masked), tap a module around "
+    "it that gets them unchanged, or pass the features yourself: augself(features, records). If "
+    "the rows keep the views' order, pass in_order=True."
 )
 
 
@@ -55,12 +56,13 @@ def unproven(
     """
     size = len(views[0]) if views else 0
     text = (
-        f"The taps expected features of the views {list(wanted)} of {len(views)} views of {size} "
-        f"samples, found {counts(names, calls)}: none for {list(missing)} that is proven. "
+        f"The taps expected features of views {list(wanted)} (of {len(views)} views with {size} "
+        f"samples), found {counts(names, calls)}: none for {list(missing)}. "
     )
     if not views:
-        return text + "Ask after a watch(module, views) in which the host's step ran."
+        return text + "Call it after a watch(module, views) in which the training step ran."
     silent = [name for name in names if not any(call.tap == name for call in calls)]
     if moved:
         return text + MOVED.format(name=moved[0])
-    return text + (SILENT.format(name=silent[0]) if silent else "") + OTHERWISE
+    text += (SILENT.format(name=silent[0]) if silent else "") + ANOTHER
+    return text + CHANGED if calls else text

@@ -73,8 +73,8 @@ def find_taps(
     if not rows:
         raise FeatureError(
             f"find_taps expected submodules of {type(model).__name__} that return features (B, …) "
-            "and run once, found none. Of a backbone alone ask its host: find_taps("
-            "nn.ModuleDict({'backbone': model}), images, call=model)."
+            "and run once, found none. For a backbone alone, call "
+            "find_taps(nn.ModuleDict({'backbone': model}), images, call=model)."
         )
     return FoundTaps(rows)
 
@@ -137,8 +137,8 @@ def _passed(result: Any, source: Any) -> set[Vertex]:
     tensors = list(_tensors(result))
     if not tensors:
         raise FeatureError(
-            f"find_taps expected the model to return tensors, found {type(result).__name__}. Give "
-            "what runs its network on a batch: find_taps(model, images, call=model.backbone)."
+            f"find_taps expected the model to return tensors, found {type(result).__name__}. Pass "
+            "what runs the network on a batch: find_taps(model, images, call=model.backbone)."
         )
     found: set[Vertex] = set()
     for tensor in tensors:
@@ -159,9 +159,10 @@ def _run(call: Callable[[Tensor], Any], images: Tensor) -> Any:
         return call(images)
     except Exception as error:
         raise FeatureError(
-            f"find_taps expected the model to run on {tuple(images.shape)}, found "
-            f"{type(error).__name__}: {error}. Give images as the model takes them, on its device; "
-            "or what runs its network on a batch: find_taps(model, images, call=model.backbone)."
+            f"find_taps expected the model to run on images {tuple(images.shape)}, found "
+            f"{type(error).__name__}: {error}. Pass images as the model takes them, on its "
+            "device; or what runs the network on a batch: find_taps(model, images, "
+            "call=model.backbone)."
         ) from error
 
 
@@ -173,20 +174,21 @@ def _check(model: nn.Module, images: Any) -> None:
             else type(images).__name__
         )
         raise FeatureError(
-            "find_taps expected one tensor of float images (B, C, H, W) as the model takes them, "
-            f"found {found}. Of a batch take one view: batch[0][0]."
+            f"find_taps expected one tensor of floating-point images (B, C, H, W), found {found}. "
+            "Take one view of a batch: batch[0][0]."
         )
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             raise FeatureError(
-                f"find_taps expected modules that take hooks, found '{name or 'the model'}' "
-                "scripted. It cannot be tapped: ask, and tap, before torch.jit.script."
+                "find_taps expected modules without torch.jit.script, found "
+                f"'{name or 'the model'}' scripted, which takes no hooks. Call find_taps, and "
+                "tap, before torch.jit.script."
             )
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if is_lazy(tensor):
             raise FeatureError(
-                f"find_taps expected parameters with a shape, found '{name}' without one. Run one "
-                "batch first: model(images)."
+                f"find_taps expected initialized parameters, found '{name}' without a shape. Run "
+                "one batch first: model(images)."
             )
 
 

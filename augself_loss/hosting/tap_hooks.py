@@ -53,9 +53,9 @@ class Leave:
         features = self.read(output)
         if not isinstance(features, Tensor) or features.ndim == 0:
             raise FeatureError(
-                f"The tap '{self.name}' expected a tensor (B, …), found {described(features)}. Tap "
-                "the submodule that makes the one of them that you want, and returns it alone; "
-                "augself_loss.taps.find_taps(model, images) lists those that do."
+                f"The tap '{self.name}' expected a tensor (B, …), found {described(features)}. "
+                "Tap a submodule that returns only the tensor you want; "
+                "augself_loss.taps.find_taps(model, images) lists candidates."
             )
         self.watch.returned(self.name, module, own, features)
 

@@ -100,7 +100,7 @@ def read_shape(call: Returned, images: Sequence[int]) -> FoundTap | None:
 def _tokens(call: Returned) -> FoundTap:
     prefix, note = call.prefix, ""
     if prefix is None:
-        note = "mean takes all tokens: which are patches does not show"
+        note = "mean takes all tokens: which of them are patches is unknown"
     pool: Pool = Patches(prefix) if prefix else "mean"
     return FoundTap(call.name, call.shape, "tokens", call.shape[2], pool, note)
 
@@ -112,7 +112,7 @@ def _maps(call: Returned, places: Sequence[int]) -> FoundTap | None:
     last = not one_place and _fits(shape[1:-1], places)
     if not first and not last:
         return None
-    both = "channels may come last: try images that are not square" if first and last else ""
+    both = "the channels may come last: try images that are not square" if first and last else ""
     pool: Pool | None = None if one_place else "mean" if first else "mean_channels_last"
     return FoundTap(call.name, shape, "maps", shape[1] if first else shape[-1], pool, both)
 

@@ -74,15 +74,16 @@ class FeatureTaps:
     ) -> None:
         self.names = (names,) if isinstance(names, str) else tuple(names)
         if not self.names:
-            raise LossError("taps expected at least one submodule's name, found none.")
+            raise LossError("taps expected the name of at least one submodule, found none.")
         known = dict(root.named_modules(remove_duplicate=False))
         for name in self.names:
             if not isinstance(name, str) or name not in known or not name:
                 children = [child for child, _ in root.named_children()]
                 raise LossError(
                     f"taps expected names of submodules of {type(root).__name__}, found {name!r}. "
-                    f"Its children are {children}; use dots for theirs, 'backbone.layer4'. "
-                    "augself_loss.taps.find_taps(model, images) lists those that return features."
+                    f"Its children are {children}; write nested ones with dots, e.g. "
+                    "'backbone.layer4'. augself_loss.taps.find_taps(model, images) lists those "
+                    "that return features."
                 )
         self.in_order, self.read = in_order, read
         self._watch = Watch()
@@ -242,9 +243,9 @@ class FeatureTaps:
                 self._check_order(candidate)
                 return {number: rows for number, (_, rows) in enumerate(candidate)}
         raise FeatureError(
-            f"in_order expected features of {len(views)} views of {size} samples, in their order, "
-            f"found {counts(self.names, calls)}. Tap the submodule that is called once per view, "
-            "or with all views concatenated."
+            f"in_order expected features of {len(views)} views with {size} samples, in their "
+            f"order, found {counts(self.names, calls)}. Tap a submodule that is called once per "
+            "view, or once with all views concatenated."
         )
 
     def _check_order(self, parts: Sequence[tuple[Call, Tensor]]) -> None:
@@ -259,8 +260,9 @@ class FeatureTaps:
             if wrong:
                 raise FeatureError(
                     f"in_order expected the rows of '{call.tap}' in the order of the views, found "
-                    f"that those in the place of view {number} are others: the host changes the "
-                    "order. Leave in_order away, or hand the features over yourself."
+                    f"other images in the rows of view {number}: your training code reorders "
+                    "them. Leave in_order out, or pass the features yourself: augself(features, "
+                    "records)."
                 )
         self._order_checked = True  # later steps trust it for all that is not known by its tensor
 
@@ -275,10 +277,10 @@ class FeatureTaps:
             if any(parameter.requires_grad for parameter in call.module.parameters()):
                 raise FeatureError(
                     f"The taps expected features with a gradient, found none, though '{call.tap}' "
-                    "has parameters to train: AugSelf would not reach them. It ran under "
-                    "torch.no_grad(), was detached, or lies in a reentrant checkpoint: use "
-                    "checkpoint(..., use_reentrant=False), or tap a module around it. Of a "
-                    "backbone that is frozen on purpose, say so: requires_grad_(False)."
+                    "has trainable parameters. It ran under torch.no_grad(), was detached, or is "
+                    "in a reentrant checkpoint: use checkpoint(..., use_reentrant=False), or tap "
+                    "a module around it. If the backbone is frozen on purpose, call "
+                    "requires_grad_(False) on it."
                 )
 
     def _unproven(self, wanted: Sequence[int], missing: Sequence[int]) -> str:

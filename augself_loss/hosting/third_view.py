@@ -77,7 +77,7 @@ class ThirdView:
             return None
         if wanted is None:
             raise LossError(
-                f"third={third} expected an objective that wants a third view, found {name}. Leave "
+                f"third={third} expected an objective with a third view, found {name}. Leave "
                 "third out."
             )
         number = third + count if -count <= third < 0 else third
@@ -91,8 +91,8 @@ class ThirdView:
             )
         if through is not None and through not in dict(root.named_modules(remove_duplicate=False)):
             raise LossError(
-                f"through expected the name of a submodule of {type(root).__name__}, found "
-                f"{through!r}: the one that is called with images, e.g. 'backbone'."
+                f"through expected the name of a submodule of {type(root).__name__} that is "
+                f"called with images, e.g. 'backbone', found {through!r}."
             )
         return cls(number, through, listed(taps)[0])
 

@@ -175,8 +175,8 @@ class STL(Objective):
 def _check_halves(one: Tensor, two: Tensor) -> None:
     if one.shape != two.shape or one.ndim != 2 or len(one) % 2:
         raise FeatureError(
-            "STL expected two tensors (B, D) of partners behind each other, B even, found "
-            f"{tuple(one.shape)} and {tuple(two.shape)}. Leave a last odd image out."
+            "STL expected two tensors (B, D) with partners next to each other and B even, found "
+            f"{tuple(one.shape)} and {tuple(two.shape)}. Drop the last image of an odd batch."
         )
 
 

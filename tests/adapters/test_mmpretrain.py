@@ -278,7 +278,7 @@ def test_a_wrong_batch_is_refused_by_name(
 
 def test_moco_without_its_momentum_copy_is_refused() -> None:
     model, steps = build("MoCo v2", taps="backbone")
-    with pytest.raises(FeatureError, match=r"none for \[1\].*name it"):
+    with pytest.raises(FeatureError, match=r"none for \[1\].*tap it too"):
         step(model, batch(steps))
 
 

@@ -102,7 +102,7 @@ def test_widths_are_learned_beside_a_loop_of_ones_own() -> None:
 
 
 WRONG: dict[str, tuple[Any, Any, str]] = {
-    "a name": (loss, "backbone", r"a dict, depth → submodule, with ['inner', 'outer']"),
+    "a name": (loss, "backbone", r"a dict from depth to submodule with ['inner', 'outer']"),
     "names": (loss, ["backbone", "backbone.1"], "found ['backbone', 'backbone.1']"),
     "other depths": (loss, {**TAPS, "third": "head"}, "found a dict with ['inner', 'outer', 'th"),
     "a depth less": (loss, {"inner": "backbone.1"}, "found a dict with ['inner']"),
@@ -139,5 +139,5 @@ def test_a_config_may_say_it() -> None:
     settings = Settings.read(node)
     assert settings.taps == TAPS
     assert settings.loss().pool == {"inner": Grid(2, prefix=1), "outer": Patches(1)}
-    with pytest.raises(LossError, match="a config has to say it"):
+    with pytest.raises(LossError, match="Set it in the config"):
         Settings.read({**node, "feature_dim": {"inner": 4, "outer": None}}).loss()

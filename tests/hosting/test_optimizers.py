@@ -117,7 +117,7 @@ def test_state_that_cannot_be_made_is_refused() -> None:
             super().__init__(params)
 
     model, augself = built()
-    with pytest.raises(LossError, match=r"Picky made its state .*configure_optimizers"):
+    with pytest.raises(LossError, match=r"Picky makes its state .*configure_optimizers"):
         joined(model, augself, Picky(model.backbone.parameters()))
 
 
@@ -226,7 +226,7 @@ def test_the_group_that_they_join(name: str, caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.INFO, "augself_loss.optimizers"):
         joined(model, augself, optimizer)
     assert place(augself, optimizer) == expected
-    assert f"in group {expected} of SGD" in caplog.text
+    assert f"in no optimizer, to group {expected} of SGD" in caplog.text
 
 
 def test_the_optimizer_that_trains_the_tapped_module() -> None:

@@ -246,7 +246,7 @@ def test_one_view_per_image_is_enough(name: str) -> None:
 
 @pytest.mark.parametrize("objective", [augself(), Objectives({"augself": augself()})])
 def test_what_compares_two_views_is_not_given_one(objective: Any) -> None:
-    with pytest.raises(LossError, match="third=1 expected an objective that wants a third view"):
+    with pytest.raises(LossError, match="third=1 expected an objective with a third view"):
         PlainStep(network(), recorder(), objective, taps="0", third=1)
 
 
@@ -255,7 +255,7 @@ def test_objectives_need_as_many_views_as_the_one_that_needs_most() -> None:
     own = KorniaRecorder(K.Resize((8, 8)))
     with pytest.raises(LossError, match="of three at least, counted from 0, found 1 of 2"):
         PlainStep(network(), MultiViewRecorder([pipeline(), own]), both, taps="0", third=1)
-    with pytest.raises(LossError, match="two different ones"):
+    with pytest.raises(LossError, match="two different indices"):
         PlainStep(network(), recorder(8), both, taps="0", third=2, views=[0])
 
 

@@ -100,7 +100,7 @@ def test_what_does_not_show_is_said(size: int) -> None:
     model = Wide(0, after=1) if size == 32 else Wide(1)
     tokens = [tap for tap in find_taps(model, images(2, 3, size, size)) if tap.kind == "tokens"]
     assert tokens
-    assert all(tap.pool == "mean" and "does not show" in tap.note for tap in tokens)
+    assert all(tap.pool == "mean" and "are patches is unknown" in tap.note for tap in tokens)
 
 
 def test_no_token_counts_as_prefix_after_attention() -> None:
@@ -118,7 +118,7 @@ def test_no_token_counts_as_prefix_after_attention() -> None:
 
     block = find_taps(Late(), images(2, 3, 32, 32))[-1]
     assert (block.name, block.pool) == ("block", "mean")
-    assert "does not show" in block.note
+    assert "are patches is unknown" in block.note
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 64, 64), (2, 3, 64, 96)])
@@ -242,9 +242,15 @@ def test_wrapped_and_compiled_models() -> None:
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
-    "a batch": ([torch.rand(2, 3, 8, 8)], r"one tensor of float images .*found list.*batch\[0\]"),
+    "a batch": (
+        [torch.rand(2, 3, 8, 8)],
+        r"one tensor of floating-point images .*found list.*batch\[0\]",
+    ),
     "bytes": (torch.zeros(2, 3, 8, 8).byte(), r"found torch.uint8 \(2, 3, 8, 8\)"),
-    "other channels": (torch.rand(2, 1, 8, 8), r"to run on \(2, 1, 8, 8\), found RuntimeError"),
+    "other channels": (
+        torch.rand(2, 1, 8, 8),
+        r"to run on images \(2, 1, 8, 8\), found RuntimeError",
+    ),
 }
 
 
@@ -256,7 +262,7 @@ def test_refused_by_name(given: Any, message: str) -> None:
 
 def test_parameters_without_a_shape_are_left_without() -> None:
     model = nn.Sequential(nn.Flatten(), nn.LazyLinear(4))
-    with pytest.raises(FeatureError, match=r"'1.weight' without one. Run one batch first"):
+    with pytest.raises(FeatureError, match=r"'1.weight' without a shape. Run one batch first"):
         find_taps(model, images(2, 3, 8, 8))
 
 

@@ -127,7 +127,7 @@ def test_features_with_gradient_are_preferred(target_first: bool) -> None:
 
 @pytest.mark.parametrize("names", [(), []])
 def test_no_tap_is_refused(names: Any) -> None:
-    with pytest.raises(LossError, match="at least one submodule's name, found none"):
+    with pytest.raises(LossError, match="the name of at least one submodule, found none"):
         FeatureTaps(host(), names)
 
 
@@ -155,7 +155,11 @@ def test_a_view_that_passed_no_tap_is_refused() -> None:
         with pytest.raises(FeatureError) as refused:
             root.taps.features([0, 1])
         assert len(root.taps.features([0, 2])) == 2
-    for part in ("views [0, 1] of 3", "none for [1]", "backbone: [(4, 3)], momentum: [(4, 3)]"):
+    for part in (
+        "views [0, 1] (of 3 views",
+        "none for [1]",
+        "backbone: [(4, 3)], momentum: [(4, 3)]",
+    ):
         assert part in str(refused.value)
 
 
@@ -167,7 +171,7 @@ def test_calls_that_match_no_views_are_refused(given_in: Callable[..., list[Tens
     with root.taps.watch(root, given):
         for x in given_in(*given):
             root.backbone(x)
-        with pytest.raises(FeatureError, match="of 2 views of 4 samples"):
+        with pytest.raises(FeatureError, match="of 2 views with 4 samples"):
             root.taps.features([0, 1])
 
 

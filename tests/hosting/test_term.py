@@ -124,5 +124,5 @@ def test_settings_are_the_losss_and_the_taps() -> None:
     assert KEYS.keys() == {"taps", "views", *inspect.signature(AugSelfLoss).parameters}
     written = Settings.read({"pool": {"prefix": 5}})
     assert written.options["pool"] == Patches(5)
-    with pytest.raises(LossError, match=r"settings out of .*'weights'.*found \['weight'\]"):
+    with pytest.raises(LossError, match=r"expected other settings, found \['weight'\].*'weights'"):
         Settings.read({"weight": {}})

@@ -80,7 +80,7 @@ def main() -> None:
         trained(net.augself, _Forward(net), [net])
     except LossError as error:
         refused = str(error)
-    assert "DDP was built before" in refused
+    assert "DDP was built earlier" in refused
 
     net = nn.Sequential(
         nn.Conv2d(3, 8, 3, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
