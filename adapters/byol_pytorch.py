@@ -152,20 +152,21 @@ class _Kept:
 def _kept(augself: object, recorder: object, options: dict[str, Any]) -> _Kept:
     if not isinstance(augself, AugSelfLoss) or not isinstance(recorder, MultiViewRecorder):
         raise LossError(
-            "BYOL expected augself, an AugSelfLoss, together with recorder, a MultiViewRecorder "
-            f"that makes the views; found {type(augself).__name__} and {type(recorder).__name__}."
+            "BYOL expected augself=AugSelfLoss(...) together with "
+            f"recorder=MultiViewRecorder(...), found {type(augself).__name__} and "
+            f"{type(recorder).__name__}."
         )
     pipelines = [type(r).__name__ for r in recorder.recorders]
     if len(pipelines) != 2 or not all(isinstance(r, KorniaRecorder) for r in recorder.recorders):
         raise LossError(
-            "BYOL augments a batch at once, so it expected a recorder of two views by Kornia, "
+            "BYOL expected a recorder of two views by Kornia, since it augments whole batches, "
             f"found {pipelines}. Use MultiViewRecorder(KorniaRecorder(pipeline))."
         )
     replaced = [name for name in ("augment_fn", "augment_fn2") if options.get(name) is not None]
     if replaced:
         raise LossError(
-            f"BYOL expected the recorder to make the views, found '{replaced[0]}' too. Give that "
-            "pipeline to the recorder: MultiViewRecorder(KorniaRecorder(pipeline))."
+            f"BYOL expected only the recorder to make the views, found '{replaced[0]}' too. Move "
+            "that pipeline into the recorder: MultiViewRecorder(KorniaRecorder(pipeline))."
         )
     return _Kept(recorder)
 

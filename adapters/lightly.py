@@ -134,31 +134,29 @@ class LightlyRecorder(PipelinesRecorder):
 
 
 GRIDS = (
-    "beside each view it makes a grid of its positions, and its method compares features by "
-    "position, while AugSelf compares whole views by one feature of each. Take VICRegTransform, or "
-    "any other that makes views alone."
+    "it also makes a grid of positions for each view, for a method that compares features by "
+    "position; AugSelf compares whole views. Use VICRegTransform, or another transform that "
+    "returns only views."
 )
 MASKS = (
-    "its own __call__ hands masks or grids on beside the views, and its method compares regions "
-    "(DetCon), while AugSelf compares whole views by one feature of each. For views without masks: "
+    "it also returns masks or grids, for a method that compares regions (DetCon); AugSelf "
+    "compares whole views. Without masks: "
     "LightlyRecorder(MultiViewTransform(transform.transforms))."
 )
 OTHER = (
-    "it is no MultiViewTransform, or its own __call__ does other than run every entry once on the "
-    "image. Give the views' pipelines: LightlyRecorder(MultiViewTransform([view, view]))."
+    "it is not a MultiViewTransform, or its own __call__ does more than run every entry once on "
+    "the image. Pass the views' pipelines: LightlyRecorder(MultiViewTransform([view, view]))."
 )
 HIDDEN = (
-    "what it runs cannot be seen. Give the transform itself, an object: "
-    "LightlyRecorder(SimCLRTransform()); or its views' pipelines: "
-    "LightlyRecorder(MultiViewTransform([view, view]))."
+    "its pipelines are hidden. Pass the transform object, LightlyRecorder(SimCLRTransform()), or "
+    "its views' pipelines, LightlyRecorder(MultiViewTransform([view, view]))."
 )
 SINGLE = (
-    "it makes one view, and AugSelf compares two. Methods of one view (MAE, SimMIM, AIM, CAPI, "
-    "Pixio, I-JEPA) have no pair: make one in a second pass, by "
-    "LightlyRecorder(MultiViewTransform([transform.transform] * 2)), with MultiViewTransform of "
-    "lightly.transforms.multi_view_transform, or of a torchvision pipeline "
-    "by MultiViewRecorder(TorchvisionRecorder(pipeline)); or record its one view with "
-    "TorchvisionRecorder and predict encoder.absolute(record) by a head of your own."
+    "it makes one view, and AugSelf compares two. For methods of one view (MAE, SimMIM, AIM, "
+    "CAPI, Pixio, I-JEPA) make two in a second pass: "
+    "LightlyRecorder(MultiViewTransform([transform.transform] * 2)), from "
+    "lightly.transforms.multi_view_transform. Or record the one view with a TorchvisionRecorder, "
+    "and predict encoder.absolute(record) with your own head."
 )
 
 

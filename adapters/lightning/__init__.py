@@ -195,7 +195,8 @@ class AugSelfMixin:
         """Add the term to this module, see :func:`add_augself`."""
         if not isinstance(self, nn.Module):
             raise LossError(
-                f"AugSelfMixin expected to extend a LightningModule, found {type(self).__name__}."
+                "AugSelfMixin expected a LightningModule as a base too, found "
+                f"{type(self).__name__}. Write class Model(AugSelfMixin, LightningModule)."
             )
         add_augself(self, augself, recorder, **options)
 
@@ -215,14 +216,15 @@ def _check(module: object, recorder: object, name: str, elsewhere: str) -> None:
     """Refuse what the caller, of that name, cannot add a term to; say what does elsewhere."""
     if not isinstance(module, HOSTS):
         raise LossError(
-            f"{name} expected a LightningModule, found {type(module).__name__}. Add the term "
+            f"{name} expected a LightningModule, found {type(module).__name__}. Call it "
             f"before torch.compile wraps the module; outside of Lightning use {elsewhere}."
         )
     step: Any = module.training_step
     if "dataloader_iter" in inspect.signature(step).parameters:
         raise LossError(
             f"{name} expected a training_step that takes a batch, found one that takes "
-            "'dataloader_iter'. Add the term in it yourself: split_views and AugSelfLoss."
+            "'dataloader_iter'. Add the term in that step yourself, with split_views and "
+            "AugSelfLoss."
         )
     if not isinstance(recorder, MultiViewRecorder):
         raise LossError(

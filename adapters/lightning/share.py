@@ -39,8 +39,9 @@ class GradientShares:
         augself = getattr(pl_module, "augself", None)
         if not isinstance(augself, AugSelfLoss):
             raise LossError(
-                f"KeepGradientShare expected a module with the term as 'augself', found "
-                f"{type(pl_module).__name__} with {type(augself).__name__}. Call add_augself first."
+                "KeepGradientShare expected a module with an AugSelfLoss as 'augself', found "
+                f"{type(pl_module).__name__} with {type(augself).__name__}. Call add_augself "
+                "first."
             )
         self.control = GradientShare(augself, self.share, **self.settings)
         if self._loaded is not None:

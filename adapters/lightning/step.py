@@ -42,9 +42,9 @@ class Step(Term):
         if isinstance(views, Tensor) or not isinstance(views, Sequence):
             raise RecordError(
                 f"AugSelf expected a list of views and their records at {self.place.at!r} of the "
-                f"batch, found {type(views).__name__}. Give the recorder to the data set as its "
-                "transform (or on_device=True for Kornia; a DataModule's own "
-                "on_after_batch_transfer replaces the module's)."
+                f"batch, found {type(views).__name__}. Pass the recorder to the data set as its "
+                "transform, or set on_device=True for Kornia (which a DataModule's own "
+                "on_after_batch_transfer overrides)."
             )
         alone = self.take(views)
         return self.place.put(batch, alone), alone
@@ -64,8 +64,8 @@ class Step(Term):
         """Refuse a step of manual optimization that ran the tapped module without its term."""
         if self.waiting and self.taps.called:
             raise LossError(
-                "AugSelf adds its term to the first loss that a manually optimized step gives to "
-                "self.manual_backward(loss), found none. Call it instead of loss.backward()."
+                "AugSelf expected self.manual_backward(loss) in manual optimization, to add its "
+                "term to the first loss, found no call. Call it instead of loss.backward()."
             )
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]

@@ -142,7 +142,7 @@ def add_augself(
     if not isinstance(model, BaseSelfSupervisor):
         raise LossError(
             "AugSelf expected one of MMPretrain's self-supervised algorithms (SimCLR, BYOL, …), "
-            f"found {type(model).__name__}."
+            f"found {type(model).__name__}. Set another model type, or leave augself out."
         )
     host: Any = model
     on_device = isinstance(host.data_preprocessor, KorniaDataPreprocessor)
@@ -168,9 +168,9 @@ def _recorder(model: Any, recorder: MultiViewRecorder | None) -> MultiViewRecord
     on_device = isinstance(preprocessor, KorniaDataPreprocessor)
     if on_device == (recorder is not None):
         raise LossError(
-            "AugSelf expected either augself=dict(pipeline=train_pipeline), with RecordedMultiView "
-            "in it, or a data_preprocessor of type 'KorniaDataPreprocessor', found "
-            f"{'both' if on_device else 'neither'}."
+            "AugSelf expected either augself=dict(pipeline=train_pipeline), with "
+            "RecordedMultiView in that pipeline, or a data_preprocessor of type "
+            f"'KorniaDataPreprocessor', found {'both' if on_device else 'neither'}."
         )
     return preprocessor.recorder if recorder is None else recorder
 

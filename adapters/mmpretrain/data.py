@@ -154,7 +154,7 @@ class KorniaDataPreprocessor(SelfSupDataPreprocessor):  # type: ignore[misc]
             found = type(images).__name__
             raise RecordError(
                 "KorniaDataPreprocessor expected one tensor of images (B, C, H, W), found "
-                f"{found}. Leave MultiView out of the pipeline, bring images to one size there "
+                f"{found}. Leave MultiView out of the pipeline, resize images to one size there "
                 "(Resize), and collate with default_collate."
             )
         if self._channel_conversion:
@@ -183,9 +183,8 @@ def recorder_of(pipeline: Any) -> MultiViewRecorder:
     names = [str(getattr(kind, "__name__", kind)).rpartition(".")[2] for kind in types]
     if "RecordedMultiView" not in names:
         raise LossError(
-            "augself.pipeline expected a pipeline with dict(type='RecordedMultiView', …) in "
-            f"MultiView's place, found {names}. Methods of one view (MAE, SimMIM) have no pair of "
-            "views, which AugSelf compares."
+            "augself.pipeline expected dict(type='RecordedMultiView', …) in place of MultiView, "
+            f"found {names}. Methods of one view (MAE, SimMIM) have no pair of views to compare."
         )
     for step, name in zip(steps, names, strict=True):
         if name == "PackInputs" and KEY not in step.get("algorithm_keys", ()):

@@ -33,7 +33,7 @@ class _Wiring(Walk):
     size_of = staticmethod(size_of)
     recorder = "RecordedMultiView"
     registering = (
-        "register=dict({name}='package.module.name'), the name of a tuple (encoder, apply)"
+        "register=dict({name}='package.module.name') with the name of a tuple (encoder, apply)"
     )
     ignoring = "ignore=['{name}']"
 
@@ -126,6 +126,6 @@ def _own(name: str, given: Own | str) -> Own:
         case (Encoder() as encoder, apply) if callable(apply):
             return encoder, apply
     raise PipelineError(
-        f"register expected (encoder, apply) for '{name}', or the dotted name of such a tuple "
-        f"in a module that can be imported, found {given!r}."
+        f"register expected (encoder, apply) for '{name}', or the dotted name of such a tuple in "
+        f"an importable module, found {given!r}."
     )

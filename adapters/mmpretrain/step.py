@@ -41,8 +41,8 @@ class Step(Term):
         """
         if not isinstance(inputs, (list, tuple)):
             raise RecordError(
-                f"AugSelf expected a list of views, found {type(inputs).__name__}. Put "
-                "RecordedMultiView into the pipeline of the data set."
+                f"AugSelf expected a list of views, found {type(inputs).__name__}. Use "
+                "RecordedMultiView in the data set's pipeline."
             )
         if self.mark is None:
             return self.take(inputs)
@@ -62,16 +62,16 @@ def _packed(samples: Any, mark: int) -> Tensor:
     if not listed or any(KEY not in sample for sample in listed):
         found = sorted(listed[0].all_keys()) if listed else "no data samples"
         raise RecordError(
-            f"AugSelf expected the records '{KEY}' in every data sample, found {found}. Put "
-            "RecordedMultiView in MultiView's place and have it packed: dict(type="
-            f"'PackInputs', algorithm_keys=('{KEY}',))."
+            f"AugSelf expected the records '{KEY}' in every data sample, found {found}. Use "
+            "RecordedMultiView in place of MultiView, and pack the records: "
+            f"dict(type='PackInputs', algorithm_keys=('{KEY}',))."
         )
     rows = np.stack([np.asarray(sample.get(KEY)) for sample in listed])
     if (rows[..., -1] != mark).any():
         raise RecordError(
-            "AugSelf expected the records of augself.pipeline, found those of another one, of "
-            "other types or ranges. Give the data set and augself=dict(pipeline=…) the same "
-            "pipeline; a file that replaces the one it inherits has to replace both."
+            "AugSelf expected the records of augself.pipeline, found those of another pipeline. "
+            "Give the data set and augself=dict(pipeline=…) the same one; a config that replaces "
+            "an inherited pipeline must replace both."
         )
     return torch.from_numpy(rows)
 

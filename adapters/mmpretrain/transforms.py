@@ -81,8 +81,8 @@ def _padded_box(crop: Any, drawn: Drawn, size: Size) -> Columns:
 def _centre_encoder(crop: Any) -> Encoder:
     if crop.auto_pad:
         raise PipelineError(
-            "'CenterCrop' expected auto_pad=False, found True: what it pads has no box in the "
-            "source image. Resize first (ResizeEdge), or leave it out of the record with "
+            "'CenterCrop' expected auto_pad=False, found True: padding has no box in the source "
+            "image. Resize first (ResizeEdge), or leave it out of the record with "
             "ignore=['CenterCrop']."
         )
     return CropEncoder(reach=0)
@@ -197,9 +197,9 @@ def _rotation() -> Reading:
     def build(rotate: Any) -> Any:
         if rotate.center is not None or rotate.scale != 1:
             raise PipelineError(
-                "'Rotate' expected center=None and scale=1, which an angle says all of, found "
-                f"center={rotate.center} and scale={rotate.scale}. Leave it out of the record "
-                "with ignore=['Rotate']."
+                f"'Rotate' expected center=None and scale=1, found center={rotate.center} and "
+                f"scale={rotate.scale}: a record holds only the angle. Change them, or leave it "
+                "out of the record with ignore=['Rotate']."
             )
         return turn.encoder(rotate)
 

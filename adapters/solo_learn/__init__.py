@@ -88,8 +88,8 @@ def add_augself(
     if not isinstance(model, BaseMethod):
         raise LossError(
             "add_augself expected one of solo-learn's pretraining methods (a BaseMethod), found "
-            f"{type(model).__name__}. Add the term where the backbone is pretrained; linear "
-            "evaluation has none."
+            f"{type(model).__name__}. Call it where the backbone is pretrained, not for linear "
+            "evaluation."
         )
     children = dict(model.named_children())
     backbone = next((name for name in BACKBONES if name in children), BACKBONES[0])

@@ -33,8 +33,8 @@ class KeepRandomState(RandomStates, Callback):  # type: ignore[misc]
         earlier = trainer.callbacks[: trainer.callbacks.index(self)]
         if any(isinstance(callback, Checkpointer) for callback in earlier):
             raise LossError(
-                "KeepRandomState expected to come before the Checkpointer that saves its states, "
-                "found it behind: callbacks=[KeepRandomState(), Checkpointer(...)]."
+                "Expected KeepRandomState to come before the Checkpointer, found it after. Pass "
+                "callbacks=[KeepRandomState(), Checkpointer(...)]."
             )
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002

@@ -137,8 +137,9 @@ def _packed(views: Sequence[dict[str, Any]], layout: Layout) -> list[Tensor]:
     for record in records:
         if record.dtype != RECORD_DTYPE or record.ndim != 2 or record.shape != records[0].shape:
             raise RecordError(
-                f"Expected records (B, P) int32 for {list(layout)}, found {tuple(record.shape)} "
-                f"{record.dtype}: they were made by another recorder than add_augself was given."
+                f"AugSelf expected records (B, P) int32 for {list(layout)}, found "
+                f"{tuple(record.shape)} {record.dtype}: another recorder made them. Pass "
+                "add_augself the recorder that makes the views."
             )
     return [*(view[IMAGE] for view in views), torch.stack(records, dim=1)]
 
@@ -146,13 +147,13 @@ def _packed(views: Sequence[dict[str, Any]], layout: Layout) -> list[Tensor]:
 def _check(module: Any, recorder: object) -> None:
     if not isinstance(module, stable_pretraining.Module):
         raise LossError(
-            f"add_augself expected a stable_pretraining.Module, found {type(module).__name__}. For "
-            "any other LightningModule use augself_loss.adapters.lightning."
+            f"add_augself expected a stable_pretraining.Module, found {type(module).__name__}. "
+            "For another LightningModule use augself_loss.adapters.lightning."
         )
     if not hasattr(module.forward, "__func__"):
         raise LossError(
             "add_augself expected the module's own forward function, found "
-            f"{type(module.forward).__name__}. Add the term before anything replaces it."
+            f"{type(module.forward).__name__}. Call add_augself before anything replaces it."
         )
     if not isinstance(recorder, StablePretrainingRecorder):
         raise LossError(

@@ -69,7 +69,6 @@ def operations(chain: nn.Module, ignore: tuple[Any, ...]) -> Iterator[nn.Module]
     else:
         name = type(chain).__name__
         raise PipelineError(
-            f"StablePretrainingRecorder does not know '{name}' in a chain on the device and cannot "
-            "say what it did to a view. Use one of gpu_transforms', or leave its randomness out of "
-            f"the record on purpose (ignore=[{name}])."
+            "StablePretrainingRecorder expected transforms from gpu_transforms on the device, "
+            f"found '{name}'. Use one of them, or leave it out of the record with ignore=[{name}]."
         )

@@ -73,10 +73,9 @@ class StablePretrainingRecorder:
         self.transform, _ = walk.wire(transform)
         if walk.recorded is None:
             raise PipelineError(
-                "StablePretrainingRecorder expected a transform that makes several views, "
-                "MultiViewTransform, or on the device StackedMultiView or MultiView, found "
-                f"'{type(transform).__name__}' without one. Wrap the view's pipeline: "
-                "MultiViewTransform([view, view])."
+                "StablePretrainingRecorder expected a MultiViewTransform, or on the device a "
+                f"StackedMultiView or MultiView, found '{type(transform).__name__}' without one. "
+                "Wrap the view's pipeline: MultiViewTransform([view, view])."
             )
         self.layout: Layout = walk.recorded.recorder.layout
         self.encoders: tuple[Encoder, ...] = walk.recorded.recorder.encoders
@@ -121,9 +120,9 @@ class _Around(HostWiring):
             return super().wire_known(transform)
         if cls not in HELD or self.recorded is not None:
             raise PipelineError(
-                "StablePretrainingRecorder expected one transform that makes views, and beside it "
-                f"only steps without randomness, found '{cls.__name__}'. Put it into each view's "
-                "pipeline, or leave it out of the record on purpose with ignore=[...]."
+                "StablePretrainingRecorder expected one transform that makes views, and otherwise "
+                f"only steps without randomness, found '{cls.__name__}'. Move it into each view's "
+                f"pipeline, or leave it out of the record with ignore=[{cls.__name__}]."
             )
         in_worker = cls is in_workers.MultiViewTransform
         self.recorded = (RecordedViews if in_worker else RecordedChains)(transform, self.options)
@@ -149,9 +148,9 @@ def views_of(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
             views += [view for _, view in named if _is_view(view)]
     if not views:
         raise RecordError(
-            f"AugSelf expected views with their records, '{RECORD}' in each view's dict, found a "
-            f"batch of {list(batch)}. Give the data set's transform, or its gpu_transform, to "
-            "StablePretrainingRecorder, and the recorder to the data set."
+            f"AugSelf expected records, '{RECORD}' in each view's dict, found a batch of "
+            f"{list(batch)}. Wrap the data set's transform, or its gpu_transform, in a "
+            "StablePretrainingRecorder."
         )
     return views
 

@@ -65,9 +65,9 @@ class HostWiring(Wiring):
         name = type(transform).__name__
         if (transform.source, transform.target) != (IMAGE, IMAGE):
             raise PipelineError(
-                f"'{name}' expected to read and write '{IMAGE}', which the forward functions see, "
-                f"found '{transform.source}' to '{transform.target}'. Leave it out of the record "
-                "on purpose with ignore=[...]."
+                f"Expected '{name}' to read and write '{IMAGE}', which the forward functions use, "
+                f"found '{transform.source}' to '{transform.target}'. Change them, or leave it "
+                f"out of the record with ignore=[{name}]."
             )
         step = step_of(transform, {}, UNSEEN)
         encoder = self.catalogue.encoder(step)

@@ -113,7 +113,7 @@ def main(overrides: Sequence[str] | None = None) -> None:
     if args.engine_name != "train":
         raise LossError(
             f"AugSelf's launcher expected engine_name=train, found {args.engine_name}. Extract "
-            "features with VISSL's own launcher: its checkpoints are read as they are."
+            "features with VISSL's own launcher, which reads AugSelf's checkpoints."
         )
     launch_distributed(enable(config), args.node_id, args.engine_name, augself_hooks)
 
@@ -125,8 +125,8 @@ def _unwrapped(transforms: Sequence[Any]) -> tuple[list[dict[str, Any]], list[st
         return [dict(transform) for transform in transforms], []
     if names != [NAME]:
         raise LossError(
-            f"'{NAME}' expected to hold the whole list of DATA.TRAIN.TRANSFORMS, found it among "
-            f"{names}."
+            f"Expected '{NAME}' to be the only entry of DATA.TRAIN.TRANSFORMS, holding all "
+            f"others, found it among {names}."
         )
     (views,) = transforms
     return [dict(transform) for transform in views["transforms"]], list(views.get("ignore", ()))
@@ -139,6 +139,7 @@ def _check_training(config: Any) -> None:
         found.append(f"TRAINER.TASK_NAME: {config.TRAINER.TASK_NAME}")
     if found:
         raise LossError(
-            f"AugSelf expected VISSL's pretraining with self_supervision_task (DDP), found "
-            f"{found}. Evaluate with VISSL's own launcher; under SLURM start this launcher by srun."
+            "AugSelf expected VISSL's pretraining with self_supervision_task (DDP), found "
+            f"{found}. Evaluate with VISSL's own launcher; under SLURM start this launcher with "
+            "srun."
         )

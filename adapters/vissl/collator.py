@@ -35,8 +35,8 @@ def augself_collator(
     """
     if any(KEY not in sample for sample in batch):
         raise RecordError(
-            f"augself_collator expected samples with their records, found {list(batch[0])}. Put "
-            f"DATA.TRAIN.TRANSFORMS into '{NAME}', or leave that to the launcher."
+            f"augself_collator expected samples with their records, found {list(batch[0])}. Wrap "
+            f"DATA.TRAIN.TRANSFORMS in '{NAME}', or start with AugSelf's launcher, which does it."
         )
     bare = [{key: held for key, held in sample.items() if key != KEY} for sample in batch]
     collated: dict[str, Any] = get_collator(name, params)(bare)
@@ -51,7 +51,7 @@ def check_collator(name: str) -> None:
     """
     if name in MIXING:
         raise PipelineError(
-            f"AugSelf expected a collator that keeps images apart, found '{name}': an image mixed "
-            "of two has no parameters to predict. Use simclr_collator, multicrop_collator or "
+            f"AugSelf expected a collator that does not mix images, found '{name}': a mix of two "
+            "images has no parameters to predict. Use simclr_collator, multicrop_collator or "
             "moco_collator."
         )

@@ -71,8 +71,8 @@ class DeviceViews(Iterator[dict[str, Any]]):
             return [self._views(one, records) for one in images]
         if not isinstance(images, Tensor):
             raise PipelineError(
-                f"AUGSELF.KORNIA expected tensors of images, found {type(images).__name__}: "
-                "multi-crop batches of padded images are augmented by VISSL's transforms only."
+                f"AUGSELF.KORNIA expected tensors of images, found {type(images).__name__}. "
+                "Augment multi-crop batches of padded images with VISSL's own transforms."
             )
         with torch.no_grad():
             views, bits = self.recorder.bits_of_view(0, images)

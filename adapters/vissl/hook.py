@@ -36,7 +36,8 @@ def augself_hooks(config: Any) -> list[Any]:
     """
     if "AUGSELF" not in config.MODEL:
         raise LossError(
-            "augself_hooks expected a config prepared by enable(config), found another."
+            "augself_hooks expected a config prepared by enable(config), found another. Call "
+            "enable(config) first."
         )
     settings = Settings.of(config.MODEL.AUGSELF.NODE, config.MODEL.AUGSELF.TRANSFORMS)
     hooks: list[Any] = default_hook_generator(config)
@@ -101,8 +102,9 @@ class AugSelfHook(_Hook):
         packed = sample.get(KEY)
         if packed is None:
             raise RecordError(
-                f"AugSelf expected the views' records in the batch, found {list(sample)}. Put "
-                f"DATA.TRAIN.TRANSFORMS into '{NAME}', or leave that to the launcher."
+                f"AugSelf expected the views' records in the batch, found {list(sample)}. Wrap "
+                f"DATA.TRAIN.TRANSFORMS in '{NAME}', or start with AugSelf's launcher, which does "
+                "it."
             )
         features = model.augself_tap.views(*packed.shape[:2])
         alike = [tensors_in([view])[0] for view in features]

@@ -53,8 +53,8 @@ def _saving(host: Any) -> Mapping[str, Any]:
     def set_classy_state(self: Any, state: dict[str, Any], strict: bool = True) -> None:
         if "augself" not in state["model"]:
             raise LossError(
-                "The checkpoint expected AugSelf's heads, found those of plain VISSL. To start "
-                "from its weights set MODEL.WEIGHTS_INIT.PARAMS_FILE and an empty CHECKPOINT.DIR."
+                "AugSelf expected its heads in the checkpoint, found one of plain VISSL. To start "
+                "from its weights, set MODEL.WEIGHTS_INIT.PARAMS_FILE and an empty CHECKPOINT.DIR."
             )
         host.set_classy_state(self, state, strict)
         self.augself.load_state_dict(state["model"]["augself"])
@@ -67,4 +67,7 @@ def _width(heads: nn.ModuleList) -> int:
     for module in heads.modules():
         if isinstance(module, nn.Linear):
             return module.in_features
-    raise LossError("AUGSELF.FEATURE_DIM expected the width of the trunk's features, found none.")
+    raise LossError(
+        "AUGSELF.FEATURE_DIM expected the width of the trunk's features, found none. Set it, e.g. "
+        "2048 for a ResNet-50."
+    )

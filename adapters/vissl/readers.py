@@ -146,6 +146,4 @@ def recorder_of(transforms: Iterable[Any], ignore: tuple[type, ...]) -> ViewReco
     try:
         return ViewRecorder(pipeline, ignore=[*ignore, *FIXED], wrappers=WRAPPERS)
     except PipelineError as error:
-        raise PipelineError(
-            f"{error} In a VISSL config: AUGSELF.IGNORE lists names of transforms."
-        ) from error
+        raise PipelineError(f"{error} In a VISSL config, list it in AUGSELF.IGNORE.") from error

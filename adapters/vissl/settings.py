@@ -19,7 +19,7 @@ HEADS_INPUT = "trunk"
 """The tap that needs no FEATURE_DIM: what VISSL's own heads get."""
 
 OWN: Mapping[str, str] = {
-    "IGNORE": "names of transforms whose randomness shall not be recorded",
+    "IGNORE": "names of transforms to leave out of the record",
     "KORNIA": "list of Kornia's augmentations, name and arguments, to run on the device",
     "LOG": "whether to log the terms, default true",
 }
@@ -65,8 +65,8 @@ class Settings(TermSettings):
         if not isinstance(node, Mapping):
             raise LossError(
                 "The config expected a node AUGSELF, e.g. AUGSELF: {WEIGHTS: {crop: 1.0, color: "
-                f"1.0}}, found {node!r}. On the command line: +config.AUGSELF.WEIGHTS.crop=1.0. "
-                "Plain VISSL starts with its own launcher."
+                f"1.0}}}}, found {node!r}. On the command line: +config.AUGSELF.WEIGHTS.crop=1.0. "
+                "Start plain VISSL with its own launcher."
             )
         _check(node)
         given = {key.lower(): value for key, value in node.items() if value is not None}
@@ -85,7 +85,7 @@ class Settings(TermSettings):
         views = AugSelfViews.count(self.transforms, self.ignore)
         device = KorniaRecorder(pipeline_of(self.kornia))
         if not device.layout:
-            raise PipelineError("AUGSELF.KORNIA expected augmentations at random, found none.")
+            raise PipelineError("AUGSELF.KORNIA expected random augmentations, found none.")
         return MultiViewRecorder(device, views)
 
     def check(self) -> None:
@@ -101,13 +101,13 @@ class Settings(TermSettings):
         if self.taps != HEADS_INPUT and "feature_dim" not in self.options:
             raise LossError(
                 f"AUGSELF.FEATURE_DIM expected the width of what {self.taps!r} returns, found "
-                f"none. Only for TAP: {HEADS_INPUT} is it read off VISSL's own heads."
+                f"none. Only TAP: {HEADS_INPUT} takes it from VISSL's own heads."
             )
         dims = self.options.get("feature_dim")
         depths = [set(each) if isinstance(each, Mapping) else None for each in (self.taps, dims)]
         if depths[0] != depths[1]:
             raise LossError(
-                "AUGSELF.FEATURE_DIM and AUGSELF.TAP expected the same depths, as in FEATURE_DIM: "
+                "AUGSELF.FEATURE_DIM and AUGSELF.TAP expected the same depths, e.g. FEATURE_DIM: "
                 "{layer3: 1024, trunk: 2048}, TAP: {layer3: trunk…, trunk: trunk}, found "
                 f"{dims!r} and {self.taps!r}."
             )
@@ -120,12 +120,13 @@ def _check(node: Mapping[str, Any]) -> None:
     unknown = [key for key in node if key not in KEYS]
     if unknown:
         known = "; ".join(f"{key}: {meaning}" for key, meaning in KEYS.items())
-        raise LossError(f"AUGSELF expected some of these keys: {known}. Found {unknown}.")
+        raise LossError(f"AUGSELF expected other keys, found {unknown}. Use these: {known}.")
     weights = node.get("WEIGHTS")
     if weights is None and not ("WEIGHTS" in node and node.get("KORNIA")):
         raise LossError(
-            "AUGSELF.WEIGHTS expected type name → weight, e.g. {crop: 1.0, color: 1.0}, found "
-            f"{weights!r}. Only with KORNIA may it be null: then a plain run is augmented."
+            "AUGSELF.WEIGHTS expected a mapping from type name to λ, e.g. {crop: 1.0, color: "
+            f"1.0}}, found {weights!r}. It may be null only with KORNIA, for a plain run that is "
+            "augmented on the device."
         )
     for key in ("IGNORE", "KORNIA"):
         if not isinstance(node.get(key), (list, tuple, type(None))):

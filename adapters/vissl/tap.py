@@ -31,7 +31,7 @@ class Tap:
             children = [child for child, _ in model.trunk.named_modules() if child.count(".") < 2]
             raise LossError(
                 f"AUGSELF.TAP expected the name of a submodule, found {name!r}. The trunk is "
-                f"'{HEADS_INPUT}'; in it are {children[1:20]}, to be named trunk.…"
+                f"'{HEADS_INPUT}'; for its submodules {children[1:20]} write trunk.…"
             )
         self.name = name
         self.kept: list[Tensor] = []
@@ -56,14 +56,14 @@ class Tap:
         uneven = any(len(out) % batch_size for out in kept)
         if uneven or sum(len(out) for out in kept) != batch_size * count:
             raise FeatureError(
-                f"The tap '{self.name}' expected features of {count} views of {batch_size} "
+                f"The tap '{self.name}' expected features of {count} views with {batch_size} "
                 f"samples, found {[tuple(out.shape) for out in kept]}. Tap a submodule that every "
-                "view passes through once, as 'trunk'."
+                "view passes through once, e.g. 'trunk'."
             )
         if not kept[0].requires_grad:
             raise FeatureError(
-                f"The tap '{self.name}' expected features that carry a gradient, found none: the "
-                "trunk is frozen, or the tap lies inside of a checkpointed block. Tap 'trunk'."
+                f"The tap '{self.name}' expected features with a gradient, found none: the trunk "
+                "is frozen, or the tap is inside a checkpointed block. Tap 'trunk'."
             )
         return [view for out in kept for view in torch.split(out, batch_size)]
 
@@ -77,7 +77,8 @@ class Tap:
         features = output if self.name != HEADS_INPUT else output[0]
         if not isinstance(features, Tensor):
             raise FeatureError(
-                f"The tap '{self.name}' expected a tensor (B, …), found {type(features).__name__}."
+                f"The tap '{self.name}' expected a tensor (B, …), found "
+                f"{type(features).__name__}. Tap a submodule that returns one tensor."
             )
         self.kept.append(features)
 

@@ -64,8 +64,8 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
         self.pipeline, views = _followed(transforms, ignore)
         if len(views) < 2:
             raise PipelineError(
-                "DATA.TRAIN.TRANSFORMS expected to make at least two views of an image "
-                f"(ImgReplicatePil, ImgPilToMultiCrop), found {len(views)}."
+                "DATA.TRAIN.TRANSFORMS expected at least two views of an image, found "
+                f"{len(views)}. Make them with ImgReplicatePil or ImgPilToMultiCrop."
             )
         self.recorder = MultiViewRecorder(views)
 
@@ -83,8 +83,8 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
         """
         if len(sample["data"]) != 1:
             raise PipelineError(
-                f"{NAME} expected one image per sample, found {len(sample['data'])}: several data "
-                "sources in one sample are not recorded."
+                f"{NAME} expected one image per sample, found {len(sample['data'])}. Use a single "
+                "data source."
             )
         sample["data"] = [_Tracked(image) for image in sample["data"]]
         sample = self.pipeline(sample)
@@ -105,7 +105,7 @@ class AugSelfViews(ClassyTransform):  # type: ignore[misc]
             raise PipelineError(
                 "AUGSELF.KORNIA expected TRANSFORMS that only copy the image (ImgReplicatePil, "
                 f"Resize, CenterCrop, ToTensor), found {len(views)} views and {list(found)}. Move "
-                "what augments to KORNIA, or name it in AUGSELF.IGNORE."
+                "augmentations to KORNIA, or name them in AUGSELF.IGNORE."
             )
         return len(views)
 

@@ -126,7 +126,7 @@ FOURIER = (
         ("VICRegL", "found 'VICRegLTransform': it also makes a grid of positions"),
         ("DetConS", "found 'DetConSTransform': it also returns masks .* compares regions"),
         *(
-            (name, f"found '{name}Transform': it makes one view.*MultiViewRecorder")
+            (name, f"found '{name}Transform': it makes one view.*MultiViewTransform")
             for name in ("MAE", "AIM", "CAPI")
         ),
     ],
@@ -174,7 +174,7 @@ def two_views(image: Any) -> list[Any]:
     ],
 )
 def test_what_hides_its_views_is_not_taken_for_one_view(given: Any, name: str) -> None:
-    match = f"found '{name}': what it runs cannot be seen. Give the transform itself"
+    match = f"found '{name}': its pipelines are hidden. Pass the transform object"
     with pytest.raises(PipelineError, match=match):
         LightlyRecorder(given)
 
@@ -190,7 +190,7 @@ class Doubled(MultiViewTransform):
 def test_what_runs_its_entries_otherwise_is_refused(kind: Any) -> None:
     given = kind([v1.RandomHorizontalFlip(), v1.RandomVerticalFlip()])
     with pytest.raises(
-        PipelineError, match="no MultiViewTransform, or its own __call__ does other"
+        PipelineError, match="not a MultiViewTransform, or its own __call__ does more"
     ):
         LightlyRecorder(given)
 

@@ -62,7 +62,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: add(augself=loss(weights={"solarize": 1.0})), RecordError, "'solarize'",
     ),
     "narrow ranges": (lambda: add(augself=loss(encoders=())), EncoderError, "recorder.encoders"),
-    "mixin": (lambda: AugSelfMixin().add_augself(loss(), RECORDER), LossError, "extend a"),
+    "mixin": (lambda: AugSelfMixin().add_augself(loss(), RECORDER), LossError, "a base too"),
 }  # fmt: skip
 
 

@@ -262,7 +262,7 @@ def parts() -> tuple[Any, Any]:
     [
         ("backbone", PLAIN, RecordError, "'aug_params' in every data sample.*RecordedMultiView"),
         ("backbone", UNPACKED, RecordError, r"algorithm_keys=\('aug_params',\)"),
-        ("backbone", OTHER, RecordError, "another one"),
+        ("backbone", OTHER, RecordError, "another pipeline"),
         ("backbone", still(), RecordError, "a list of views, found Tensor"),
         ("neck", RECORDED, FeatureError, r"expected width 32 \(feature_dim\), found 16"),
         ("head.predictor.bn0", RECORDED, FeatureError, "expected width 32"),

@@ -36,9 +36,9 @@ def on_device(*kornia: Any, transforms: Any = ALIKE, **more: Any) -> dict[str, A
 
 REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
     "no weights": ({"AUGSELF": {"HIDDEN_DIM": 16}}, "LossError: AUGSELF.WEIGHTS expected"),
-    "null weights": ({"AUGSELF": {"WEIGHTS": None}}, "Only with KORNIA may it be null"),
+    "null weights": ({"AUGSELF": {"WEIGHTS": None}}, "It may be null only with KORNIA"),
     "no node": ({"AUGSELF": None}, "LossError: The config expected a node AUGSELF"),
-    "unknown key": ({"AUGSELF": {**node(TERM), "WEIGHT": 1}}, "Found ['WEIGHT']"),
+    "unknown key": ({"AUGSELF": {**node(TERM), "WEIGHT": 1}}, "found ['WEIGHT']"),
     "unknown type": ({"AUGSELF": node({"shear": 1.0})}, "found 'shear'"),
     "negative weight": ({"AUGSELF": node({"crop": -1.0})}, "expected a finite number >= 0"),
     "type that never varies": (
@@ -58,11 +58,11 @@ REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
     "ignored by a word": ({"AUGSELF": node(TERM, IGNORE="RandAugment")}, "expected a list"),
     "one view": (
         {"DATA.TRAIN.TRANSFORMS": TWO[1:], "AUGSELF": node(TERM)},
-        "PipelineError: DATA.TRAIN.TRANSFORMS expected to make at least two views",
+        "PipelineError: DATA.TRAIN.TRANSFORMS expected at least two views",
     ),
     "mixed images": (
         {"DATA.TRAIN.COLLATE_FUNCTION": "cutmixup_collator", "AUGSELF": node(TERM)},
-        "PipelineError: AugSelf expected a collator that keeps images apart",
+        "PipelineError: AugSelf expected a collator that does not mix images",
     ),
     "SLURM": ({"SLURM.USE_SLURM": True, "AUGSELF": node(TERM)}, "found ['SLURM.USE_SLURM']"),
     "FSDP": (
@@ -78,7 +78,7 @@ REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
             "DATA.TRAIN.TRANSFORMS": [{"name": "AugSelfViews", "transforms": TWO}, TWO[-1]],
             "AUGSELF": node(TERM),
         },
-        "'AugSelfViews' expected to hold the whole list",
+        "'AugSelfViews' to be the only entry",
     ),
     "augmented twice": (
         on_device(*KORNIA, transforms=TWO),
@@ -113,7 +113,7 @@ def test_an_unknown_tap_is_refused_before_the_first_batch(tmp_path: Path) -> Non
         ({"TAP": "trunk.stem", "FEATURE_DIM": 9, "POOL": "mean"}, r"expected \(B, 9, \.\.\.\)"),
         ({"TAP": "trunk.stem", "FEATURE_DIM": 8}, "pool='mean' for maps"),
         ({"TAP": "heads.1.clf", "FEATURE_DIM": 8, "VIEWS": "all"}, None),
-        ({"TAP": "augself", "FEATURE_DIM": 16}, r"expected features of 2 views of 4 samples"),
+        ({"TAP": "augself", "FEATURE_DIM": 16}, r"expected features of 2 views with 4 samples"),
     ],
     ids=["another width", "maps", "the projection, if one wants it", "not run"],
 )
