@@ -51,6 +51,7 @@ from augself_loss.output import Output
 from augself_loss.parameters import Field, Layout, Record, identity_record, pack, unpack
 from augself_loss.pooling import Grid, Patches
 from augself_loss.share import GradientShare
+from augself_loss.trained_with import LoadedEncodersWarning
 from augself_loss.wrapper import WithAugSelf, with_augself
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ __all__ = [
     "ImageError",
     "InvertEncoder",
     "Layout",
+    "LoadedEncodersWarning",
     "LoadedWeightsWarning",
     "LossError",
     "Output",

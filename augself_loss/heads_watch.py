@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.errors import FeatureError
+from augself_loss.optimizers import called
 from augself_loss.views import tensors_in
 
 # The name by which users know it from their logs.
@@ -31,7 +32,7 @@ class HeadWatch:
     def __init__(self, heads: nn.Module | None, patience: int) -> None:
         # FSDP1 without use_orig_params keeps none: its flat parameter is not watched.
         self.parameter = next(reversed([] if heads is None else list(heads.parameters())), None)
-        self.patience = patience
+        self.patience, self.names = patience, called(heads)
         self.done = self.said = False
         self.seen = 0
         self.before: Tensor | None = None
@@ -59,9 +60,10 @@ class HeadWatch:
             self.done = True
             if torch.equal(self.before.to(self.parameter), self.parameter):
                 warnings.warn(
-                    f"Expected AugSelf's heads to change, found them unchanged after {self.seen} "
-                    "gradients: they may not be in the optimizer. Add augself.parameters() to it, "
-                    "and check with augself.check_optimizer(optimizer).",
+                    f"Expected {self.names.together} to change, found them unchanged after "
+                    f"{self.seen} gradients: they may not be in the optimizer. Add "
+                    f"{self.names.held} to it, and check with "
+                    f"{self.names.variable}.check_optimizer(optimizer).",
                     HeadsUnchangedWarning,
                     stacklevel=stacklevel,
                 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from augself_loss.checks import (
     check_choice,
@@ -39,6 +39,7 @@ from augself_loss.output import Output
 from augself_loss.parameters import Record
 from augself_loss.pooling import Pool
 from augself_loss.silence import gated
+from augself_loss.trained_with import TrainedWith
 from augself_loss.views import Features, as_views, with_detached
 
 __all__ = ["AugSelfLoss", "CheckValues", "Output"]
@@ -46,7 +47,7 @@ __all__ = ["AugSelfLoss", "CheckValues", "Output"]
 CheckValues: TypeAlias = Literal["first", "always", "never"]
 
 
-class AugSelfLoss(nn.Module):
+class AugSelfLoss(TrainedWith):
     """Predict the difference of two views' augmentation parameters from their features.
 
     Its heads hold parameters: put them into your optimizer, DDP wrapper and checkpoint, and call
@@ -124,6 +125,7 @@ class AugSelfLoss(nn.Module):
         self.heads = Heads(self.depths.head_widths(), widths, hidden_dim)
         self.heads.read_columns(self.depths.columns())
         self.lambdas = Lambdas({name: weights[name] for name in self.encoders})
+        self.trained_with = {name: repr(encoder) for name, encoder in self.encoders.items()}
         self._values_checked = False
 
     @property

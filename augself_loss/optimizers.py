@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,16 +11,40 @@ from torch import Tensor, nn
 from augself_loss.errors import LossError
 
 Optimizer: TypeAlias = torch.optim.Optimizer
-CURE = (
-    "Pass them when you build the optimizer, [*model.parameters(), *augself.parameters()], or "
-    "call optimizer.add_param_group({'params': augself.parameters()})."
-)
+
+
+class Called(NamedTuple):
+    """How messages call networks that are to learn.
+
+    Args:
+        together: their name.
+        variable: what a script has them in.
+    """
+
+    together: str
+    variable: str
+
+    @property
+    def held(self) -> str:
+        """The expression that lists their parameters."""
+        return f"{self.variable}.parameters()"
+
+
+HEADS = Called("AugSelf's heads", "augself")
+
+
+def called(module: nn.Module | None) -> Called:
+    """Choose the names of an objective's networks, or of AugSelf's."""
+    kinds = [kind.__name__ for kind in type(module).__mro__]
+    if "Objective" not in kinds and "Objectives" not in kinds:
+        return HEADS
+    return Called(f"{kinds[0]}'s networks", "objective")
 
 
 def check_optimizers(
     optimizers: Sequence[Optimizer],
     networks: Mapping[str, nn.Module],
-    name: str = "AugSelf's heads",
+    names: Called = HEADS,
 ) -> None:
     """Refuse optimizers that do not train all parameters of some networks.
 
@@ -28,7 +52,7 @@ def check_optimizers(
         optimizers: all optimizers of the run.
         networks: name → what they must hold. Parameters that FSDP1 flattened count where the flat
             one is held.
-        name: what they are called together.
+        names: what messages call them.
 
     Raises:
         LossError: something that is no optimizer, or parameters that none holds.
@@ -43,8 +67,10 @@ def check_optimizers(
     missing = [f"{root}.{lost}" for root, one in networks.items() for lost in _missing(held, one)]
     if missing:
         raise LossError(
-            f"The optimizer expected all parameters of {name}, found {len(missing)} missing "
-            f"(first: {missing[0]}; it holds {len(held)}). They would never learn. {CURE}"
+            f"The optimizer expected all parameters of {names.together}, found {len(missing)} "
+            f"missing (first: {missing[0]}; it holds {len(held)}). They would never learn. Pass "
+            f"them when you build the optimizer, [*model.parameters(), *{names.held}], or call "
+            f"optimizer.add_param_group({{'params': {names.held}}})."
         )
 
 

@@ -31,7 +31,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("geometry.mapping", "geometry.sampling", "geometry.overlapping"),
     ("geometry",),
     ("functional",),
-    ("untouched", "silence", "lambdas"),
+    ("untouched", "silence", "lambdas", "trained_with"),
     ("first_layer", "grouped"),
     ("head",),
     ("heads", "optimizers"),

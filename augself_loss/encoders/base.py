@@ -284,7 +284,8 @@ class Encoder(ABC):
                 )
 
     def __repr__(self) -> str:
-        inner = ", ".join(f"{c}={r}" for c, r in zip(self.columns, self.ranges, strict=True))
+        ranges = [None if r is None else (r[0] + 0.0, r[1] + 0.0) for r in self.ranges]  # no -0.0
+        inner = ", ".join(f"{c}={r}" for c, r in zip(self.columns, ranges, strict=True))
         return f"{type(self).__name__}({inner}, preset={self.preset!r})"
 
 

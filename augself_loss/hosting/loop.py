@@ -202,9 +202,9 @@ class Loop:
         if not self._batch.views:
             call = self.name.lower()
             raise LossError(
-                f"{self.name} expected views = {call}.views(batch) once a step, then your forward, "
-                f"then one {call}.term(); found no views since the last term. Of several losses a "
-                "step add up what one term returned."
+                f"{self.name} expected views since the last term, found none. Each step, call "
+                f"views = {call}.views(batch), then your forward pass, then {call}.term() once. "
+                "For several losses in a step, reuse the returned term."
             )
 
 
@@ -232,7 +232,8 @@ def check_model(name: str, model: object) -> None:
     """
     if not isinstance(model, nn.Module):
         raise LossError(
-            f"{name} expected your model, a torch.nn.Module, found {type(model).__name__}."
+            f"{name} expected your model, a torch.nn.Module, found {type(model).__name__}. "
+            "Pass the module itself, not a function."
         )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from augself_loss.errors import LossError
 from augself_loss.hosting.processes import is_first_process
-from augself_loss.optimizers import Optimizer, trained
+from augself_loss.optimizers import Optimizer, called, trained
 
 Group: TypeAlias = dict[str, Any]
 # The name by which the documentation tells users to find it in their logs.
@@ -97,8 +97,8 @@ def join(
         number = next(i for i, g in enumerate(optimizer.param_groups) if g is group)
         name = type(optimizer).__name__
         logger.info(
-            "Added AugSelf's heads, which were in no optimizer, to group %d of %s (learning rate "
-            "%s).", number, name, group.get("lr"),
+            "Added %s, which were in no optimizer, to group %d of %s (learning rate %s).",
+            called(heads).together, number, name, group.get("lr"),
         )  # fmt: skip
 
 

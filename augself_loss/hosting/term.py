@@ -223,7 +223,8 @@ def loss_in(output: Any) -> Tensor:
         return loss
     found = list(output) if isinstance(output, Mapping) else type(output).__name__
     raise LossError(
-        f"AugSelf expected training_step to return the loss or a dict with 'loss', found {found}."
+        f"AugSelf expected training_step to return the loss or a dict with 'loss', found {found}. "
+        "Return the loss."
     )
 
 

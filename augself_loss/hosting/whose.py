@@ -116,13 +116,11 @@ def _part_of(output: Tensor, features: Tensor) -> slice | None:
 def _unknown(features: Tensor, calls: Sequence[tuple[Call, Seen]]) -> str:
     taps = sorted({call.tap for call, _ in calls})
     known = [tuple(call.output.shape) for call, _ in calls]
-    found = (
-        f"calls of {taps} with {known}" if calls else "no call of the taps whose views are known"
-    )
+    found = f"calls of {taps} with {known}" if calls else "no tap call with known views"
     shape = tuple(features.shape)
     return (
-        f"ConditionedProjector expected features that a tap returned, found {shape} "
-        f"beside {found}. Tap every network whose features are projected, the momentum encoder's "
-        "too, taps=('backbone', 'backbone_momentum'), and project its output as it is: flattened, "
-        "cast or concatenated at most. Else call projector(features, record) yourself."
+        f"ConditionedProjector expected features that a tap returned, found {shape}; "
+        f"{found}. Tap every network whose features are projected, also the momentum encoder "
+        "(taps=('backbone', 'backbone_momentum')), and only flatten, cast or concatenate its "
+        "output. Otherwise call projector(features, record) yourself."
     )

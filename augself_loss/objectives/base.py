@@ -22,12 +22,13 @@ from augself_loss.errors import FeatureError
 from augself_loss.first_layer import fitted
 from augself_loss.functional import weighted_sum
 from augself_loss.lambdas import Lambdas
-from augself_loss.loss import Output
 from augself_loss.objectives.given import check_forms, check_lambdas
-from augself_loss.optimizers import check_optimizers
+from augself_loss.optimizers import called, check_optimizers
+from augself_loss.output import Output
 from augself_loss.parameters import Record, is_dense_float
 from augself_loss.pooling import Pool, as_pool, pooled
 from augself_loss.silence import cut
+from augself_loss.trained_with import TrainedWith
 from augself_loss.untouched import as_built
 
 PLAIN = frozenset(
@@ -36,7 +37,7 @@ PLAIN = frozenset(
 """Layers that compute where their weights lie."""
 
 
-class Objective(nn.Module, ABC):
+class Objective(TrainedWith, ABC):
     """A term beside a base loss, called like :class:`~augself_loss.loss.AugSelfLoss`.
 
     Args:
@@ -180,7 +181,7 @@ class Objective(nn.Module, ABC):
             LossError: none of them holds some parameter.
         """
         networks = {n: one for n, one in self.named_children() if one is not self.lambdas}
-        check_optimizers(optimizers, networks, f"{type(self).__name__}'s networks")
+        check_optimizers(optimizers, networks, called(self))
 
     def check_recorder(self, recorder: Recorded) -> None:
         """Refuse a recorder that cannot serve this objective; the base class accepts any.

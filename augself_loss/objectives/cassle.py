@@ -21,10 +21,12 @@ from augself_loss.objectives.condition import (
     check_condition,
     check_is_condition,
     check_view,
+    described,
 )
 from augself_loss.objectives.generated import GeneratedMLP
 from augself_loss.objectives.parts import mlp
 from augself_loss.parameters import Record
+from augself_loss.trained_with import TrainedWith
 
 RecordOf: TypeAlias = Callable[[Tensor], Record]
 """Says of features ``(N, D)`` which record they have, row by row."""
@@ -32,7 +34,7 @@ VARIANTS = ("concatenate", "add", "multiply", "hypernetwork")
 Variant: TypeAlias = Literal["concatenate", "add", "multiply", "hypernetwork"]
 
 
-class ConditionedProjector(nn.Module):
+class ConditionedProjector(TrainedWith):
     """A projector that replaces the method's own and also sees its view's record.
 
     The base loss stays as it is, and there is no λ. A momentum encoder's projector is a copy of
@@ -93,6 +95,7 @@ class ConditionedProjector(nn.Module):
         self.feature_dim = check_whole("feature_dim", feature_dim)
         hidden_dim = check_whole("hidden_dim", hidden_dim)
         self.projector, self.condition, self.variant = projector, condition, variant
+        self.trained_with = described(condition)
         widths = [condition.width, *[hidden_dim] * (depth - 1)]
         made = projector.weights if isinstance(projector, GeneratedMLP) else self.feature_dim
         widths.append(hidden_dim if joined else made)

@@ -145,6 +145,11 @@ def by_name(encoders: object) -> dict[str, Encoder]:
     return {encoder.name: encoder for encoder in given}
 
 
+def described(condition: object) -> dict[str, str]:
+    """Describe a condition for a checkpoint; one of the user's own class says nothing."""
+    return {"condition": repr(condition)} if isinstance(condition, Condition) else {}
+
+
 def check_is_condition(name: str, condition: object) -> None:
     """Refuse what is no condition, nor offers what one does.
 

@@ -18,7 +18,12 @@ from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import FeatureError, LossError, RecordError
 from augself_loss.objectives.base import Objective, check_pairs
-from augself_loss.objectives.condition import Condition, by_name, check_is_condition
+from augself_loss.objectives.condition import (
+    Condition,
+    by_name,
+    check_is_condition,
+    described,
+)
 from augself_loss.objectives.parts import mlp, nt_xent
 from augself_loss.parameters import Record
 from augself_loss.pooling import Pool
@@ -82,6 +87,7 @@ class EquiMod(Objective):
         super().__init__({"equimod": weight}, pool, feature_dim=feature_dim, encoders=known)
         feature_dim = check_whole("feature_dim", feature_dim)
         self.condition, self.temperature = condition, temperature
+        self.trained_with = described(condition)
         width = condition.width
         if any(len(given) != width for given in (mean, std) if given is not None) or (
             (mean is None) != (std is None)

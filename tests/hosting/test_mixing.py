@@ -66,6 +66,7 @@ def test_a_mix_of_records_in_front_of_the_images_is_refused_by_torchvision(mix: 
 
 @MIXES
 def test_features_of_mixed_views_are_refused(mix: Mix) -> None:
+    torch.manual_seed(0)  # a mix that takes less than 2 % of another image is within rounding
     model, augself = network()
     images, labels = batch()
     view1, view2 = augself.views(images)
