@@ -86,6 +86,14 @@ def pipeline() -> v2.Compose:
     )
 
 
+def batches(args: argparse.Namespace, transform: Any) -> DataLoader[Any]:
+    """Load pictures, and what the transform makes of them, in a worker."""
+    pictures, _ = images.load(args.data, args.path, SIZE, 64 if args.smoke else None)
+    data = images.Pictures(pictures, transform=transform)
+    size = 16 if args.smoke else 128
+    return DataLoader(data, size, shuffle=True, num_workers=1, drop_last=True)
+
+
 def main() -> None:
     """Train."""
     args, view = arguments(), pipeline()
@@ -93,10 +101,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     transform: Any = v2.Lambda(lambda picture: [view(picture), view(picture)])
     transform = recorder = MultiViewRecorder(TorchvisionRecorder(view))  # + AugSelf
-    pictures, _ = images.load(args.data, args.path, SIZE, 64 if args.smoke else None)
-    data = images.Pictures(pictures, transform=transform)
-    size = 16 if args.smoke else 128
-    loader: DataLoader[Any] = DataLoader(data, size, shuffle=True, num_workers=1, drop_last=True)
+    loader = batches(args, transform)
 
     model = MoCo(64 if args.smoke else 2048).to(device)
     parts: dict[str, Any] = {"model": model}
