@@ -78,6 +78,7 @@ def test_other_calls_are_refused(
         total(*views, **named)
 
 
+@pytest.mark.slow
 def test_compiles_by_name() -> None:
     augself = AugSelfLoss(8, {"flip": 1.0}, hidden_dim=16)
     compiled = torch.compile(augself, fullgraph=True, backend="eager")

@@ -20,6 +20,7 @@ for name in ("augself_loss", "augself_loss.adapters.lightly"):
 """
 
 
+@pytest.mark.slow
 def test_a_checkout_finds_its_adapters_without_an_editable_install() -> None:
     """As ``python -m pytest`` does here: this folder comes before whatever is installed."""
     command = [sys.executable, "-W", "ignore", "-c", FIND]

@@ -136,6 +136,7 @@ def test_a_checkpoint_of_other_depths_is_refused() -> None:
         build().load_state_dict(build(depths={"crop": "middle", "flip": "early"}).state_dict())
 
 
+@pytest.mark.slow
 def test_copied_compiled_and_wrapped(records: list[Record]) -> None:
     torch._dynamo.reset()
     given, whole = views(3, early=(3, 5)), build(pool={"early": 2})

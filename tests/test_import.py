@@ -167,6 +167,7 @@ NEEDS: dict[str, set[str]] = {
 
 
 @pytest.mark.parametrize(("module", "needs"), NEEDS.items())
+@pytest.mark.slow
 def test_an_extra_brings_what_its_module_needs(
     try_import: Callable[..., Any], module: str, needs: set[str]
 ) -> None:

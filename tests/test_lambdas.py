@@ -276,6 +276,7 @@ def test_a_diverged_head_of_weight_0_is_not_refused() -> None:
     assert augself(features(), blurred()).total.isfinite()
 
 
+@pytest.mark.slow
 def test_a_type_of_weight_0_adds_no_nan_compiled() -> None:
     torch._dynamo.reset()
     augself, given, views = build(BLURRED, check_values="never"), blurred(), features()

@@ -151,6 +151,7 @@ def test_released_heads_give_it(records: Records) -> None:
     augself(features(), records)
 
 
+@pytest.mark.slow
 def test_a_compiled_loss_learns_it_in_its_first_call(records: Records) -> None:
     torch._dynamo.reset()
     augself = build()

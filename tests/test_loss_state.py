@@ -169,6 +169,7 @@ def test_compiles_to_one_graph(records: list[Record]) -> None:
     assert backend.graphs == 1
 
 
+@pytest.mark.slow
 def test_compiles_under_autocast_with_some_types(records: list[Record]) -> None:
     torch._dynamo.reset()
     augself = build(detach_second=True, symmetric=False)

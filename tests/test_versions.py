@@ -6,6 +6,8 @@ import subprocess
 import sys
 from importlib import metadata
 
+import pytest
+
 import augself_loss
 from augself_loss.versions import HOSTS, LIBRARIES, versions
 
@@ -23,6 +25,7 @@ def test_every_host_and_extra_is_asked_for() -> None:
     assert {"vissl", "solo-learn", "pytorch-metric-learning", "timm", "transformers"} <= known
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_line_each() -> None:
     command = [sys.executable, "-m", "augself_loss"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -200,7 +200,7 @@ class Loop:
 
     def _check_batch(self) -> None:
         if not self._batch.views:
-            call = self.name.lower()
+            call = "augself" if self.name == "AugSelf" else "step"  # as the documentation writes
             raise LossError(
                 f"{self.name} expected views since the last term, found none. Each step, call "
                 f"views = {call}.views(batch), then your forward pass, then {call}.term() once. "

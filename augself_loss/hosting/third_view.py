@@ -84,10 +84,9 @@ class ThirdView:
         least = least_views(objective) + 1
         if isinstance(third, bool) or number not in range(count) or count < least:
             raise LossError(
-                "third expected one of the recorder's views, of three"
-                f"{', or of two,' if least < 3 else ' at least,'} counted from 0, found {third!r} "
-                f"of {count}. Make {name}'s own view in the recorder too: "
-                "MultiViewRecorder([view, view, its_own]), third=2."
+                f"third expected the index of a view that is {name}'s alone, beside at least "
+                f"{least - 1} of your step's, found {third!r} of {count} views. Make it in the "
+                "recorder too: MultiViewRecorder([view, view, its_own]), third=2."
             )
         if through is not None and through not in dict(root.named_modules(remove_duplicate=False)):
             raise LossError(

@@ -123,8 +123,12 @@ def equimod() -> EquiMod:
 @pytest.mark.parametrize(
     ("objective", "options", "expected"),
     [
-        (equimod, {}, "expected a third view, the images without augmentation.*third=2"),
-        (equimod, {"third": 2, "views": 2}, "third expected the index of one of at least three"),
+        (equimod, {}, "expected a view of its own .*, the images without augmentation.*third=2"),
+        (
+            equimod,
+            {"third": 2, "views": 2},
+            "third expected .* beside at least 1 of your step's, found 2 of 2",
+        ),
         (equimod, {"third": 3, "views": 3}, "third expected .* found 3 of 3"),
         (equimod, {"third": 2, "views": 3, "through": "net"}, "through expected .* found 'net'"),
         (

@@ -192,6 +192,7 @@ def test_a_decorated_step_has_the_term_too() -> None:
         ("lightly", ("lightly",), "augself-loss[lightly]"),
     ],
 )
+@pytest.mark.slow
 def test_a_missing_host_gives_the_pip_line(
     try_import: Callable[..., Any], adapter: str, missing: tuple[str, ...], line: str
 ) -> None:

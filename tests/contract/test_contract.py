@@ -120,6 +120,7 @@ def test_an_unknown_transform_is_refused_by_name(host: Host, tmp_path: Path) -> 
     assert "RandomMystery" in error
 
 
+@pytest.mark.slow
 def test_a_missing_framework_gives_the_pip_line(host: Host, try_import: Callable[..., Any]) -> None:
     if not host.missing:
         pytest.skip(f"{host.name} needs no adapter")

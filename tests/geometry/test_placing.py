@@ -91,6 +91,7 @@ def test_autocast_rounds_nothing(records: tuple[Record, Record]) -> None:
             assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 def test_no_device_is_read_or_waited_for(records: tuple[Record, Record]) -> None:
     """Counted on meta, where a read raises; sizes of each image are copied and not waited for."""
     on_meta = [{name: entry.to("meta") for name, entry in record.items()} for record in records]

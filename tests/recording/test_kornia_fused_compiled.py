@@ -30,6 +30,7 @@ def assert_agreement(build: Callable[[], nn.Module], images: Tensor, seeds: int)
         assert all(torch.equal(record[name], same[name]) for name in record)
 
 
+@pytest.mark.slow
 def test_a_form_is_compiled(smooth: Images) -> None:
     assert_agreement(lambda: K.RandomGrayscale(p=0.4), smooth(6, 20, 20), 4)
 
