@@ -58,7 +58,7 @@ def test_optimizers_hold_the_shards(two: Ranks) -> None:
 def test_a_loss_wrapped_after_sharding_tells_forgotten_heads(two: Ranks) -> None:
     for rank in two:
         assert rank["sharded"]["warned"][False] == []
-        assert "never changed" in rank["sharded"]["warned"][True][0]
+        assert "found them unchanged" in rank["sharded"]["warned"][True][0]
 
 
 def test_predictions_outside_of_forward(two: Ranks) -> None:
