@@ -103,7 +103,9 @@ def test_a_wrong_config_is_refused(name: str, tmp_path: Path) -> None:
 
 def test_an_unknown_tap_is_refused_before_the_first_batch(tmp_path: Path) -> None:
     tap = node(TERM, TAP="trunk.steam", FEATURE_DIM=8)
-    with pytest.raises(LossError, match=r"found 'trunk.steam'. The trunk is 'trunk'; in it .*stem"):
+    with pytest.raises(
+        LossError, match=r"found 'trunk.steam'. The trunk is 'trunk'; for its .*stem"
+    ):
         VisslHost().run(tmp_path / "run", "SimCLR", AUGSELF=tap)
 
 
@@ -141,7 +143,7 @@ def test_heads_that_no_optimizer_holds_are_refused(tmp_path: Path) -> None:
         prepared = parts.config(tmp_path / "run", "SimCLR", {"AUGSELF": node(TERM)})
         (name, *_) = [n for n, _ in heads(prepared)]
     frozen = {"MODEL.NON_TRAINABLE_PARAMS": [name]}
-    with pytest.raises(LossError, match="no optimizer and would never learn"):
+    with pytest.raises(LossError, match=r"found 1 missing .* would never learn"):
         VisslHost().run(tmp_path / "run", "SimCLR", **frozen)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from objective_cases import KINDS, Case, build
+from processes import leave
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -67,7 +68,7 @@ def main() -> None:
         check(kind, rank, world)
     for kind, silent in (("equimod", 1), ("essl", 1), ("stl", 2), ("stl", 1)):
         check(kind, rank, world, silent=silent)
-    dist.destroy_process_group()
+    leave()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
 import torch
 import torch.distributed as dist
+from processes import leave
 from pytorch_pipelines import device
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -91,7 +92,7 @@ def main() -> None:
     step = PlainStep(wrapped, recorder, ESSL(8, hidden_dims=[16]), taps="2", third=2, through="")
     assert not differ(trained(step, wrapped, [wrapped, step]))
     assert not differ([*net.parameters()])
-    dist.destroy_process_group()
+    leave()
 
 
 class _Forward(nn.Module):

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from processes import leave
 from scale_fsdp import heads, sharded, trained_in_fsdp
 from scale_fsdp1 import flattened
 from scale_parts import (
@@ -205,7 +206,7 @@ def main(folder: str, *names: str) -> None:
             done[case.__name__] = case()
     done = torch.utils._pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, done)
     torch.save(done, Path(folder) / f"rank{dist.get_rank()}.pt")
-    dist.destroy_process_group()
+    leave()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 import torch.distributed as dist
+from processes import leave
 
 from augself_loss import AugSelfLoss, GradientShare
 
@@ -46,7 +47,7 @@ def main() -> None:
     assert all(each == found for each in gathered), gathered
     assert len({round(value, 6) for value in found}) == STEPS, found
     assert all(abs(a - b) < 1e-5 * b for a, b in zip(found, alone, strict=True)), (found, alone)
-    dist.destroy_process_group()
+    leave()
 
 
 if __name__ == "__main__":

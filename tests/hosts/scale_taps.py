@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 import torch.distributed as dist
+from processes import leave
 from torch import Tensor, nn
 
 from augself_loss.errors import FeatureError
@@ -64,7 +65,7 @@ def main() -> None:
     except FeatureError as error:
         refused = str(error)
     assert "none for [1]" in refused
-    dist.destroy_process_group()
+    leave()
 
 
 if __name__ == "__main__":
