@@ -28,9 +28,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "it can record, found 'SelectiveChannelTransform'",
     ),
     "a user's container": (lambda: type("Mine", (A.Compose,), {})([A.InvertImg()]), "'Mine'"),
-    "fixed by its p": (lambda: A.Normalize(p=0.5), "'Normalize' is applied at random by 'p=0.5'"),
+    "fixed by its p": (lambda: A.Normalize(p=0.5), "'Normalize' .* at random by 'p=0.5'"),
     "fixed in a choice": (
-        lambda: A.OneOf([A.Resize(8, 8), A.NoOp()]), "'Resize' is applied at random by 'OneOf'"
+        lambda: A.OneOf([A.Resize(8, 8), A.NoOp()]), "'Resize' .* at random by 'OneOf'"
     ),
     "fixed in a Sequential": (
         lambda: A.Compose([A.Sequential([A.ToFloat()])]), "applied at random by 'Sequential'"
