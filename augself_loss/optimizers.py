@@ -33,12 +33,18 @@ class Called(NamedTuple):
 HEADS = Called("AugSelf's heads", "augself")
 
 
+class Named:
+    """A module whose networks have a name of their own in messages."""
+
+    @property
+    def networks_called(self) -> Called:
+        """What messages call them."""
+        return Called(f"{type(self).__name__}'s networks", "objective")
+
+
 def called(module: nn.Module | None) -> Called:
-    """Choose the names of an objective's networks, or of AugSelf's."""
-    kinds = [kind.__name__ for kind in type(module).__mro__]
-    if "Objective" not in kinds and "Objectives" not in kinds:
-        return HEADS
-    return Called(f"{kinds[0]}'s networks", "objective")
+    """Choose what messages call a module's networks: AugSelf's heads, unless it is named."""
+    return module.networks_called if isinstance(module, Named) else HEADS
 
 
 def check_optimizers(

@@ -18,9 +18,9 @@ from augself_loss.hosting.depth_taps import DepthTaps, Taps, listed, tapped
 from augself_loss.hosting.finding import as_recorded, moved, views_in
 from augself_loss.hosting.in_sync import InSync
 from augself_loss.hosting.optimizers import join, with_weights
-from augself_loss.hosting.pairing import Views, check_views
+from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.taps import FeatureTaps
-from augself_loss.hosting.third_view import ThirdView, least_views
+from augself_loss.hosting.third_view import ThirdView, check_compared
 from augself_loss.hosting.watching import Watching
 from augself_loss.keywords import innermost, layers
 from augself_loss.optimizers import Optimizer
@@ -213,8 +213,7 @@ def _tapped(model: nn.Module, objective: Any, reading: Reading, count: int) -> _
     root = nn.ModuleDict({WHOLE: model}) if taps is None else _knowing(model, listed(taps))
     names = WHOLE if taps is None else taps
     third = ThirdView.beside(root, objective, names, reading.third, reading.through, count=count)
-    hosts = count if third is None else count - 1
-    check_views(reading.views, hosts, least_views(objective))
+    check_compared(reading.views, objective, third, count=count)
     return _Model(root, model, tapped(root, objective, names, in_order=reading.in_order), third)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from augself_loss.errors import LossError
 from augself_loss.hosting.processes import is_first_process
-from augself_loss.optimizers import Optimizer, called, trained
+from augself_loss.optimizers import Called, Optimizer, called, trained
 
 Group: TypeAlias = dict[str, Any]
 # The name by which the documentation tells users to find it in their logs.
@@ -82,23 +82,24 @@ def join(
     forgotten = {name: p for name, p in heads.named_parameters() if id(p) not in held}
     if not forgotten:
         return
-    chosen = _chosen(optimizers, beside)
+    names, chosen = called(heads), _chosen(optimizers, beside)
     if chosen is None:
         raise _untrained(
+            names,
             f"AugSelf expected a parameter group that trains the tapped {list(beside)}, to add "
-            "the heads to, found none (is it frozen?)"
+            "the heads to, found none (is it frozen?)",
         )
     optimizer, group = chosen
     if _copied(optimizer):
-        group = _add_group(optimizer, group, forgotten)
+        group = _add_group(optimizer, group, forgotten, names)
     else:
-        _extend(optimizer, group, forgotten)
+        _extend(optimizer, group, forgotten, names)
     if is_first_process():
         number = next(i for i, g in enumerate(optimizer.param_groups) if g is group)
         name = type(optimizer).__name__
         logger.info(
             "Added %s, which were in no optimizer, to group %d of %s (learning rate %s).",
-            called(heads).together, number, name, group.get("lr"),
+            names.together, number, name, group.get("lr"),
         )  # fmt: skip
 
 
@@ -135,7 +136,9 @@ def _copied(optimizer: Optimizer) -> bool:
     return any(id(group["params"]) not in lists for o in inner for group in o.param_groups)
 
 
-def _add_group(optimizer: Optimizer, like: Group, forgotten: Mapping[str, Tensor]) -> Group:
+def _add_group(
+    optimizer: Optimizer, like: Group, forgotten: Mapping[str, Tensor], names: Called
+) -> Group:
     """Give an optimizer that copied its groups one more, as only its own method can."""
     settings = {key: value for key, value in like.items() if not key.startswith("param")}
     own = type(optimizer).add_param_group is not torch.optim.Optimizer.add_param_group
@@ -152,12 +155,15 @@ def _add_group(optimizer: Optimizer, like: Group, forgotten: Mapping[str, Tensor
         else:
             return optimizer.param_groups[-1]
     raise _untrained(
+        names,
         f"{type(optimizer).__name__} copies its parameters when it is built: it expected the "
-        f"heads then, found none, and {reason}"
+        f"heads then, found none, and {reason}",
     )
 
 
-def _extend(optimizer: Optimizer, group: Group, forgotten: Mapping[str, Tensor]) -> None:
+def _extend(
+    optimizer: Optimizer, group: Group, forgotten: Mapping[str, Tensor], names: Called
+) -> None:
     """Put parameters into a group, and the state beside it that some optimizers begin with."""
     settings = {key: value for key, value in group.items() if not key.startswith("param")}
     if any(p in optimizer.state for p in group["params"]):
@@ -166,8 +172,9 @@ def _extend(optimizer: Optimizer, group: Group, forgotten: Mapping[str, Tensor])
             twin = cls([{**settings, "params": list(forgotten.values())}], **optimizer.defaults)
         except (TypeError, ValueError) as error:
             raise _untrained(
+                names,
                 f"{type(optimizer).__name__} makes its state when it is built: it expected the "
-                f"heads then, found: {error}"
+                f"heads then, found: {error}",
             ) from error
         optimizer.state.update(twin.state)
     group["params"].extend(forgotten.values())
@@ -175,9 +182,9 @@ def _extend(optimizer: Optimizer, group: Group, forgotten: Mapping[str, Tensor])
         group["param_names"].extend(f"augself.{name}" for name in forgotten)
 
 
-def _untrained(why: str) -> LossError:
+def _untrained(names: Called, why: str) -> LossError:
     return LossError(
-        f"AugSelf's heads are in no optimizer and would never learn. {why}. Pass "
-        "augself.parameters() to the optimizer when you build it (Lightning: [..., "
-        "*self.augself.parameters()] in configure_optimizers)."
+        f"{names.together} are in no optimizer and would never learn. {why}. Pass "
+        f"{names.held} to the optimizer when you build it (Lightning: [..., "
+        f"*self.{names.held}] in configure_optimizers)."
     )

@@ -20,10 +20,10 @@ from augself_loss.hosting.conditioned import conditioned
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, tapped
 from augself_loss.hosting.objectives import check_augself, check_objective
 from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
-from augself_loss.hosting.pairing import Views, check_views
+from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.taps import FeatureTaps
-from augself_loss.hosting.third_view import ThirdView, least_views
+from augself_loss.hosting.third_view import ThirdView, check_compared
 from augself_loss.hosting.watching import Watching
 from augself_loss.loss import AugSelfLoss
 from augself_loss.output import Output
@@ -118,8 +118,7 @@ class Term:
         if objective is not None:
             objective.check_recorder(recorder)
         extra = ThirdView.beside(root, objective, taps, third, through, count=count)
-        hosts = count if extra is None else count - 1
-        check_views(views, hosts, least_views(objective))
+        check_compared(views, objective, extra, count=count)
         found = tapped(root, objective, taps, in_order=in_order, read=read)
         conditions = bool(conditioned(root))
         return cls(found, recorder.layout, views, extra, conditions=conditions, **own)

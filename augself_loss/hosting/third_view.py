@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from augself_loss.errors import LossError
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, listed
+from augself_loss.hosting.pairing import check_views
 from augself_loss.hosting.taps import FeatureTaps
 from augself_loss.output import Output
 from augself_loss.parameters import Record
@@ -81,7 +82,7 @@ class ThirdView:
                 "third out."
             )
         number = third + count if -count <= third < 0 else third
-        least = least_views(objective) + 1
+        least = _least_views(objective) + 1
         if isinstance(third, bool) or number not in range(count) or count < least:
             raise LossError(
                 f"third expected the index of a view that is {name}'s alone, beside at least "
@@ -145,7 +146,22 @@ class ThirdView:
         return self.tap if called is None else called
 
 
-def least_views(objective: Any) -> int:
+def check_compared(views: object, objective: Any, third: ThirdView | None, *, count: int) -> None:
+    """Refuse a choice of views to compare that the step, or the objective, does not have.
+
+    Args:
+        views: the user's choice.
+        objective: the loss, or ``None``.
+        third: the objective's own view, which the step does not see.
+        count: how many views the recorder makes.
+
+    Raises:
+        LossError: see :func:`~augself_loss.hosting.pairing.check_views`.
+    """
+    check_views(views, count if third is None else count - 1, _least_views(objective))
+
+
+def _least_views(objective: Any) -> int:
     """Say how many views an objective compares at least, beside its own."""
     least: int = getattr(objective, "least_views", 2)
     return least

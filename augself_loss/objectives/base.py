@@ -23,7 +23,7 @@ from augself_loss.first_layer import fitted
 from augself_loss.functional import weighted_sum
 from augself_loss.lambdas import Lambdas
 from augself_loss.objectives.given import check_forms, check_lambdas
-from augself_loss.optimizers import called, check_optimizers
+from augself_loss.optimizers import Named, check_optimizers
 from augself_loss.output import Output
 from augself_loss.parameters import Record, is_dense_float
 from augself_loss.pooling import Pool, as_pool, pooled
@@ -37,7 +37,7 @@ PLAIN = frozenset(
 """Layers that compute where their weights lie."""
 
 
-class Objective(TrainedWith, ABC):
+class Objective(TrainedWith, Named, ABC):
     """A term beside a base loss, called like :class:`~augself_loss.loss.AugSelfLoss`.
 
     Args:
@@ -181,7 +181,7 @@ class Objective(TrainedWith, ABC):
             LossError: none of them holds some parameter.
         """
         networks = {n: one for n, one in self.named_children() if one is not self.lambdas}
-        check_optimizers(optimizers, networks, called(self))
+        check_optimizers(optimizers, networks, self.networks_called)
 
     def check_recorder(self, recorder: Recorded) -> None:
         """Refuse a recorder that cannot serve this objective; the base class accepts any.

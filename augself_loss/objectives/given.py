@@ -46,7 +46,7 @@ def check_lambdas(name: str, weights: Any, known: Iterable[str]) -> None:
         LossError: one of them.
     """
     terms = list(known)
-    unknown = [term for term in weights if term not in terms] if _is_dict(weights) else []
+    unknown = [t for t in weights if t not in terms] if isinstance(weights, Mapping) else []
     if unknown:
         raise LossError(
             f"The weights of {name} expected names out of {terms}, found '{unknown[0]}'. For "
@@ -57,10 +57,6 @@ def check_lambdas(name: str, weights: Any, known: Iterable[str]) -> None:
 
 def _is_list(given: Any) -> bool:
     return isinstance(given, Sequence) and not isinstance(given, str)
-
-
-def _is_dict(given: Any) -> bool:
-    return isinstance(given, Mapping)
 
 
 def _kind(given: Any) -> str:

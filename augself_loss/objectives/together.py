@@ -10,13 +10,15 @@ from torch import Tensor, nn
 
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
-from augself_loss.loss import AugSelfLoss, Output
+from augself_loss.loss import AugSelfLoss
 from augself_loss.objectives.base import Objective
 from augself_loss.objectives.given import check_lambdas
+from augself_loss.optimizers import Named
+from augself_loss.output import Output
 from augself_loss.parameters import Record
 
 
-class Objectives(nn.ModuleDict):
+class Objectives(nn.ModuleDict, Named):
     """The sum of several objectives, each with its own λ.
 
     Args:

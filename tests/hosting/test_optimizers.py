@@ -16,6 +16,7 @@ from torch.distributed.optim import ZeroRedundancyOptimizer
 
 from augself_loss import AugSelfLoss, LossError
 from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
+from augself_loss.objectives import ESSL
 
 DIM, BATCH = 8, 6
 
@@ -297,3 +298,15 @@ def test_optimizers_in_every_form() -> None:
         assert list(optimizers_in(form)) == [one]
     assert list(optimizers_in([one, {"optimizer": two}])) == [one, two]
     assert list(optimizers_in(None)) == []
+
+
+def test_another_objective_s_networks_are_called_by_its_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    frozen, trained, essl = nn.Linear(4, 4), nn.Linear(4, 4), ESSL(8, hidden_dims=[16])
+    optimizer = torch.optim.SGD(trained.parameters(), lr=0.1)
+    with pytest.raises(LossError, match=r"^ESSL's networks are .*Pass objective\.parameters\(\)"):
+        join([optimizer], essl, {"backbone": frozen})
+    with caplog.at_level("INFO", logger="augself_loss.optimizers"):
+        join([optimizer], essl, {"backbone": trained})
+    assert "Added ESSL's networks, which were in no optimizer" in caplog.text

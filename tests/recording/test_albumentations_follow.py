@@ -31,7 +31,7 @@ FOLLOWED: dict[str, Callable[[Any], Any]] = {
 CHANGED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "wider": (
         lambda t: setattr(t.transforms[2].transforms[0], "brightness", (0.1, 3.0)),
-        "'ColorJitter' expected .'brightness'",
+        r"'ColorJitter' expected .*'brightness'.* in .* found color .*'brightness'",
     ),
     "added": (lambda t: t.transforms.append(A.HorizontalFlip()), "'Compose' expected the steps"),
     "exchanged": (

@@ -28,4 +28,5 @@ def test_optimizers_that_hold_flat_parameters_hold_the_heads(two: Ranks, form: s
     for rank in two:
         checked = rank["flattened"]["checked"][form]
         assert checked["all"] == ""
+        assert "of AugSelf's heads, found" in checked["none"]
         assert "missing (first: heads" in checked["none"]
