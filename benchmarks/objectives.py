@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from augself_loss import AugSelfLoss, Record
 from augself_loss.encoders import default_encoders
-from augself_loss.objectives import ESSL, STL, Condition, ConditionedProjector, EquiMod, mlp
+from augself_loss.objectives import CARE, ESSL, STL, Condition, ConditionedProjector, EquiMod, mlp
 
 Row = dict[str, Any]
 BATCH = 256
@@ -78,6 +78,7 @@ WAYS: dict[str, Callable[[int], Work]] = {
         EquiMod(d, EquiMod.describe(ENCODERS)), 1, "one, of the plain image"
     ),
     "E-SSL": lambda d: _term(ESSL(d), 4, "four, of a small view"),
+    "CARE, groups of 32": lambda _: _term(CARE(group=32, shared=())),
     "STL, rank 16": lambda d: _term(STL(d, rank=16)),
     "STL, rank 64": lambda d: _term(STL(d, rank=64)),
     "STL, full": lambda d: _term(STL(d)),

@@ -1,4 +1,4 @@
-"""SimCLR in Lightning with EquiMod, STL or E-SSL, or with AugSelf and EquiMod together.
+"""SimCLR in Lightning with EquiMod, STL, CARE or E-SSL, or with AugSelf and EquiMod together.
 
 Each function below builds one of them: the recorder that makes its views, and the objective. One
 call adds it to the module, whichever it is. Without it, it is plain SimCLR: ``--objective none``.
@@ -24,7 +24,7 @@ from torch.utils.data import TensorDataset
 
 from augself_loss import AugSelfLoss
 from augself_loss.adapters.lightning import add_objective
-from augself_loss.objectives import ESSL, STL, EquiMod, Objectives
+from augself_loss.objectives import CARE, ESSL, STL, EquiMod, Objectives
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.partners import Partners
@@ -93,6 +93,12 @@ def stl(dim: int) -> tuple[MultiViewRecorder, dict[str, Any]]:
     return recorder, {"objective": STL(dim, rank=16, **SMALL)}
 
 
+def care(_: int) -> tuple[MultiViewRecorder, dict[str, Any]]:
+    """Turn all embeddings of a group alike: eight images, augmented alike."""
+    recorder = MultiViewRecorder(Partners(augmentation(), own=[], group=8))
+    return recorder, {"objective": CARE(group=8), "taps": "projection_head"}
+
+
 def both(dim: int) -> tuple[MultiViewRecorder, dict[str, Any]]:
     """AugSelf and EquiMod, from one record."""
     recorder, options = equimod(dim)
@@ -102,7 +108,7 @@ def both(dim: int) -> tuple[MultiViewRecorder, dict[str, Any]]:
 
 
 OBJECTIVES: dict[str, Callable[[int], tuple[MultiViewRecorder, dict[str, Any]]]] = {
-    "equimod": equimod, "essl": essl, "stl": stl, "both": both, "none": none,
+    "equimod": equimod, "essl": essl, "stl": stl, "care": care, "both": both, "none": none,
 }  # fmt: skip
 
 
@@ -111,7 +117,7 @@ def main() -> None:
     args = hosting.start(__doc__, epochs=8, workers=0, objective=tuple(OBJECTIVES))
     model = SimCLR()
     recorder, options = OBJECTIVES[args.objective](model.backbone.feature_dim)
-    add_objective(model, recorder=recorder, taps="backbone", on_device=True, **options)
+    add_objective(model, recorder=recorder, on_device=True, **{"taps": "backbone", **options})
     hosting.train(args, model, hosting.loader(args, TensorDataset(hosting.pictures(args))))
 
 

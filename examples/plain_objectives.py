@@ -1,4 +1,4 @@
-"""CASSLE, EquiMod, E-SSL and STL in a plain PyTorch loop: PyTorch, Kornia and this library alone.
+"""CASSLE, EquiMod, E-SSL, STL and CARE in a plain loop: PyTorch, Kornia and this library alone.
 
 python examples/plain_objectives.py --objective cassle
 """
@@ -12,6 +12,7 @@ from torch import nn
 
 from augself_loss import PlainStep
 from augself_loss.objectives import (
+    CARE,
     ESSL,
     STL,
     Condition,
@@ -26,7 +27,8 @@ from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.partners import Partners
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--objective", choices=("cassle", "equimod", "essl", "stl"), default="equimod")
+names = ("cassle", "equimod", "essl", "stl", "care")
+parser.add_argument("--objective", choices=names, default="equimod")
 parser.add_argument("--smoke", action="store_true", help="a few steps only, to test the script")
 args = parser.parse_args()
 
@@ -45,6 +47,7 @@ def view(side: int) -> KorniaRecorder:
 dim = 64
 objective: Objective | None = None
 third: int | None = None
+taps = "backbone"
 backbone = nn.Sequential(nn.Conv2d(3, dim, 8, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 projector: nn.Module = mlp([dim, dim, 32], last="bias")
 recorder = MultiViewRecorder([view(32), view(32)])
@@ -59,12 +62,15 @@ elif args.objective == "equimod":  # the third view is the plain image
 elif args.objective == "essl":  # the third view is small, to be turned
     recorder = MultiViewRecorder([view(32), view(32), view(16)])
     objective, third = ESSL(dim, hidden_dims=(64, 64)), 2
-else:  # neighbours in the batch are augmented alike
+elif args.objective == "stl":  # neighbours in the batch are augmented alike
     recorder = MultiViewRecorder(Partners(view(32)))
     objective = STL(dim, hidden_dim=64, embedding_dim=32, rank=8)
+else:  # so are groups of more; it turns embeddings, the projector's output
+    recorder = MultiViewRecorder(Partners(view(32), own=[], group=8))
+    objective, taps = CARE(group=8), "projector"
 
 model = nn.ModuleDict({"backbone": backbone, "projector": projector})
-step = PlainStep(model, recorder, objective, taps="backbone", third=third)
+step = PlainStep(model, recorder, objective, taps=taps, third=third)
 optimizer = torch.optim.AdamW([*model.parameters(), *step.parameters()], lr=2e-3)
 
 for epoch in range(1 if args.smoke else 5):

@@ -46,7 +46,9 @@ LAYERS: list[tuple[str, ...]] = [
     ("share",),
     ("objectives.given",),
     ("objectives.base", "objectives.parts", "objectives.condition", "objectives.generated"),
-    ("objectives.cassle", "objectives.equimod", "objectives.essl", "objectives.stl"),
+    ("objectives.alike",),
+    ("objectives.cassle", "objectives.care", "objectives.equimod"),
+    ("objectives.essl", "objectives.stl"),
     ("objectives.together",),
     ("objectives",),
 ]

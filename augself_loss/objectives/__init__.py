@@ -3,12 +3,14 @@
 :class:`~augself_loss.objectives.cassle.ConditionedProjector` (CASSLE) gives a projector the
 augmentation of its own view, :class:`~augself_loss.objectives.equimod.EquiMod` predicts a view's
 embedding from the plain image's, :class:`~augself_loss.objectives.stl.STL` reads the transformation
-from pairs of features, :class:`~augself_loss.objectives.essl.ESSL` tells how a view is turned.
+from pairs of features, :class:`~augself_loss.objectives.care.CARE` keeps angles between images that
+are augmented alike, :class:`~augself_loss.objectives.essl.ESSL` tells how a view is turned.
 """
 
 from __future__ import annotations
 
 from augself_loss.objectives.base import Objective
+from augself_loss.objectives.care import CARE
 from augself_loss.objectives.cassle import ConditionedProjector
 from augself_loss.objectives.condition import Condition
 from augself_loss.objectives.equimod import EquiMod
@@ -19,6 +21,6 @@ from augself_loss.objectives.stl import STL
 from augself_loss.objectives.together import Objectives
 
 __all__ = [
-    "ESSL", "STL", "Condition", "ConditionedProjector", "EquiMod", "GeneratedMLP", "Objective",
-    "Objectives", "four_rotations", "mlp", "nt_xent",
+    "CARE", "ESSL", "STL", "Condition", "ConditionedProjector", "EquiMod", "GeneratedMLP",
+    "Objective", "Objectives", "four_rotations", "mlp", "nt_xent",
 ]  # fmt: skip

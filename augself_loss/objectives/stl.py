@@ -19,11 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.checks import check_whole
-from augself_loss.errors import FeatureError, RecordError
+from augself_loss.objectives.alike import check_alike, check_two_views
 from augself_loss.objectives.base import Objective
 from augself_loss.objectives.parts import mlp, nt_xent
 from augself_loss.parameters import Record
 from augself_loss.pooling import Pool
+
+PARTNERS = 2
+"""Images that are augmented alike."""
 
 
 class Predicted(NamedTuple):
@@ -101,11 +104,10 @@ class STL(Objective):
         third: Tensor | None = None,  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """Compute the terms, unweighted, by name; one whose λ is 0 costs nothing and is 0."""
-        if len(features) != 2:
-            raise FeatureError(f"STL expected two views, found {len(features)}.")
-        one, two = features
-        _check_halves(one, two)
-        self._check_partners(records)
+        one, two = check_two_views("STL", features, PARTNERS)
+        if not self._partners_checked and not torch.compiler.is_compiling():
+            check_alike("STL", records, self.shared, PARTNERS, len(one))
+            self._partners_checked = bool(records)
         silent = self.lambdas.silent() or ()
         dtype = torch.promote_types(one.dtype, torch.float32)
         terms = dict.fromkeys(self.weights, one.new_zeros((), dtype=dtype))
@@ -118,7 +120,7 @@ class STL(Objective):
 
     def predict(self, features1: Tensor, features2: Tensor) -> Predicted:
         """Read both transformations, and apply each partner's to the other's features."""
-        _check_halves(features1, features2)
+        check_two_views("STL", [features1, features2], PARTNERS)
         read = self._read(features1, features2)
         return Predicted(*read, *self._moved(features1, features2, *read))
 
@@ -148,36 +150,6 @@ class STL(Objective):
         out, into = made.view(-1, 2, dim, self.rank).unbind(1)
         inner = torch.einsum("bjr,bj->br", into, features)
         return features + torch.einsum("bir,br->bi", out, inner)
-
-    def _check_partners(self, records: Sequence[Record]) -> None:
-        """Look once whether partners were augmented alike; that waits for the device."""
-        if self._partners_checked or torch.compiler.is_compiling():
-            return
-        if records and self.shared and not any(name in records[0] for name in self.shared):
-            raise RecordError(
-                f"STL expected records of what partners share, some of {list(self.shared)}, found "
-                f"{list(records[0])}. Name what they share by shared=; shared=() is your word that "
-                "they do."
-            )
-        for record in records:
-            for name in self.shared:
-                entry = record.get(name)
-                if entry is not None and not torch.equal(entry[0::2], entry[1::2]):
-                    raise RecordError(
-                        f"STL expected images 2k and 2k + 1 to share '{name}', found different "
-                        "values. Make the views with "
-                        "augself_loss.recording.partners.Partners(recorder) and keep the order of "
-                        "the batch, or name what they do share with shared=."
-                    )
-        self._partners_checked = bool(records)
-
-
-def _check_halves(one: Tensor, two: Tensor) -> None:
-    if one.shape != two.shape or one.ndim != 2 or len(one) % 2:
-        raise FeatureError(
-            "STL expected two tensors (B, D) with partners next to each other and B even, found "
-            f"{tuple(one.shape)} and {tuple(two.shape)}. Drop the last image of an odd batch."
-        )
 
 
 def _swapped(rows: Tensor) -> Tensor:

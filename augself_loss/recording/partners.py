@@ -12,7 +12,7 @@ from augself_loss.errors import ImageError, PipelineError
 from augself_loss.parameters import Record
 
 PAPERS = ("flip", "blur")
-"""What every image draws for itself in the paper."""
+"""What every image draws for itself in STL's paper."""
 
 
 class Draws(Recorded, Protocol):
@@ -28,16 +28,18 @@ class Draws(Recorded, Protocol):
 class Partners:
     """Makes views of a batch in which images 2k and 2k + 1 share every draw but their own.
 
-    Even images get the views that the recorder would have given them, odd ones their partner's
-    crop, colour and so on. For :class:`~augself_loss.objectives.stl.STL`; two views of each are
+    The first of a group gets the view that the recorder would have given it, the others its crop,
+    colour and so on. For :class:`~augself_loss.objectives.stl.STL` and
+    :class:`~augself_loss.objectives.care.CARE`; two views of each image are
     ``MultiViewRecorder(Partners(recorder))``. The pipeline runs once if the recorder can draw
     without it, see ``KorniaRecorder.draw``. Replay checks all images, which waits for an
     accelerator. What the recorder ignores is drawn for each image.
 
     Args:
         recorder: a ``KorniaRecorder``.
-        own: types of which every image keeps its own draw; default: the paper's, flip and blur, as
-            far as they are recorded.
+        own: types of which every image keeps its own draw; default: STL's, flip and blur, as far as
+            they are recorded. CARE takes ``[]``.
+        group: how many images next to each other share a draw.
 
     Attributes:
         layout: the recorder's entries.
@@ -61,13 +63,17 @@ class Partners:
         True
     """
 
-    def __init__(self, recorder: Draws, own: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, recorder: Draws, own: Sequence[str] | None = None, *, group: int = 2
+    ) -> None:
         if not all(hasattr(recorder, name) for name in ("layout", "encoders", "draw", "replay")):
             raise PipelineError(
                 "Partners expected a recorder that takes whole batches and can replay, found "
                 f"{type(recorder).__name__}. Pass a KorniaRecorder."
             )
-        self.recorder = recorder
+        if isinstance(group, bool) or not isinstance(group, int) or group < 2:
+            raise PipelineError(f"group expected a whole number of at least 2, found {group!r}.")
+        self.recorder, self.group = recorder, group
         self.layout, self.encoders = recorder.layout, recorder.encoders
         fields = {encoder.name: tuple(encoder.fields) for encoder in recorder.encoders}
         if own is None:
@@ -85,21 +91,22 @@ class Partners:
         """Augment a batch.
 
         Args:
-            images: as the recorder takes them, an even number ``(B, C, H, W)``.
+            images: as the recorder takes them, ``(B, C, H, W)``, with whole groups: an even B.
 
         Returns:
             Views ``(B, C, h, w)`` and their record.
 
         Raises:
-            ImageError: an odd number of images, or such as the recorder refuses.
+            ImageError: images left over by the groups, or such as the recorder refuses.
             PipelineError: a pipeline whose records cannot be replayed.
         """
-        if isinstance(images, Tensor) and images.ndim and len(images) % 2:
+        if isinstance(images, Tensor) and images.ndim and len(images) % self.group:
+            number = "even" if self.group == 2 else f"a multiple of {self.group}"
             raise ImageError(
-                f"Partners expected an even number of images, found {len(images)}. Drop the last "
-                "batch (drop_last=True), or its last image."
+                f"Partners expected a number of images that is {number}, found {len(images)}. Drop "
+                "the last batch (drop_last=True), or the images that are left over."
             )
         record = self.recorder.draw(images)
         for name in self.shared:
-            record[name] = record[name][0::2].repeat_interleave(2, dim=0)
+            record[name] = record[name][0 :: self.group].repeat_interleave(self.group, dim=0)
         return self.recorder.replay(images, record), record

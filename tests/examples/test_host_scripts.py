@@ -36,6 +36,7 @@ def test_script_with_and_without_augself(
         ("equimod", ["equimod"]),
         ("essl", ["essl"]),
         ("stl", ["equivariance", "transformation"]),
+        ("care", ["care"]),
         ("both", ["augself/crop", "equimod/equimod"]),
     ],
 )

@@ -55,7 +55,7 @@ def test_a_plain_loop_needs_the_library_alone(tmp_path: Path, run: Run) -> None:
     assert "crop" in printed
 
 
-@pytest.mark.parametrize("objective", ["cassle", "equimod", "essl", "stl"])
+@pytest.mark.parametrize("objective", ["cassle", "equimod", "essl", "stl", "care"])
 def test_a_plain_loop_with_other_objectives(objective: str, tmp_path: Path, run: Run) -> None:
     script = EXAMPLES / "plain_objectives.py"
     printed = run(script, "--smoke", "--objective", objective, cwd=tmp_path)

@@ -15,6 +15,7 @@ from torch.nn.functional import cosine_similarity
 from augself_loss import AugSelf, AugSelfLoss, FeatureError, LossError, PlainStep, RecordError
 from augself_loss.heads_watch import HeadsUnchangedWarning
 from augself_loss.objectives import (
+    CARE,
     ESSL,
     STL,
     Condition,
@@ -64,6 +65,7 @@ OBJECTIVES: dict[str, tuple[Callable[[], Any], int]] = {
     "EquiMod": (equimod, 8),
     "E-SSL": (lambda: ESSL(DIM, hidden_dims=[16]), 4),
     "STL": (lambda: STL(DIM, transformation_dim=8, shared=(), **SMALL), 0),
+    "CARE": (lambda: CARE(shared=()), 0),
     "AugSelf": (augself, 0),
     "both": (lambda: Objectives({"augself": augself(), "equimod": equimod()}), 8),
 }

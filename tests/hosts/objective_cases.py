@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from augself_loss import ColorEncoder, CropEncoder, Encoder, FlipEncoder, Record
-from augself_loss.objectives import ESSL, STL, Condition, ConditionedProjector, EquiMod, mlp
+from augself_loss.objectives import CARE, ESSL, STL, Condition, ConditionedProjector, EquiMod, mlp
 
-KINDS = ("equimod", "stl", "stl_rank", "essl", "cassle")
+KINDS = ("equimod", "stl", "stl_rank", "care", "essl", "cassle")
+LEARNING = tuple(kind for kind in KINDS if kind != "care")
+"""Those with networks of their own."""
 BATCH, DIM = 8, 12
 ENCODERS: list[Encoder] = [CropEncoder(), FlipEncoder(), ColorEncoder(0.4, 0.4, 0.4, 0.1)]
 
@@ -76,6 +78,8 @@ def build(
     module: Any
     if kind == "equimod":
         module = EquiMod(DIM, EquiMod.describe(ENCODERS), **small, **options)
+    elif kind == "care":
+        module = CARE(shared=["crop", "color"], **options)
     elif kind == "essl":
         module = ESSL(DIM, hidden_dims=[16, 16], **options)
     elif kind == "cassle":

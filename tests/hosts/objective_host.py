@@ -14,7 +14,7 @@ from lightning_modules import SimSiam, batches, device
 
 from augself_loss import AugSelfLoss
 from augself_loss.adapters.lightning import add_objective
-from augself_loss.objectives import ESSL, STL, EquiMod, Objectives
+from augself_loss.objectives import CARE, ESSL, STL, EquiMod, Objectives
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 
@@ -27,6 +27,7 @@ OWN: dict[str, Any] = {
     "STL": lambda _, on: STL(
         FEATURES, equivariance=on, transformation=0.1 * on, transformation_dim=8, shared=(), **SMALL
     ),
+    "CARE": lambda _, on: CARE(weight=on, shared=(), pool="mean"),
     "AugSelf and EquiMod": lambda encoders, on: Objectives(
         {
             "augself": AugSelfLoss(

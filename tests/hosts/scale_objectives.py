@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from objective_cases import KINDS, Case, build
+from objective_cases import LEARNING, Case, build
 from processes import leave
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -64,7 +64,7 @@ def check(kind: str, rank: int, world: int, *, silent: int = 0) -> None:
 def main() -> None:
     dist.init_process_group("gloo")
     rank, world = dist.get_rank(), dist.get_world_size()
-    for kind in KINDS:
+    for kind in LEARNING:
         check(kind, rank, world)
     for kind, silent in (("equimod", 1), ("essl", 1), ("stl", 2), ("stl", 1)):
         check(kind, rank, world, silent=silent)

@@ -93,6 +93,19 @@ def test_partners(container: Any, own: Sequence[str], apply: Any, smooth: Images
     assert torch.equal(recorder.replay(images, record), views)
 
 
+@pytest.mark.parametrize("group", [3, 4, 12])
+def test_groups_of_more(group: int, smooth: Images) -> None:
+    images, recorder = smooth(12, 20, 20), KorniaRecorder(K.AugmentationSequential(*steps()))
+    torch.manual_seed(1)
+    recorded = recorder(images)[1]
+    torch.manual_seed(1)
+    views, record = Partners(recorder, own=["flip"], group=group)(images)
+    for name, entry in record.items():
+        first = recorded[name][::group].repeat_interleave(group, dim=0)
+        assert torch.equal(entry, recorded[name] if name == "flip" else first)
+    assert torch.equal(recorder.replay(images, record), views)
+
+
 def test_they_make_several_views(smooth: Images) -> None:
     recorder = KorniaRecorder(K.AugmentationSequential(*steps()))
     batch = MultiViewRecorder(Partners(recorder))(smooth(4, 20, 20))
@@ -109,8 +122,13 @@ def test_what_does_not_fit_is_refused(smooth: Images) -> None:
             PipelineError, match=r"from the record, \['flip'\], found \['(blur|flip)'\]"
         ):
             Partners(recorder, own)
-    with pytest.raises(ImageError, match="even number of images, found 3"):
+    with pytest.raises(ImageError, match="number of images that is even, found 3"):
         Partners(recorder, ())(smooth(3, 8, 8))
+    with pytest.raises(ImageError, match="that is a multiple of 4, found 6"):
+        Partners(recorder, (), group=4)(smooth(6, 8, 8))
+    for group in (1, True, 2.5):
+        with pytest.raises(PipelineError, match="group expected a whole number of at least 2"):
+            Partners(recorder, (), group=group)  # type: ignore[arg-type]
     with pytest.raises(ImageError, match=r"expected a tensor of images \(B, C, H, W\)"):
         Partners(recorder, ())(torch.zeros(4, 8))
     without: Any = MultiViewRecorder(recorder)
