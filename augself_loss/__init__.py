@@ -51,6 +51,7 @@ from augself_loss.output import Output
 from augself_loss.parameters import Field, Layout, Record, identity_record, pack, unpack
 from augself_loss.pooling import Grid, Patches
 from augself_loss.share import GradientShare
+from augself_loss.term_watch import TermUnusedWarning
 from augself_loss.trained_with import LoadedEncodersWarning
 from augself_loss.wrapper import WithAugSelf, with_augself
 
@@ -102,6 +103,7 @@ __all__ = [
     "SharpnessEncoder",
     "SolarizeEncoder",
     "Step",
+    "TermUnusedWarning",
     "VerticalFlipEncoder",
     "WithAugSelf",
     "gradient_ratios",

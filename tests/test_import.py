@@ -41,7 +41,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("depths",),
     ("learned_width",),
     ("loss",),
-    ("keywords", "heads_watch"),
+    ("keywords", "heads_watch", "term_watch"),
     ("wrapper", "balance"),
     ("share",),
     ("objectives.given",),

@@ -27,6 +27,7 @@ from augself_loss.optimizers import Optimizer
 from augself_loss.output import Output
 from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder, Recorder
+from augself_loss.term_watch import TermWatch
 from augself_loss.views import tensors_in
 
 WHOLE = "model"
@@ -124,6 +125,7 @@ class Loop:
         self._batch, self._block = _Batch(), ExitStack()
         self._watching = Watching(self.model.taps, conditions=bool(conditioned(model)))
         self._watch = HeadWatch(heads, check_whole("patience", patience))
+        self._use = TermWatch(name, patience)
         self._in_sync = None if objective is None else InSync(objective, model)
         self._marked = False
 
@@ -133,8 +135,12 @@ class Loop:
             beside = with_weights(self.model.root, self.model.taps.names)
             join(optimizers, self._objective, beside)
 
-    def views(self, batch: Any, device: torch.device | str | int | None) -> list[Tensor]:
+    def views(
+        self, batch: Any, device: torch.device | str | int | None, *, stacklevel: int
+    ) -> list[Tensor]:
         """Take the records off a batch, or augment its images; return the host's views."""
+        if self._batch.views and self._trains and any(self._objective.weights.values()):
+            self._use.skipped(stacklevel=stacklevel + 1)
         found = views_in(batch)
         there = self.model.device if device is None else torch.device(device)
         views, records = as_recorded(found, self._recorder, there, check=not self._marked)
@@ -186,10 +192,16 @@ class Loop:
             out = self.model.third.compute(objective, features, records, root, taps, run)
         taps.forget()
         self._batch = _Batch()
-        trains = objective.training and torch.is_grad_enabled()
-        if trains and not torch.compiler.is_compiling():
+        if self._trains and not torch.compiler.is_compiling():
             self._watch.look(stacklevel=stacklevel + 1)
+            self._use.computed(out.total, stacklevel=stacklevel + 1)
         return out
+
+    @property
+    def _trains(self) -> bool:
+        """Whether a step is to learn."""
+        learns = self._objective is not None and self._objective.training
+        return learns and torch.is_grad_enabled()
 
     def _take(self) -> None:
         """Begin to take features."""

@@ -54,7 +54,7 @@ class _Step:
         Raises:
             RecordError: no records, several batches in one, or another recorder's records.
         """
-        return self._loop.views(batch, device)
+        return self._loop.views(batch, device, stacklevel=2)
 
     def __enter__(self) -> Any:
         """Capture features in this block only."""
