@@ -59,7 +59,8 @@ class RatioMeter:
         if not isinstance(augself, AugSelfLoss):
             raise LossError(
                 f"{type(self).__name__} expected an AugSelfLoss, found {type(augself).__name__}. "
-                "Pass the loss itself, not a compiled or wrapped one."
+                "Pass the loss itself, not a compiled or wrapped one; of several objectives, "
+                "objectives['augself']. It cannot weigh another objective's terms."
             )
         self.augself, self.every = augself, check_whole("every", every)
         self.steps = 0

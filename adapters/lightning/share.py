@@ -10,6 +10,7 @@ from torch import Tensor
 from augself_loss.adapters.lightning.host import host_classes
 from augself_loss.errors import LossError
 from augself_loss.loss import AugSelfLoss
+from augself_loss.objectives import Objectives
 from augself_loss.share import GradientShare
 
 Callback: Any = host_classes("Callback")[0]
@@ -26,6 +27,15 @@ def as_computed(trainer: Any, loss: Tensor) -> Tensor:
     return undone
 
 
+def _losses(module: Any) -> list[AugSelfLoss]:
+    """List the AugSelfLosses that adapters added to a module."""
+    added = [getattr(module, name, None) for name in ("augself", "objective")]
+    each = [
+        one for held in added for one in (held.values() if isinstance(held, Objectives) else [held])
+    ]
+    return [one for one in each if isinstance(one, AugSelfLoss)]
+
+
 class GradientShares:
     """What :class:`KeepGradientShare` does, as a callback of whichever Lightning runs it."""
 
@@ -35,15 +45,15 @@ class GradientShares:
         self._loaded: dict[str, Any] | None = None
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        """Watch the module's term, as :func:`add_augself` adds it."""
-        augself = getattr(pl_module, "augself", None)
-        if not isinstance(augself, AugSelfLoss):
+        """Watch the module's AugSelfLoss, as it was added to it."""
+        found = _losses(pl_module)
+        if len(found) != 1:
             raise LossError(
-                "KeepGradientShare expected a module with an AugSelfLoss as 'augself', found "
-                f"{type(pl_module).__name__} with {type(augself).__name__}. Call add_augself "
-                "first."
+                "KeepGradientShare expected a module with one AugSelfLoss, found "
+                f"{type(pl_module).__name__} with {len(found)}. Add one by add_augself or "
+                "add_objective, alone or among Objectives."
             )
-        self.control = GradientShare(augself, self.share, **self.settings)
+        self.control = GradientShare(found[0], self.share, **self.settings)
         if self._loaded is not None:
             self.control.load_state_dict(self._loaded)
 
@@ -71,7 +81,12 @@ class KeepGradientShare(GradientShares, Callback):  # type: ignore[misc]
     """Sets λ during training, so that every type's gradient keeps a share of the base loss's.
 
     Takes the arguments of :class:`~augself_loss.GradientShare`. Works with automatic and manual
-    optimization; if a step has several losses, the first one holds the term.
+    optimization; if a step has several losses, the first one holds the term. Among
+    :class:`~augself_loss.objectives.Objectives` it sets those of the AugSelfLoss, and the others'
+    terms count with the base loss.
+
+    Raises:
+        LossError: when training begins, a module without an AugSelfLoss, or with two.
 
     Example:
         >>> import lightning.pytorch as pl

@@ -114,7 +114,8 @@ class AugSelf(_Step, AugSelfLoss):
             Otherwise pass ``augself.parameters()`` to the one that you build.
         in_order: your word that the taps' rows keep the views' order, see
             :class:`~augself_loss.taps.FeatureTaps`.
-        patience: see :func:`~augself_loss.wrapper.with_augself`.
+        patience: see :func:`~augself_loss.wrapper.with_augself`; also after how many steps a term
+            that is not used is told.
         **options: of :class:`~augself_loss.loss.AugSelfLoss`. ``feature_dim`` may be left out;
             ``encoders`` default to the recorder's, and those given replace them by name.
 
@@ -187,7 +188,8 @@ class PlainStep(_Step, nn.Module):
             ``""`` is the model itself.
         optimizer: as for :class:`AugSelf`.
         in_order: see :class:`~augself_loss.taps.FeatureTaps`.
-        patience: see :func:`~augself_loss.wrapper.with_augself`.
+        patience: see :func:`~augself_loss.wrapper.with_augself`; also after how many steps a term
+            that is not used is told.
 
     Attributes:
         objective: the objective; save its state beside your model's.

@@ -13,7 +13,13 @@ from lightning_modules import SimSiam, batches, device
 from pictures import Losses, same, seed, trainer, weights
 
 from augself_loss import AugSelfLoss, LossError, gradient_ratios
-from augself_loss.adapters.lightning import KeepGradientShare, KeepRandomState, add_augself
+from augself_loss.adapters.lightning import (
+    KeepGradientShare,
+    KeepRandomState,
+    add_augself,
+    add_objective,
+)
+from augself_loss.objectives import CARE, Objectives
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 
@@ -85,6 +91,17 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path: Path) -> None:
     assert same(weights(module, without="-"), weights(resumed, without="-"))
 
 
+def test_among_several_objectives_augselfs_are_set() -> None:
+    seed(0)
+    recorder = MultiViewRecorder(KorniaRecorder(device()))
+    augself = AugSelfLoss(FEATURES, hidden_dim=16, encoders=recorder.encoders)
+    several = Objectives({"a": augself, "b": CARE(weight=1.0, shared=(), pool="mean")})
+    module = add_objective(SimSiam(), several, recorder, taps="backbone", on_device=True)
+    trainer(KeepGradientShare(0.5, every=1), max_epochs=1).fit(module, batches())
+    assert several.weights["b/care"] == 1.0
+    assert 1.0 not in augself.weights.values()
+
+
 def test_a_module_without_the_term_is_refused() -> None:
-    with pytest.raises(LossError, match="Call add_augself first"):
+    with pytest.raises(LossError, match=r"found SimSiam with 0\. Add one by add_augself or"):
         trainer(KeepGradientShare(), max_epochs=1).fit(SimSiam(), batches())
