@@ -1,4 +1,4 @@
-"""Refuses what does not fit, before any training time is spent.
+"""Refuses features and records that do not fit, before any training time is spent.
 
 Everything here but :func:`check_values` and :func:`check_predictions` looks at shapes, dtypes and
 devices only: no sync.
@@ -7,9 +7,7 @@ devices only: no sync.
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -17,7 +15,7 @@ from torch import Tensor, nn
 
 from augself_loss.encoders import BUILT_IN, Encoder
 from augself_loss.encoders.base import Recorded
-from augself_loss.errors import EncoderError, FeatureError, LossError, RecordError
+from augself_loss.errors import EncoderError, FeatureError, RecordError
 from augself_loss.parameters import Record, identity_record, is_dense_float
 from augself_loss.untouched import first_as_built
 
@@ -37,56 +35,6 @@ POOL = (
     "augself_loss.taps.find_taps(model, images) says which one fits."
 )
 """What to do about features with more than two axes."""
-
-
-def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
-    """Refuse no type at all, unknown types, and weights that are negative, infinite or NaN."""
-    if not isinstance(weights, Mapping):
-        raise LossError(
-            "weights expected a dict from type name to λ, e.g. {'crop': 1.0}, found "
-            f"{type(weights).__name__}."
-        )
-    if not weights:
-        raise LossError("weights expected at least one type, e.g. {'crop': 1.0}, found none.")
-    for name, weight in weights.items():
-        if name not in known:
-            raise LossError(
-                f"weights expected types from {sorted(known)}, found '{name}'. For your own "
-                "augmentation pass its encoder: encoders=[MyEncoder(...)]."
-            )
-        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
-        if not (is_number and 0 <= weight <= torch.finfo(torch.float32).max):
-            raise LossError(
-                f"The weight of '{name}' expected a finite number >= 0, found {weight!r}. To "
-                "start a schedule at zero, pass 0."
-            )
-
-
-def check_whole(name: str, size: Any, *, least: int = 1) -> int:
-    """Return an argument as an int; refuse what is not a whole number of at least ``least``."""
-    # NumPy before 2.3 counts its True as the index 1; PyTorch does, too.
-    boolean = isinstance(size, bool) or str(getattr(size, "dtype", "")) in ("bool", "torch.bool")
-    try:
-        whole = -1 if boolean or getattr(size, "ndim", 0) > 0 else operator.index(size)
-    except (TypeError, RuntimeError):  # no integer; or a tensor without a value
-        whole = -1
-    if whole < least:
-        raise LossError(f"{name} expected an integer >= {least}, found {size!r}.")
-    return whole
-
-
-def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> None:
-    """Refuse an argument that is none of its choices."""
-    if not (value is None or isinstance(value, str)) or value not in choices:
-        raise LossError(f"{name} expected one of {choices}, found {value!r}.")
-
-
-def check_types(types: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse no type at all, one string, and types that the loss was not built with."""
-    wanted = () if isinstance(types, str) or not isinstance(types, Iterable) else tuple(types)
-    if not wanted or any(name not in known for name in wanted):
-        raise LossError(f"types expected a list of names from {known}, found {types!r}.")
-    return wanted
 
 
 def check_features(features: Sequence[Tensor], feature_dim: int, name: str = "features{}") -> None:

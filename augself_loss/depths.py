@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from augself_loss.checks import check_features, check_whole
+from augself_loss.arguments import check_whole
+from augself_loss.checks import check_features
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.first_layer import Columns
 from augself_loss.places import check_places

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augself_loss.eager import eager
 from augself_loss.errors import LossError
 from augself_loss.first_layer import Columns, FirstLayer, FirstLayers, fitted
 from augself_loss.grouped import alike, grouped
@@ -79,7 +80,7 @@ class Heads(nn.ModuleDict):
         """Say which columns of the features every type reads; types left out read all."""
         self._columns = dict(columns)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def learn(self, feature_dims: Mapping[str, int]) -> None:
         """Give first layers their shape, and weights that depend on no later random draw.
 

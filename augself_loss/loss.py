@@ -8,16 +8,13 @@ from typing import Any, Literal, TypeAlias, overload
 import torch
 from torch import Tensor
 
+from augself_loss.arguments import check_choice, check_types, check_weights, check_whole
 from augself_loss.checks import (
-    check_choice,
     check_fit,
     check_predictions,
     check_recorder,
     check_records,
-    check_types,
     check_values,
-    check_weights,
-    check_whole,
     entries_read,
 )
 from augself_loss.depths import Depths, FeatureDim, Pools, Reads

@@ -12,7 +12,7 @@ from einops import rearrange, reduce
 from torch import Tensor
 from torch.nn import functional
 
-from augself_loss.checks import check_whole
+from augself_loss.arguments import check_whole
 from augself_loss.errors import LossError
 from augself_loss.parameters import is_dense_float
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributed import all_reduce, is_available, is_initialized
 
+from augself_loss.arguments import check_types, check_whole
 from augself_loss.balance import described, gradient_norm
-from augself_loss.checks import check_types, check_whole
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.loss import AugSelfLoss
 from augself_loss.output import Output

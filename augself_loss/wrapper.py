@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from augself_loss.checks import check_whole
+from augself_loss.arguments import check_whole
 from augself_loss.errors import LossError
 from augself_loss.heads_watch import HeadsUnchangedWarning, HeadWatch
 from augself_loss.keywords import Keywords, innermost, layers

@@ -18,7 +18,7 @@ OPTIONAL = {
 
 LAYERS: list[tuple[str, ...]] = [
     ("errors", "deprecation", "versions", "output"),
-    ("parameters",),
+    ("parameters", "arguments"),
     ("encoders.step",),
     ("encoders.in_place", "encoders.maps"),
     ("encoders.base",),
@@ -31,7 +31,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("geometry.mapping", "geometry.sampling", "geometry.overlapping"),
     ("geometry",),
     ("functional",),
-    ("untouched", "silence", "lambdas", "trained_with"),
+    ("untouched", "silence", "lambdas", "trained_with", "eager"),
     ("first_layer", "grouped"),
     ("head",),
     ("heads", "optimizers"),

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from augself_loss.eager import eager
 from augself_loss.errors import LossError, RecordError
 from augself_loss.hosting.batches import Place
 from augself_loss.hosting.term import Term, detached, loss_in, plus
@@ -68,7 +68,7 @@ class Step(Term):
                 "term to the first loss, found no call. Call it instead of loss.backward()."
             )
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def _log(self, module: Any, out: Output, base: Tensor) -> None:
         # Before 1.8, Lightning keeps the trainer as a plain attribute.
         trainer = getattr(module, "_trainer", None) or vars(module).get("trainer")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from augself_loss.adapters.mmpretrain.data import KEY
+from augself_loss.eager import eager
 from augself_loss.errors import RecordError
 from augself_loss.hosting.term import Term, detached
 
@@ -28,7 +29,7 @@ class Step(Term):
 
     mark: int | None = None
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def separate(self, inputs: Any, samples: Any) -> list[Tensor]:
         """Find the views in a batch, and keep their records.
 
@@ -49,7 +50,7 @@ class Step(Term):
         packed = _packed(samples, self.mark).to(inputs[0].device, non_blocking=True)
         return self.take([*inputs, packed])
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def term(self, augself: Any) -> dict[str, Tensor]:
         """Compute ``augself/total``, to be added to the loss, and what is logged beside it."""
         out = self.compute(augself)

@@ -20,6 +20,7 @@ from augself_loss.adapters.lightning.step import Step
 from augself_loss.adapters.stable_pretraining.makers import RECORD
 from augself_loss.adapters.stable_pretraining.notes import IMAGE
 from augself_loss.adapters.stable_pretraining.recorder import StablePretrainingRecorder, views_of
+from augself_loss.eager import eager
 from augself_loss.errors import LossError, RecordError, missing_extra
 from augself_loss.hosting.depth_taps import Taps, listed, renamed
 from augself_loss.hosting.pairing import Views
@@ -127,7 +128,7 @@ def _with_term(host: Callable[..., Any]) -> Callable[..., Any]:
             return step.added(self, output)
 
     # What is noted on the way must run as it stands; the host's own function may be compiled.
-    wrapped: Callable[..., Any] = torch.compiler.disable(forward, recursive=False)  # type: ignore[no-untyped-call]
+    wrapped: Callable[..., Any] = eager(forward, all_the_way=False)
     return wrapped
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from augself_loss.checks import check_whole
+from augself_loss.arguments import check_whole
 from augself_loss.errors import LossError
 from augself_loss.heads_watch import HeadWatch
 from augself_loss.hosting.conditioned import conditioned

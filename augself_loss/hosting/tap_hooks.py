@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from augself_loss.eager import eager
 from augself_loss.errors import FeatureError
 from augself_loss.hosting.tap_calls import Watch
 from augself_loss.hosting.tap_outputs import described
@@ -20,7 +20,7 @@ class Enter:
     def __init__(self, watch: Watch, name: str, role: Role) -> None:
         self.watch, self.name, self.role = watch, name, role
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def __call__(self, _module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
         """Look for images among the arguments."""
         if not self.watch.active:
@@ -38,7 +38,7 @@ class Leave:
     def __init__(self, watch: Watch, name: str, role: Role, read: Callable[[Any], Any]) -> None:
         self.watch, self.name, self.role, self.read = watch, name, role, read
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def __call__(self, module: nn.Module, _args: Any, output: Any) -> None:
         """Write down the call of a tap."""
         if not self.watch.active:

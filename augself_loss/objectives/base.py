@@ -8,14 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from augself_loss.checks import (
-    Read,
-    check_entry,
-    check_values,
-    check_weights,
-    check_whole,
-    entries_read,
-)
+from augself_loss.arguments import check_weights, check_whole
+from augself_loss.checks import Read, check_entry, check_values, entries_read
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import FeatureError

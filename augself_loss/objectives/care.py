@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from augself_loss.checks import check_whole
+from augself_loss.arguments import check_whole
 from augself_loss.objectives.alike import check_alike, check_two_views
 from augself_loss.objectives.base import Objective
 from augself_loss.parameters import Record

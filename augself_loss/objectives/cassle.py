@@ -14,7 +14,9 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from augself_loss.checks import check_choice, check_values, check_whole
+from augself_loss.arguments import check_choice, check_whole
+from augself_loss.checks import check_values
+from augself_loss.eager import eager
 from augself_loss.errors import LossError, RecordError
 from augself_loss.objectives.condition import (
     Condition,
@@ -136,7 +138,7 @@ class ConditionedProjector(TrainedWith):
         """Leave the host's step out of copies: a momentum encoder's projector is told itself."""
         return {name: value for name, value in vars(self).items() if name != "record_of"}
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @eager
     def _asked(self, features: Tensor) -> Record:
         if self.record_of is None:
             raise RecordError(

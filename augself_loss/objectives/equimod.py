@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from augself_loss.checks import check_whole
+from augself_loss.arguments import check_whole
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import FeatureError, LossError, RecordError

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from augself_loss.checks import check_whole
+from augself_loss.arguments import check_whole
 from augself_loss.errors import FeatureError, ImageError
 from augself_loss.objectives.base import Objective
 from augself_loss.parameters import Record

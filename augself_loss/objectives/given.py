@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from augself_loss.checks import check_weights
+from augself_loss.arguments import check_weights
 from augself_loss.errors import FeatureError, LossError, RecordError
 
 

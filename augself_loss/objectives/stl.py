@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from augself_loss.checks import check_whole
+from augself_loss.arguments import check_whole
 from augself_loss.objectives.alike import check_alike, check_two_views
 from augself_loss.objectives.base import Objective
 from augself_loss.objectives.parts import mlp, nt_xent

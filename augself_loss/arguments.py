@@ -1,0 +1,62 @@
+"""Refuses arguments that are none of those expected: weights, whole numbers, choices, types."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import torch
+
+from augself_loss.errors import LossError
+
+
+def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
+    """Refuse no type at all, unknown types, and weights that are negative, infinite or NaN."""
+    if not isinstance(weights, Mapping):
+        raise LossError(
+            "weights expected a dict from type name to λ, e.g. {'crop': 1.0}, found "
+            f"{type(weights).__name__}."
+        )
+    if not weights:
+        raise LossError("weights expected at least one type, e.g. {'crop': 1.0}, found none.")
+    for name, weight in weights.items():
+        if name not in known:
+            raise LossError(
+                f"weights expected types from {sorted(known)}, found '{name}'. For your own "
+                "augmentation pass its encoder: encoders=[MyEncoder(...)]."
+            )
+        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
+        if not (is_number and 0 <= weight <= torch.finfo(torch.float32).max):
+            raise LossError(
+                f"The weight of '{name}' expected a finite number >= 0, found {weight!r}. To "
+                "start a schedule at zero, pass 0."
+            )
+
+
+def check_whole(name: str, size: Any, *, least: int = 1) -> int:
+    """Return an argument as an int; refuse what is not a whole number of at least ``least``."""
+    # NumPy before 2.3 counts its True as the index 1; PyTorch does, too.
+    boolean = isinstance(size, bool) or str(getattr(size, "dtype", "")) in ("bool", "torch.bool")
+    try:
+        whole = -1 if boolean or getattr(size, "ndim", 0) > 0 else operator.index(size)
+    except (TypeError, RuntimeError):  # no integer; or a tensor without a value
+        whole = -1
+    if whole < least:
+        raise LossError(f"{name} expected an integer >= {least}, found {size!r}.")
+    return whole
+
+
+def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> None:
+    """Refuse an argument that is none of its choices."""
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        raise LossError(f"{name} expected one of {choices}, found {value!r}.")
+
+
+def check_types(types: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse no type at all, one string, and types that the loss was not built with."""
+    wanted = () if isinstance(types, str) or not isinstance(types, Iterable) else tuple(types)
+    if not wanted or any(name not in known for name in wanted):
+        raise LossError(f"types expected a list of names from {known}, found {types!r}.")
+    return wanted
