@@ -180,7 +180,7 @@ def make_report(args: argparse.Namespace) -> None:
     name = recipes.place(args.data, args.recipe)
     beside = args.runs.parent if args.runs.is_file() else args.runs / name
     out = args.out or beside / "report"
-    report(args.runs, name, out, tasks, args.notes, count=added_parameters)
+    report(args.runs, name, out, tasks, args.notes, count=added_parameters, also=args.also or ())
 
 
 def _finish(

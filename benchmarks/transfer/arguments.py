@@ -65,6 +65,9 @@ def _reported() -> argparse.ArgumentParser:
     reported.add_argument(
         "--show", nargs="+", metavar="TASK", help="sets of which pictures may be shown; default all"
     )
+    reported.add_argument(
+        "--also", type=Path, nargs="+", metavar="FILE", help="runs of other lengths, to compare by"
+    )
     reported.add_argument("--notes", type=Path, help="Markdown that the report shall hold")
     return reported
 

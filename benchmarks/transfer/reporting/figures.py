@@ -13,15 +13,9 @@ from augself_loss.plots import PLAIN, WITH, run_legend
 from transfer.reporting.ablations import Ablation
 from transfer.reporting.comparing import MEAN, Grid
 from transfer.reporting.intervals import Estimate
+from transfer.reporting.panels import DARK, EACH, POINTS, QUIET, bare, save, small_multiples
 from transfer.reporting.scores import Item, Unit, named
 from transfer.reporting.tables import signed
-
-plt.switch_backend("Agg")
-
-DARK, QUIET, EACH = "#0b6b41", "#5b6673", "#b9ccc3"
-"""Colours of a mean and its interval, of secondary words, of single values."""
-POINTS = 100.0
-"""Scores are fractions; gains are shown in points."""
 
 
 def draw_gains(grid: Grid, out: Path) -> bool:
@@ -54,7 +48,7 @@ def draw_gains(grid: Grid, out: Path) -> bool:
         panel.set_ylim(rows - 0.5, -0.5)
     figure.suptitle("What AugSelf adds to linear accuracy", fontsize=14, weight="bold")
     figure.legend(handles=_point_legend(), loc="outside lower center", ncols=3, frameon=False)
-    _save(figure, out)
+    save(figure, out)
     return True
 
 
@@ -63,7 +57,9 @@ def draw_tasks(grid: Grid, out: Path) -> bool:
     tasks = [item for item in grid.items if item != MEAN]
     if not tasks:
         return False
-    figure, panels = _panels(len(grid.rows), min(3, len(grid.rows)), 1.0 + 0.42 * len(tasks))
+    figure, panels = small_multiples(
+        len(grid.rows), min(3, len(grid.rows)), 1.0 + 0.42 * len(tasks)
+    )
     for axes, (method, row) in zip(panels, grid.rows.items(), strict=False):
         labels = [item.key for item in tasks]
         arms = [[(row[i].plain, row[i].augself)[arm] for i in tasks] for arm in (0, 1)]
@@ -74,7 +70,7 @@ def draw_tasks(grid: Grid, out: Path) -> bool:
         "Linear accuracy, %: mean over seeds, and every seed", fontsize=14, weight="bold"
     )
     figure.legend(handles=run_legend(), loc="outside lower center", ncols=2, frameon=False)
-    _save(figure, out)
+    save(figure, out)
     return True
 
 
@@ -91,7 +87,8 @@ def draw_readability(grid: Grid, chance: Mapping[Item, float], out: Path) -> boo
     """
     if not grid.items:
         return False
-    figure, panels = _panels(len(grid.items), min(3, len(grid.items)), 1.0 + 0.42 * len(grid.rows))
+    height = 1.0 + 0.42 * len(grid.rows)
+    figure, panels = small_multiples(len(grid.items), min(3, len(grid.items)), height)
     for axes, item in zip(panels, grid.items, strict=False):
         labels = [named(method) for method in grid.rows]
         arms = [
@@ -106,7 +103,7 @@ def draw_readability(grid: Grid, chance: Mapping[Item, float], out: Path) -> boo
     title = "Augmentation parameters read from pairs of frozen features (dotted: by chance)"
     figure.suptitle(title, fontsize=14, weight="bold")
     figure.legend(handles=run_legend(), loc="outside lower center", ncols=2, frameon=False)
-    _save(figure, out)
+    save(figure, out)
     return True
 
 
@@ -117,7 +114,9 @@ def draw_ablations(found: Sequence[Ablation], item: Item, out: Path) -> bool:
     if not methods:
         return False
     rows = max(sum(a.method == method for a in shown) for method in methods)
-    figure, panels = _panels(len(methods), min(2, len(methods)), 0.8 + 0.4 * rows, width=6.0)
+    figure, panels = small_multiples(
+        len(methods), min(2, len(methods)), 0.8 + 0.4 * rows, width=6.0
+    )
     for axes, method in zip(panels, methods, strict=False):
         gains = {a.label: g for a in shown if a.method == method and (g := a.row[item].gain)}
         _draw_points(axes, gains, named(method))
@@ -125,7 +124,7 @@ def draw_ablations(found: Sequence[Ablation], item: Item, out: Path) -> bool:
     _share(panels[: len(methods)])
     figure.suptitle("Gain of each variant, mean over the tasks", fontsize=14, weight="bold")
     figure.legend(handles=_point_legend(), loc="outside lower center", ncols=3, frameon=False)
-    _save(figure, out)
+    save(figure, out)
     return True
 
 
@@ -155,7 +154,7 @@ def _draw_points(axes: Any, gains: Mapping[str, Estimate], title: str) -> None:
     axes.set_title(title, fontsize=12, loc="left")
     axes.grid(axis="x", color="#e6e9ec", linewidth=0.8, zorder=0)
     axes.set_axisbelow(True)
-    _open(axes, ("top", "right", "left"))
+    bare(axes, ("top", "right", "left"))
 
 
 def _draw_bars(
@@ -181,7 +180,7 @@ def _draw_bars(
             axes.text(end + 0.015 * scale, place, text, va="center", fontsize=8)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.45, -0.55)
-    _open(axes, ("top", "right"))
+    bare(axes, ("top", "right"))
 
 
 def _longest(grid: Grid, unit: Unit) -> float:
@@ -190,18 +189,6 @@ def _longest(grid: Grid, unit: Unit) -> float:
     arms = [arm for comparison in found for arm in comparison[:2] if arm is not None]
     values = [value for arm in arms for value in arm.values.values()]
     return unit.scale * max([0.1, *values])
-
-
-def _panels(count: int, columns: int, height: float, width: float = 4.4) -> tuple[Any, list[Any]]:
-    """Make a figure of so many panels; what is left of the last row stays empty."""
-    rows = -(-count // columns)
-    size = (max(width * columns, 7.0), height * rows + 1.1)
-    figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
-    panels = list(grid.flat)
-    for axes in panels[count:]:
-        axes.set_axis_off()
-    return figure, panels
 
 
 def _point_legend() -> list[Any]:
@@ -226,15 +213,3 @@ def _share(panels: Sequence[Any]) -> None:
     limits = [axes.get_xlim() for axes in panels]
     for axes in panels:
         axes.set_xlim(min(low for low, _ in limits), max(high for _, high in limits))
-
-
-def _open(axes: Any, sides: Sequence[str]) -> None:
-    for side in sides:
-        axes.spines[side].set_visible(False)
-    if "left" in sides:
-        axes.tick_params(axis="y", length=0)
-
-
-def _save(figure: Any, out: Path) -> None:
-    figure.savefig(out, dpi=130, facecolor="white")
-    plt.close(figure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,9 +10,11 @@ from rich.console import Console
 from transfer.data.sets import Task
 from transfer.reporting import figures, sections
 from transfer.reporting.ablations import ablation_tables, ablations
+from transfer.reporting.along import along_tables, draw_along
 from transfer.reporting.collect import Collection, RunsError, collect
 from transfer.reporting.comparing import Grid, main_grid, tasks_grid
 from transfer.reporting.headline import headline
+from transfer.reporting.lengths import draw_lengths, lengths, lengths_table
 from transfer.reporting.missing import missing
 from transfer.reporting.objectives import Count, objectives_tables
 from transfer.reporting.page import Page, Section, write_json, write_markdown
@@ -31,12 +33,13 @@ def report(
     notes: Path | None = None,
     console: Console | None = None,
     count: Count | None = None,
+    also: Sequence[Path] = (),
 ) -> Page:
     """Report on all runs of a data setting.
 
     Writes ``REPORT.md``, ``report.json`` and the pictures ``gains.png``, ``tasks.png``,
-    ``readability.png``, ``retrieval.png`` and ``ablations.png`` into ``out``, and prints the
-    tables. What has no runs yet is left out, and listed at the end.
+    ``readability.png``, ``along.png``, ``lengths.png``, ``retrieval.png`` and ``ablations.png``
+    into ``out``, and prints the tables. What has no runs yet is left out, and listed at the end.
 
     Args:
         runs: holds ``<data>/<run name>/config.json`` and ``metrics.json``.
@@ -46,6 +49,7 @@ def report(
         notes: Markdown with choices and findings, inserted as it is after the headline.
         console: where to print.
         count: says how many weights a run adds, of its settings.
+        also: runs of other lengths, a folder or file each, which are compared by length alone.
 
     Returns:
         What was written.
@@ -57,8 +61,9 @@ def report(
         raise RunsError(f"Expected written notes in {notes}, found no such file; leave it out.")
     written = notes.read_text(encoding="utf-8") if notes else ""
     collection = collect(runs, data)
+    others = [collect(each, data) for each in also]
     out.mkdir(parents=True, exist_ok=True)
-    page = _page(collection, out, tasks, written, count)
+    page = _page(collection, others, out, tasks=tasks, notes=written, count=count)
     (out / "REPORT.md").write_text(write_markdown(page), encoding="utf-8")
     (out / "report.json").write_text(write_json(page), encoding="utf-8")
     _print(page, out, console or Console())
@@ -67,7 +72,9 @@ def report(
 
 def _page(
     collection: Collection,
+    others: Sequence[Collection],
     out: Path,
+    *,
     tasks: Mapping[str, Task] | None,
     notes: str,
     count: Count | None,
@@ -80,10 +87,12 @@ def _page(
         notes=notes,
         sections=(
             _linear(grid, out),
+            _by_length([collection, *others], out),
             Section("What the seeds can show", _tables(power_table(grid))),
             Section("Few-shot", _tables(sections.few_shot_table(collection))),
             Section("Localization", _tables(sections.localization_table(collection))),
             _readability(collection, out),
+            _along([collection, *others], out),
             Section("In-domain", _tables(sections.in_domain_table(collection))),
             _retrieval(collection, out, tasks),
             _ablations(collection, out),
@@ -105,6 +114,24 @@ def _linear(grid: Grid, out: Path) -> Section:
     means = (sections.by_method(grid), sections.by_task(grid)) if gained else ()
     picture = _drawn(figures.draw_tasks(grid, out / "tasks.png"), "tasks.png")
     return Section("Linear evaluation", (table, *means), picture)
+
+
+def _by_length(collections: Sequence[Collection], out: Path) -> Section:
+    found = lengths(collections)
+    picture = _drawn(draw_lengths(found, out / "lengths.png"), "lengths.png")
+    return Section("Length of training", _tables(lengths_table(found)), picture)
+
+
+def _along(collections: Sequence[Collection], out: Path) -> Section:
+    """Show the first that was measured on the way."""
+    for collection in collections:
+        found = along_tables(collection)
+        if found:
+            drawn = draw_along(collection, tasks_grid(collection), out / "along.png")
+            return Section(
+                "What features know while they train", tuple(found), _drawn(drawn, "along.png")
+            )
+    return Section("What features know while they train")
 
 
 def _readability(collection: Collection, out: Path) -> Section:

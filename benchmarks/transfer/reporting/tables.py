@@ -81,6 +81,11 @@ def signed(found: Estimate, unit: Unit = PERCENT) -> str:
     return f"{mean.replace('-', '−')} ± {width}"
 
 
+def said(found: Estimate, unit: Unit = PERCENT) -> str:
+    """Write a gain for a picture: as :func:`signed`, of one seed ``+1.2, one seed``."""
+    return signed(found, unit).replace(" ± –", ", one seed")
+
+
 def markdown(table: Table) -> str:
     """Write as Markdown: title, table (several if there are many columns), note."""
     lines = [f"**{table.title}**", ""] if table.title else []
