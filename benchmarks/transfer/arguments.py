@@ -68,6 +68,10 @@ def _reported() -> argparse.ArgumentParser:
     reported.add_argument(
         "--also", type=Path, nargs="+", metavar="FILE", help="runs of other lengths, to compare by"
     )
+    reported.add_argument(
+        "--objectives", type=Path, metavar="FILE",
+        help="runs of other objectives, with plain ones of their own; default among the others",
+    )  # fmt: skip
     reported.add_argument("--notes", type=Path, help="Markdown that the report shall hold")
     return reported
 

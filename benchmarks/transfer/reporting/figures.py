@@ -128,6 +128,23 @@ def draw_ablations(found: Sequence[Ablation], item: Item, out: Path) -> bool:
     return True
 
 
+def draw_objectives(gains: Mapping[str, Mapping[str, Estimate]], out: Path) -> bool:
+    """Draw the mean gain of every objective, a panel a method."""
+    if not gains:
+        return False
+    rows = max(len(arms) for arms in gains.values())
+    figure, panels = small_multiples(len(gains), min(3, len(gains)), 1.0 + 0.42 * rows, width=5.2)
+    for axes, (method, arms) in zip(panels, gains.items(), strict=False):
+        _draw_points(axes, arms, method)
+        axes.set_ylim(rows - 0.5, -0.5)
+    _share(panels[: len(gains)])
+    title = "Gain of each objective in linear accuracy, mean over the tasks"
+    figure.suptitle(title, fontsize=14, weight="bold")
+    figure.legend(handles=_point_legend(), loc="outside lower center", ncols=3, frameon=False)
+    save(figure, out)
+    return True
+
+
 def _by_kind(tasks: Sequence[Item]) -> list[Item]:
     """Let tasks that live on the same stand together, in the order of their first."""
     kinds = list(dict.fromkeys(item.about for item in tasks))

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from transfer.reporting.collect import ARMS, Collection, Run
 from transfer.reporting.comparing import MEAN, Comparison, Row, compare, with_mean
+from transfer.reporting.intervals import Estimate
 from transfer.reporting.others import others_table
 from transfer.reporting.scores import (
     NUMBER,
@@ -48,6 +49,8 @@ KNOWN = (
     Item("color", "MRR", RANK), Item("crop", "MRR", RANK),
 )  # fmt: skip
 
+TIME = Item("seconds", unit=SECONDS)
+
 Count: TypeAlias = Callable[[Mapping[str, Any]], int | None]
 """Says how many weights a run of these settings adds."""
 
@@ -64,22 +67,38 @@ def objectives_tables(collection: Collection, count: Count | None = None) -> lis
         collection: all runs.
         count: says how many weights an arm adds.
     """
-    runs = [run for run in collection.runs if not run.variant]
-    compared = methods([run for run in runs if run.arm not in ("plain", "augself")])
-    if not compared:
+    rows, read = _rows(collection)
+    if not rows:
         return []
-    read = _reader([run for run in runs if run.method in compared])
-    rows = [
-        (method, arm, compare(collection.select(method, "plain"), found, read,
-                              [*GAINED, *KNOWN, Item("seconds", unit=SECONDS)]))
-        for method, arm, found in _arms(collection, compared)
-    ]  # fmt: skip
     return [
         _gains(rows, _tests(collection.runs)),
         _known(rows, collection, read),
         _costs(rows, collection, count),
         others_table(),
     ]
+
+
+def objectives_gains(collection: Collection) -> dict[str, dict[str, Estimate]]:
+    """List the mean gain of every arm by method, as they are written."""
+    found: dict[str, dict[str, Estimate]] = {}
+    for method, arm, row in _rows(collection)[0]:
+        gained = row[MEAN].gain if MEAN in row else None
+        if gained is not None:
+            found.setdefault(named(method), {})[ARM_NAMES[arm]] = gained
+    return found
+
+
+def _rows(collection: Collection) -> tuple[list[tuple[str, str, Row]], Reader]:
+    """Compare every arm with plain, and say how its runs were read."""
+    runs = [run for run in collection.runs if not run.variant]
+    compared = methods([run for run in runs if run.arm not in ("plain", "augself")])
+    read = _reader([run for run in runs if run.method in compared])
+    items_of = [*GAINED, *KNOWN, TIME]
+    rows = [
+        (method, arm, compare(collection.select(method, "plain"), found, read, items_of))
+        for method, arm, found in _arms(collection, compared)
+    ]
+    return rows, read
 
 
 def _arms(collection: Collection, compared: Sequence[str]) -> Iterator[tuple[str, str, list[Run]]]:
@@ -145,7 +164,7 @@ def _costs(
 ) -> Table:
     cells = []
     for method, arm, row in rows:
-        found = row[Item("seconds", unit=SECONDS)]
+        found = row[TIME]
         run = collection.select(method, arm)[0]
         added = None if count is None else count(run.config)
         cells.append((*_labels(method, arm), number(found.augself, SECONDS), times(found),

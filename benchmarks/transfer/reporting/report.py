@@ -14,9 +14,10 @@ from transfer.reporting.along import along_tables, draw_along
 from transfer.reporting.collect import Collection, RunsError, collect
 from transfer.reporting.comparing import Grid, main_grid, tasks_grid
 from transfer.reporting.headline import headline
-from transfer.reporting.lengths import draw_lengths, lengths, lengths_table
+from transfer.reporting.lengths import draw_lengths, lengths_table
+from transfer.reporting.lengths import lengths as by_length
 from transfer.reporting.missing import missing
-from transfer.reporting.objectives import Count, objectives_tables
+from transfer.reporting.objectives import Count, objectives_gains, objectives_tables
 from transfer.reporting.page import Page, Section, write_json, write_markdown
 from transfer.reporting.power import power_table
 from transfer.reporting.retrieval_figure import draw_retrieval
@@ -34,12 +35,14 @@ def report(
     console: Console | None = None,
     count: Count | None = None,
     also: Sequence[Path] = (),
+    objectives: Path | None = None,
 ) -> Page:
     """Report on all runs of a data setting.
 
     Writes ``REPORT.md``, ``report.json`` and the pictures ``gains.png``, ``tasks.png``,
-    ``readability.png``, ``along.png``, ``lengths.png``, ``retrieval.png`` and ``ablations.png``
-    into ``out``, and prints the tables. What has no runs yet is left out, and listed at the end.
+    ``readability.png``, ``along.png``, ``lengths.png``, ``retrieval.png``, ``ablations.png`` and
+    ``objectives.png`` into ``out``, and prints the tables. What has no runs yet is left out, and
+    listed at the end.
 
     Args:
         runs: holds ``<data>/<run name>/config.json`` and ``metrics.json``.
@@ -50,6 +53,7 @@ def report(
         console: where to print.
         count: says how many weights a run adds, of its settings.
         also: runs of other lengths, a folder or file each, which are compared by length alone.
+        objectives: runs of other objectives, with plain ones of their own; default: among ``runs``.
 
     Returns:
         What was written.
@@ -62,8 +66,9 @@ def report(
     written = notes.read_text(encoding="utf-8") if notes else ""
     collection = collect(runs, data)
     others = [collect(each, data) for each in also]
+    compared = collection if objectives is None else collect(objectives, data)
     out.mkdir(parents=True, exist_ok=True)
-    page = _page(collection, others, out, tasks=tasks, notes=written, count=count)
+    page = _page([collection, *others], compared, out, tasks=tasks, notes=written, count=count)
     (out / "REPORT.md").write_text(write_markdown(page), encoding="utf-8")
     (out / "report.json").write_text(write_json(page), encoding="utf-8")
     _print(page, out, console or Console())
@@ -71,14 +76,15 @@ def report(
 
 
 def _page(
-    collection: Collection,
-    others: Sequence[Collection],
+    lengths: Sequence[Collection],
+    compared: Collection,
     out: Path,
     *,
     tasks: Mapping[str, Task] | None,
     notes: str,
     count: Count | None,
 ) -> Page:
+    collection = lengths[0]
     grid = tasks_grid(collection)
     return Page(
         data=collection.data,
@@ -87,21 +93,21 @@ def _page(
         notes=notes,
         sections=(
             _linear(grid, out),
-            _by_length([collection, *others], out),
+            _by_length(lengths, out),
             Section("What the seeds can show", _tables(power_table(grid))),
             Section("Few-shot", _tables(sections.few_shot_table(collection))),
             Section("Localization", _tables(sections.localization_table(collection))),
             _readability(collection, out),
-            _along([collection, *others], out),
+            _along(lengths, out),
             Section("In-domain", _tables(sections.in_domain_table(collection))),
             _retrieval(collection, out, tasks),
             _ablations(collection, out),
-            Section("Other objectives", tuple(objectives_tables(collection, count))),
+            _objectives(compared, out, count),
             Section("Cost", _tables(sections.cost_table(collection))),
             Section(
                 "What was run", _tables(*settings_tables(collection), versions_table(collection))
             ),
-            Section("What is missing", lines=tuple(missing(collection))),
+            Section("What is missing", lines=_missing([collection, compared])),
         ),
     )
 
@@ -117,7 +123,7 @@ def _linear(grid: Grid, out: Path) -> Section:
 
 
 def _by_length(collections: Sequence[Collection], out: Path) -> Section:
-    found = lengths(collections)
+    found = by_length(collections)
     picture = _drawn(draw_lengths(found, out / "lengths.png"), "lengths.png")
     return Section("Length of training", _tables(lengths_table(found)), picture)
 
@@ -165,6 +171,16 @@ def _ablations(collection: Collection, out: Path) -> Section:
     return Section(
         "Ablations", _tables(*ablation_tables(collection)), _drawn(drawn, "ablations.png")
     )
+
+
+def _objectives(collection: Collection, out: Path, count: Count | None) -> Section:
+    drawn = figures.draw_objectives(objectives_gains(collection), out / "objectives.png")
+    tables = tuple(objectives_tables(collection, count))
+    return Section("Other objectives", tables, _drawn(drawn, "objectives.png"))
+
+
+def _missing(collections: Iterable[Collection]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line for each in collections for line in missing(each)))
 
 
 def _tables(*found: Table | None) -> tuple[Table, ...]:

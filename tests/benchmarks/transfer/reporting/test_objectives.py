@@ -75,6 +75,23 @@ def test_the_main_grid_stays_plain_against_augself(
     assert "Published by others, in their settings" in written
 
 
+def test_runs_of_objectives_may_lie_elsewhere(
+    runs: Any, full: dict[str, Any], tmp_path: Path
+) -> None:
+    other = type(runs)(tmp_path / "elsewhere")
+    fill(runs, full, {"plain": 0.0, "augself": 0.1})
+    fill(other, full, {"plain": 0.01, "augself": 0.1, "stl": 0.21})
+    quiet = Console(file=io.StringIO(), width=120)
+    page = report(runs.root, "offline", tmp_path / "out", console=quiet, objectives=other.root)
+    shown = {section.title: section for section in page.sections}
+    section = shown["Other objectives"]
+    # 20 points more than their own plain runs.
+    gains = table(list(section.tables), "objectives")
+    assert gains["SimCLR", "STL"]["gain,\ncolor tasks"].startswith("+22.0")
+    assert section.picture == "objectives.png"
+    assert (tmp_path / "out" / "objectives.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_an_arm_without_its_plain_run_or_with_other_settings_is_named(
     runs: Any, full: dict[str, Any]
 ) -> None:
