@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from augself_loss.arguments import check_whole
-from augself_loss.objectives.alike import check_alike, check_two_views
+from augself_loss.objectives.alike import Alike
 from augself_loss.objectives.base import Objective
 from augself_loss.parameters import Record
 from augself_loss.pooling import Pool
@@ -59,9 +59,8 @@ class CARE(Objective):
     ) -> None:
         super().__init__({"care": weight}, pool)
         self.group = check_whole("group", group, least=2)
-        self.shared = None if shared is None else tuple(shared)
-        self.read = dict.fromkeys(self.shared or ())
-        self._partners_checked = False
+        self.alike = Alike("CARE", self.group, None if shared is None else tuple(shared))
+        self.read = dict.fromkeys(self.alike.shared or ())
 
     def terms(
         self,
@@ -70,10 +69,7 @@ class CARE(Objective):
         third: Tensor | None = None,  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """Compare the angles within each group: the mean over ordered pairs, unweighted."""
-        one, two = check_two_views("CARE", features, self.group)
-        if not self._partners_checked and not torch.compiler.is_compiling():
-            check_alike("CARE", records, self.shared, self.group, len(one))
-            self._partners_checked = bool(records)
+        one, two = self.alike.views(features, records)
         changed = (self._cosines(one) - self._cosines(two)).square()  # 0 on the diagonal
         return {"care": changed.sum() / (len(one) * (self.group - 1))}
 

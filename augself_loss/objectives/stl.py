@@ -19,14 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.arguments import check_whole
-from augself_loss.objectives.alike import check_alike, check_two_views
+from augself_loss.objectives.alike import Alike
 from augself_loss.objectives.base import Objective
 from augself_loss.objectives.parts import mlp, nt_xent
 from augself_loss.parameters import Record
 from augself_loss.pooling import Pool
-
-PARTNERS = 2
-"""Images that are augmented alike."""
 
 
 class Predicted(NamedTuple):
@@ -88,14 +85,13 @@ class STL(Objective):
         super().__init__(weights, pool, feature_dim=feature_dim)
         dim, width = check_whole("feature_dim", feature_dim), transformation_dim
         self.rank = None if rank is None else check_whole("rank", rank)
-        self.temperature, self.shared = temperature, tuple(shared)
-        self.read = dict.fromkeys(self.shared)
+        self.temperature, self.alike = temperature, Alike("STL", 2, tuple(shared))
+        self.read = dict.fromkeys(self.alike.shared or ())
         with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
             self.encode = mlp([2 * dim, width, width])
             self.make = nn.Linear(width, dim * (dim if rank is None else 2 * rank), bias=False)
             self.equivariance_mlp = mlp([dim, hidden_dim, embedding_dim])
             self.transformation_mlp = mlp([width, width, width])
-        self._partners_checked = False
 
     def terms(
         self,
@@ -104,10 +100,7 @@ class STL(Objective):
         third: Tensor | None = None,  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """Compute the terms, unweighted, by name; one whose λ is 0 costs nothing and is 0."""
-        one, two = check_two_views("STL", features, PARTNERS)
-        if not self._partners_checked and not torch.compiler.is_compiling():
-            check_alike("STL", records, self.shared, PARTNERS, len(one))
-            self._partners_checked = bool(records)
+        one, two = self.alike.views(features, records)
         silent = self.lambdas.silent() or ()
         dtype = torch.promote_types(one.dtype, torch.float32)
         terms = dict.fromkeys(self.weights, one.new_zeros((), dtype=dtype))
@@ -120,7 +113,7 @@ class STL(Objective):
 
     def predict(self, features1: Tensor, features2: Tensor) -> Predicted:
         """Read both transformations, and apply each partner's to the other's features."""
-        check_two_views("STL", [features1, features2], PARTNERS)
+        self.alike.views([features1, features2])
         read = self._read(features1, features2)
         return Predicted(*read, *self._moved(features1, features2, *read))
 
