@@ -46,19 +46,21 @@ def lengths(collections: Sequence[Collection]) -> list[Length]:
     """
     known: dict[int, Collection] = {}
     for collection in collections:
-        epochs = {int(run.config["epochs"]) for run in collection.main()}
-        if len(epochs) > 1 or epochs & known.keys():
+        own = {int(run.config["epochs"]) for run in collection.main()}
+        if len(own) > 1 or own & known.keys():
             raise RunsError(
-                f"Expected runs of another length in each file, found {sorted(epochs)} epochs in "
-                f"one and {sorted(known)} in those before. Keep a length's runs together."
+                f"Expected runs of another length in each file, found {sorted(own)} epochs in one "
+                f"and {sorted(known)} in those before. Keep a length's runs together."
             )
-        known |= dict.fromkeys(epochs, collection)
+        known |= dict.fromkeys(own, collection)
     found: list[Length] = []
     for epochs, collection in known.items():
-        linear, own = tasks_grid(collection), main_grid(collection, in_domain)
+        linear, held_out = tasks_grid(collection), main_grid(collection, in_domain)
         for method, row in linear.rows.items():
             if MEAN in row and row[MEAN].gain is not None:
-                found.append(Length(method, epochs, row[MEAN], own.rows[method].get(IN_DOMAIN)))
+                found.append(
+                    Length(method, epochs, row[MEAN], held_out.rows[method].get(IN_DOMAIN))
+                )
     several = [one for one in found if sum(one.method == other.method for other in found) > 1]
     runs = [run for collection in collections for run in collection.main()]
     order = methods(runs)
