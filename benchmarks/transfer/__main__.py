@@ -180,7 +180,16 @@ def make_report(args: argparse.Namespace) -> None:
     name = recipes.place(args.data, args.recipe)
     beside = args.runs.parent if args.runs.is_file() else args.runs / name
     out = args.out or beside / "report"
-    report(args.runs, name, out, tasks, args.notes, count=added_parameters, also=args.also or ())
+    report(
+        args.runs,
+        name,
+        out,
+        tasks,
+        args.notes,
+        count=added_parameters,
+        also=args.also or (),
+        objectives=args.objectives,
+    )
 
 
 def _finish(

@@ -92,6 +92,29 @@ def test_runs_of_objectives_may_lie_elsewhere(
     assert (tmp_path / "out" / "objectives.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_command_takes_runs_of_objectives_and_of_other_lengths(
+    runs: Any, full: dict[str, Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("lightning")
+    pytest.importorskip("lightly")
+    from transfer.__main__ import make_report  # noqa: PLC0415
+    from transfer.arguments import parser  # noqa: PLC0415
+
+    others, longer = (type(runs)(tmp_path / name) for name in ("others", "longer"))
+    fill(runs, full, {"plain": 0.0, "augself": 0.1})
+    fill(others, full, {"plain": 0.0, "augself": 0.1, "essl": 0.2})
+    for seed in range(2):
+        for arm, score in (("plain", 0.5), ("augself", 0.7)):
+            scores = {"skintone": score, "locate": 0.3, "fashion": 0.8}
+            longer.add("simclr", arm, seed, scores, config={"epochs": 60}, **full)
+    given = [f"--runs={runs.root}", f"--also={longer.root}", f"--objectives={others.root}"]
+    out = tmp_path / "out"
+    make_report(parser().parse_args(["report", "--data=offline", f"--out={out}", *given]))
+    written = (out / "REPORT.md").read_text(encoding="utf-8")
+    assert "## Other objectives" in written
+    assert "## Length of training" in written
+
+
 def test_an_arm_without_its_plain_run_or_with_other_settings_is_named(
     runs: Any, full: dict[str, Any]
 ) -> None:
