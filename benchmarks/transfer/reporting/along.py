@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import matplotlib.pyplot as plt
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from augself_loss.plots import PLAIN, WITH, run_legend
 from transfer.reporting.collect import Collection, Run
 from transfer.reporting.comparing import MEAN, Comparison, Grid, compare
 from transfer.reporting.intervals import Estimate
-from transfer.reporting.panels import DARK, QUIET, bare, save, small_multiples
+from transfer.reporting.panels import DARK, QUIET, by_epochs, save, small_multiples
 from transfer.reporting.scores import (
     NUMBER,
     Item,
@@ -107,14 +106,8 @@ def draw_along(collection: Collection, grid: Grid, out: Path) -> bool:
         gained = grid.gains(MEAN).get(method) if MEAN in grid.items else None
         title = named(method) if gained is None else f"{named(method)}, gain {said(gained)}"
         axes.set_title(title, fontsize=12, loc="left")
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(FixedLocator(list(points)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xticklabels([str(epoch) for epoch in points])
         axes.set_ylim(0, 1.12 * highest)
-        axes.set_xlabel("epochs", color=QUIET)
-        axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
-        bare(axes, ("top", "right"))
+        by_epochs(axes, list(points))
     title = "What features know of the colours as they train: R² of the colour difference"
     figure.suptitle(title, fontsize=14, weight="bold")
     figure.legend(handles=run_legend(), loc="outside lower center", ncols=2, frameon=False)

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from matplotlib.ticker import FixedLocator, NullLocator
-
 from augself_loss.plots import WITH
 from transfer.reporting.collect import Collection, RunsError
 from transfer.reporting.comparing import MEAN, Comparison, main_grid, tasks_grid
-from transfer.reporting.panels import DARK, EACH, POINTS, QUIET, bare, save, small_multiples
+from transfer.reporting.panels import DARK, EACH, POINTS, by_epochs, save, small_multiples
 from transfer.reporting.scores import Item, in_domain, methods, named
 from transfer.reporting.sections import compared
 from transfer.reporting.tables import Cell, Table, gain, said
@@ -136,11 +134,5 @@ def _draw(axes: Any, mine: Sequence[Length]) -> None:
                      linewidths=1.6, color=WITH if found.excludes_zero else "white")  # fmt: skip
         axes.annotate(said(found), (one.epochs, _points(one)[1]), xytext=(0, 8), ha="center",
                       textcoords="offset points", fontsize=9)  # fmt: skip
-    axes.set_xscale("log")
+    by_epochs(axes, epochs)
     axes.set_xlim(epochs[0] / 1.5, epochs[-1] * 1.5)
-    axes.xaxis.set_major_locator(FixedLocator(epochs))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([str(e) for e in epochs])
-    axes.set_xlabel("epochs", color=QUIET)
-    axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
-    bare(axes, ("top", "right"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FixedLocator, NullLocator
 
 plt.switch_backend("Agg")
 
@@ -36,6 +37,17 @@ def bare(axes: Any, sides: Sequence[str]) -> None:
         axes.spines[side].set_visible(False)
     if "left" in sides:
         axes.tick_params(axis="y", length=0)
+
+
+def by_epochs(axes: Any, epochs: Sequence[int]) -> None:
+    """Give a panel an axis of epochs, by their logarithm."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(list(epochs)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([str(epoch) for epoch in epochs])
+    axes.set_xlabel("epochs", color=QUIET)
+    axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
+    bare(axes, ("top", "right"))
 
 
 def save(figure: Any, out: Path) -> None:
