@@ -58,8 +58,8 @@ class CARE(Objective):
         pool: Pool | None = None,
     ) -> None:
         super().__init__({"care": weight}, pool)
-        self.group = check_whole("group", group, least=2)
-        self.alike = Alike("CARE", self.group, None if shared is None else tuple(shared))
+        group = check_whole("group", group, least=2)
+        self.alike = Alike("CARE", group, None if shared is None else tuple(shared))
         self.read = dict.fromkeys(self.alike.shared or ())
 
     def terms(
@@ -71,11 +71,11 @@ class CARE(Objective):
         """Compare the angles within each group: the mean over ordered pairs, unweighted."""
         one, two = self.alike.views(features, records)
         changed = (self._cosines(one) - self._cosines(two)).square()  # 0 on the diagonal
-        return {"care": changed.sum() / (len(one) * (self.group - 1))}
+        return {"care": changed.sum() / (len(one) * (self.alike.group - 1))}
 
     def _cosines(self, view: Tensor) -> Tensor:
         """Compute the cosines within each group, ``(B / group, group, group)``."""
         with torch.autocast(view.device.type, enabled=False):
             rows = functional.normalize(view.float() if view.element_size() < 4 else view, dim=1)
-            groups = rows.view(-1, self.group, rows.shape[1])
+            groups = rows.view(-1, self.alike.group, rows.shape[1])
             return groups @ groups.mT
