@@ -187,6 +187,15 @@ def apart() -> Callable[[Tensor, Tensor, tuple[int, int]], Tensor]:
     return measure
 
 
+@pytest.fixture
+def one_process() -> Iterator[None]:
+    """A process group of this process alone."""
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
 class Imported(NamedTuple):
     """What an import in a process of its own did."""
 

@@ -3,13 +3,11 @@
 import copy
 import io
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.distributed.fsdp import FullyShardedDataParallel
@@ -191,14 +189,6 @@ def test_copies_and_files() -> None:
     assert len(train(wrapped, nothing, calls=4 * PATIENCE)) == 1
 
 
-@pytest.fixture
-def _group(tmp_path: Path) -> Iterator[None]:
-    store = dist.FileStore(str(tmp_path / "store"), 1)
-    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
-
-
 class Counted(nn.Module):
     """Any wrapper that keeps what it wraps as ``module``, and sees its calls."""
 
@@ -230,7 +220,7 @@ WRAPPERS: dict[str, Callable[[nn.Module], Any]] = {
 }
 
 
-@pytest.mark.usefixtures("_group")
+@pytest.mark.usefixtures("one_process")
 @pytest.mark.filterwarnings("ignore:FSDP is switching:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*FSDP.*:FutureWarning")
 @pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=list(WRAPPERS))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 from lightning.fabric import Fabric
 from torch import nn
 from torch.distributed.optim import ZeroRedundancyOptimizer
@@ -122,19 +120,11 @@ def test_state_that_cannot_be_made_is_refused() -> None:
         joined(model, augself, Picky(model.backbone.parameters()))
 
 
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[None]:
-    dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "s"), 1), rank=0,
-                            world_size=1)  # fmt: skip
-    yield
-    dist.destroy_process_group()
-
-
 def zero(parameters: Any) -> Any:
     return ZeroRedundancyOptimizer(list(parameters), optimizer_class=torch.optim.SGD, lr=0.1)
 
 
-@pytest.mark.usefixtures("group")
+@pytest.mark.usefixtures("one_process")
 def test_zero_redundancy_takes_a_group_more() -> None:
     model, augself = built()
     optimizer = zero(model.backbone.parameters())
@@ -144,7 +134,7 @@ def test_zero_redundancy_takes_a_group_more() -> None:
     assert moved(model, augself, optimizer)
 
 
-@pytest.mark.usefixtures("group")
+@pytest.mark.usefixtures("one_process")
 def test_zero_redundancy_whose_groups_were_counted_is_refused() -> None:
     model, augself = built()
     optimizer = zero(model.backbone.parameters())
@@ -153,7 +143,7 @@ def test_zero_redundancy_whose_groups_were_counted_is_refused() -> None:
         joined(model, augself, optimizer)
 
 
-@pytest.mark.usefixtures("group")
+@pytest.mark.usefixtures("one_process")
 def test_heads_put_into_a_copied_group_are_missing() -> None:
     model, augself = built()
     optimizer = zero(model.backbone.parameters())

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from contract import load_host
+from processes import leave
 
 
 def main(host: str, folder: str, method: str, options: str) -> None:
@@ -20,7 +21,7 @@ def main(host: str, folder: str, method: str, options: str) -> None:
     rank = os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))
     run.write(Path(folder) / f"rank{rank}.pt")
     if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+        leave()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from mmpretrain_configs import (
     with_term,
 )
 from PIL import Image
+from processes import leave
 from torch import Tensor
 
 from augself_loss.parameters import Record
@@ -114,7 +115,7 @@ def main(*methods: str) -> None:
             torch.manual_seed(turn)
             np.random.seed(10 * turn + rank)
             check(method, first=100 * rank)
-    torch.distributed.destroy_process_group()
+    leave()
 
 
 if __name__ == "__main__":

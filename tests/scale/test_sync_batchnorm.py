@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from scale_parts import DIM, HIDDEN, SIX, SyncNorm, batch, build, synchronized
@@ -11,15 +9,6 @@ from torch import nn
 
 from augself_loss import AugSelfLoss
 from augself_loss.grouped import alike
-
-
-@pytest.fixture
-def one_process() -> Iterator[None]:
-    """A process group of this process alone."""
-    store = torch.distributed.HashStore()
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    yield
-    torch.distributed.destroy_process_group()
 
 
 def test_converts_and_keeps_the_state() -> None:
