@@ -15,7 +15,7 @@ from transfer import BEGAN, recipes
 from transfer.arguments import parser
 from transfer.catching_up import catch_up
 from transfer.config import ARMS, Config
-from transfer.costs import added_parameters
+from transfer.costs import Cost, read_costs, write_costs
 from transfer.data import bundle
 from transfer.data import settings as data
 from transfer.data.building.pack import make
@@ -125,14 +125,18 @@ def gradients(args: argparse.Namespace) -> None:
 
 def steps(args: argparse.Namespace) -> None:
     """Print what a training step of every arm takes, beside the first one's."""
+    known: dict[str, dict[str, Cost]] = {}
     for method in args.methods:
         configs = [_config(args, method, arm, "", args.seed) for arm in args.arms]
         found = measure_steps(configs, rounds=args.rounds)
+        known[method] = dict(zip(args.arms, found, strict=True))
         rows = Table(f"a step of {method}", "ms", f"× {args.arms[0]}", "weights trained, M")
         for arm, cost in zip(args.arms, found, strict=True):
             size = f"{cost.weights / 1e6:.2f}"
             rows.add_row(arm, f"{cost.milliseconds:.0f}", f"{cost.ratio:.2f}", size)
         Console().print(rows)
+    if args.out is not None:
+        write_costs(known, args.out)
 
 
 def _is_published(config: Config, known: Mapping[str, Line]) -> bool:
@@ -186,9 +190,10 @@ def make_report(args: argparse.Namespace) -> None:
         out,
         tasks,
         args.notes,
-        count=added_parameters,
         also=args.also or (),
         objectives=args.objectives,
+        longer=args.longer or (),
+        costs=None if args.steps is None else read_costs(args.steps),
     )
 
 

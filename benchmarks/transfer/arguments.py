@@ -72,6 +72,13 @@ def _reported() -> argparse.ArgumentParser:
         "--objectives", type=Path, metavar="FILE",
         help="runs of other objectives, with plain ones of their own; default among the others",
     )  # fmt: skip
+    reported.add_argument(
+        "--longer", type=Path, nargs="+", metavar="FILE",
+        help="plain runs of as much time as the objectives' take, to compare these with",
+    )  # fmt: skip
+    reported.add_argument(
+        "--steps", type=Path, metavar="FILE", help="what `steps --out` wrote: the objectives' costs"
+    )
     reported.add_argument("--notes", type=Path, help="Markdown that the report shall hold")
     return reported
 
@@ -134,6 +141,7 @@ def _add_measured(commands: Any, common: argparse.ArgumentParser) -> None:
     timed.add_argument("--methods", nargs="+", choices=COMPARED, default=list(COMPARED))
     timed.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     timed.add_argument("--seed", type=int, default=0)
+    timed.add_argument("--out", type=Path, metavar="FILE", help="file to write, ….json")
     timed.add_argument("--rounds", type=int, default=20, help="steps of each that count")
 
     said = "measure what trained runs lack; train nothing"

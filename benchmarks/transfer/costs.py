@@ -1,35 +1,71 @@
-"""What an arm trains beside its method's own network, to be thrown away later."""
+"""What a training step of every arm takes, kept in a file that a report reads."""
 
 from __future__ import annotations
 
-import dataclasses
+import json
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import NamedTuple
 
-import torch
-
-from transfer.config import Config, SettingsError
-from transfer.pretraining import assembled
+from transfer.errors import TransferError
+from transfer.runs import versions, write
 
 
-def added_parameters(settings: Mapping[str, Any]) -> int | None:
-    """Count the weights that a run trains and its plain partner does not.
+class CostsError(TransferError, ValueError):
+    """A file of costs is absent or broken."""
+
+
+class Cost(NamedTuple):
+    """A training step of one arm.
 
     Args:
-        settings: of a run, as :meth:`Config.as_dict` wrote them.
+        milliseconds: median of its steps: views, both passes, the update.
+        ratio: median over rounds of its step beside the first arm's of the same round.
+        weights: that it trains.
+    """
 
-    Returns:
-        Their number; ``None`` of settings that this version does not have.
+    milliseconds: float
+    ratio: float
+    weights: int
+
+
+class Costs(NamedTuple):
+    """Steps that were timed on one machine.
+
+    Args:
+        steps: method → arm → its step.
+        versions: date, machine, versions and commit.
+    """
+
+    steps: Mapping[str, Mapping[str, Cost]]
+    versions: Mapping[str, str]
+
+    def of(self, method: str, arm: str) -> Cost | None:
+        """Find an arm's step."""
+        return self.steps.get(method, {}).get(arm)
+
+
+def write_costs(steps: Mapping[str, Mapping[str, Cost]], file: Path) -> None:
+    """Write down what steps took here and now."""
+    content = {m: {a: cost._asdict() for a, cost in arms.items()} for m, arms in steps.items()}
+    write(file, {"steps": content, "versions": versions()})
+
+
+def read_costs(file: Path) -> Costs:
+    """Read what :func:`write_costs` wrote.
+
+    Raises:
+        CostsError: no such file, or another content.
     """
     try:
-        config = Config.from_dict(settings)
-    except (KeyError, TypeError, SettingsError):
-        return None
-    plain = dataclasses.replace(config, types={}, share=None, objective="", options={})
-    return _trained(config) - _trained(plain)
-
-
-def _trained(config: Config) -> int:
-    with torch.random.fork_rng(devices=[]):
-        method = assembled(config, classes=2)
-    return sum(p.numel() for p in method.parameters() if p.requires_grad)
+        known = json.loads(file.read_text(encoding="utf-8"))
+        steps = {
+            method: {arm: Cost(**cost) for arm, cost in arms.items()}
+            for method, arms in known["steps"].items()
+        }
+        return Costs(steps, known["versions"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CostsError(
+            f"{file}, expected what `python -m transfer steps --out` writes, found {error!r}. "
+            "Measure the steps again."
+        ) from error

@@ -6,30 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.optim import SGD
 
 from transfer.config import Config
+from transfer.costs import Cost
 from transfer.pretraining import build
 
 WARM = 2
 """Rounds that are not counted."""
-
-
-class Cost(NamedTuple):
-    """Of one arm.
-
-    Args:
-        milliseconds: median of its steps: views, both passes, the update.
-        ratio: median over rounds of its step beside the first arm's of the same round.
-        weights: that it trains.
-    """
-
-    milliseconds: float
-    ratio: float
-    weights: int
 
 
 @dataclass

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from transfer.reporting.collect import ARMS, Collection, Run
-from transfer.reporting.comparing import MEAN, Comparison, Row, compare, with_mean
+from transfer.reporting.comparing import MEAN, Grid, Row, compare, with_mean
 from transfer.reporting.intervals import Estimate
-from transfer.reporting.others import others_table
 from transfer.reporting.scores import (
     NUMBER,
     RANK,
-    SECONDS,
     Item,
     Reader,
     Scores,
@@ -25,9 +23,8 @@ from transfer.reporting.scores import (
     methods,
     named,
     readability,
-    seconds,
 )
-from transfer.reporting.sections import seeds_cell, times
+from transfer.reporting.sections import seeds_cell
 from transfer.reporting.tables import Cell, Table, gain, number
 
 ARM_NAMES = {
@@ -38,9 +35,6 @@ ARM_NAMES = {
     "stl": "STL",
     "essl": "E-SSL",
 }
-THIRD = {"equimod": "the plain picture", "essl": "a small one, turned four ways"}
-"""What further view an arm's backbone sees in every step."""
-
 COLOR, POSITION, BOXES = Item("color tasks"), Item("position tasks"), Item("boxes", "IoU, %")
 HELD_OUT = Item("in-domain", "linear")
 GAINED = (MEAN, COLOR, POSITION, BOXES, HELD_OUT)
@@ -48,11 +42,7 @@ KNOWN = (
     Item("color", "R²", NUMBER), Item("crop", "R²", NUMBER),
     Item("color", "MRR", RANK), Item("crop", "MRR", RANK),
 )  # fmt: skip
-
-TIME = Item("seconds", unit=SECONDS)
-
-Count: TypeAlias = Callable[[Mapping[str, Any]], int | None]
-"""Says how many weights a run of these settings adds."""
+POOLED = (*GAINED, KNOWN[0], KNOWN[2])
 
 NOTE = (
     "Gain: arm − plain of the same seed, mean over seeds ± half the 95 % Student-t interval; bold "
@@ -60,45 +50,59 @@ NOTE = (
 )
 
 
-def objectives_tables(collection: Collection, count: Count | None = None) -> list[Table]:
-    """Make the tables of all arms; none where no neighbour of AugSelf was run.
+class Compared(NamedTuple):
+    """Every arm of every method, held against plain runs.
+
+    Args:
+        collection: the runs.
+        rows: method, arm, and what came of it.
+        read: takes a run's scores.
+    """
+
+    collection: Collection
+    rows: tuple[tuple[str, str, Row], ...]
+    read: Reader
+
+    @property
+    def methods(self) -> list[str]:
+        """Those that were compared."""
+        return list(dict.fromkeys(method for method, _, _ in self.rows))
+
+
+def compare_arms(collection: Collection, plain: Collection | None = None) -> Compared:
+    """Compare all arms of the methods that a neighbour of AugSelf was trained with.
 
     Args:
         collection: all runs.
-        count: says how many weights an arm adds.
+        plain: other plain runs to hold them against.
     """
-    rows, read = _rows(collection)
-    if not rows:
+    base = collection if plain is None else plain
+    runs = [run for run in collection.runs if not run.variant]
+    compared = methods([run for run in runs if run.arm not in ("plain", "augself")])
+    read = _reader([run for run in runs if run.method in compared])
+    rows = tuple(
+        (method, arm, compare(base.select(method, "plain"), found, read, [*GAINED, *KNOWN]))
+        for method, arm, found in _arms(collection, compared)
+    )
+    return Compared(collection, rows, read)
+
+
+def objectives_tables(compared: Compared) -> list[Table]:
+    """Make the tables of what all arms gain and know; none where nothing was compared."""
+    if not compared.rows:
         return []
-    return [
-        _gains(rows, _tests(collection.runs)),
-        _known(rows, collection, read),
-        _costs(rows, collection, count),
-        others_table(),
-    ]
+    pooled = _pooled(compared.rows) if len(compared.methods) > 1 else []
+    return [_gains(compared), *pooled, _known(compared)]
 
 
-def objectives_gains(collection: Collection) -> dict[str, dict[str, Estimate]]:
+def objectives_gains(compared: Compared) -> dict[str, dict[str, Estimate]]:
     """List the mean gain of every arm by method, as they are written."""
     found: dict[str, dict[str, Estimate]] = {}
-    for method, arm, row in _rows(collection)[0]:
+    for method, arm, row in compared.rows:
         gained = row[MEAN].gain if MEAN in row else None
         if gained is not None:
             found.setdefault(named(method), {})[ARM_NAMES[arm]] = gained
     return found
-
-
-def _rows(collection: Collection) -> tuple[list[tuple[str, str, Row]], Reader]:
-    """Compare every arm with plain, and say how its runs were read."""
-    runs = [run for run in collection.runs if not run.variant]
-    compared = methods([run for run in runs if run.arm not in ("plain", "augself")])
-    read = _reader([run for run in runs if run.method in compared])
-    items_of = [*GAINED, *KNOWN, TIME]
-    rows = [
-        (method, arm, compare(collection.select(method, "plain"), found, read, items_of))
-        for method, arm, found in _arms(collection, compared)
-    ]
-    return rows, read
 
 
 def _arms(collection: Collection, compared: Sequence[str]) -> Iterator[tuple[str, str, list[Run]]]:
@@ -126,82 +130,61 @@ def _reader(runs: Sequence[Run]) -> Reader:
         own = {item: score for item, score in in_domain(run).items() if item.about == "linear"}
         if own:
             found[HELD_OUT] = statistics.fmean(own.values())
-        return {**found, **readability(run), **equivariance(run), **seconds(run)}
+        return {**found, **readability(run), **equivariance(run)}
 
     return read
 
 
-def _gains(rows: Sequence[tuple[str, str, Row]], tests: str) -> Table:
+def _gains(compared: Compared) -> Table:
     cells = [
-        (*_labels(method, arm), number(row[MEAN].augself), *(gain(row[i].gain) for i in GAINED),
+        (*labels(method, arm), number(row[MEAN].augself), *(gain(row[i].gain) for i in GAINED),
          seeds_cell(row[MEAN]))
-        for method, arm, row in rows
+        for method, arm, row in compared.rows
     ]  # fmt: skip
     headers = ("", "arm", "mean", "gain", *(f"gain,\n{item.key}" for item in GAINED[1:]), "pairs")
     title = "Linear evaluation, boxes and in-domain accuracy, %, of every objective"
-    return Table("objectives", title, headers, tuple(cells), NOTE.format(tests=tests), labels=2)
+    note = NOTE.format(tests=_tests(compared.collection.runs))
+    return Table("objectives", title, headers, tuple(cells), note, labels=2)
 
 
-def _known(rows: Sequence[tuple[str, str, Row]], collection: Collection, read: Reader) -> Table:
+def _pooled(rows: Sequence[tuple[str, str, Row]]) -> list[Table]:
+    """Put the pairs of all methods together: for which use an arm helps."""
+    cells = []
+    for arm in (name for name in ARMS if any(name == own for _, own, _ in rows)):
+        grid = Grid(POOLED, {method: row for method, own, row in rows if own == arm})
+        found = [(item, grid.pooled(item)) for item in POOLED]
+        pairs = len(found[0][1].values) if found[0][1] else 0
+        shown = (gain(each, item.unit) for item, each in found)
+        cells.append((Cell(ARM_NAMES[arm]), *shown, Cell(str(pairs))))
+    columns = [f"gain,\n{' '.join(item.header.split())}" for item in POOLED[1:]]
+    headers = ("arm", "gain", *columns, "pairs")
+    title = "What every objective gains, the pairs of all methods together"
+    note = (
+        "Accuracies in points. Every pair of method and seed is one value; how different methods "
+        "are is in the interval, too."
+    )
+    return [Table("objectives_pooled", title, headers, tuple(cells), note)]
+
+
+def _known(compared: Compared) -> Table:
     cells: list[tuple[Cell, ...]] = []
-    for method in dict.fromkeys(method for method, _, _ in rows):
-        plain = collection.select(method, "plain")
-        row = compare(plain, [], read, KNOWN)
+    for method in compared.methods:
+        plain = compared.collection.select(method, "plain")
+        row = compare(plain, [], compared.read, KNOWN)
         values = [(number(row[item].plain, item.unit), Cell("")) for item in KNOWN]
         cells.append((Cell(named(method)), Cell("plain"), *(c for pair in values for c in pair)))
-        for _, arm, row in (each for each in rows if each[0] == method):
+        for _, arm, row in (each for each in compared.rows if each[0] == method):
             found = [(row[item], item.unit) for item in KNOWN]
             pairs = [(number(c.augself, unit), gain(c.gain, unit)) for c, unit in found]
-            cells.append((*_labels(method, arm), *(cell for pair in pairs for cell in pair)))
+            cells.append((*labels(method, arm), *(cell for pair in pairs for cell in pair)))
     headers = [header for item in KNOWN for header in (item.header, "gain")]
     title = "What the features of every objective know of the augmentations"
     note = "R² of what differs between two views; MRR of finding a view by its predicted features."
     return Table("objectives_known", title, ("", "arm", *headers), tuple(cells), note, labels=2)
 
 
-def _costs(
-    rows: Sequence[tuple[str, str, Row]], collection: Collection, count: Count | None
-) -> Table:
-    cells = []
-    for method, arm, row in rows:
-        found = row[TIME]
-        run = collection.select(method, arm)[0]
-        added = None if count is None else count(run.config)
-        cells.append((*_labels(method, arm), number(found.augself, SECONDS), times(found),
-                      *_epochs(found, run), Cell("–" if added is None else _millions(added)),
-                      Cell(THIRD.get(arm, "none"))))  # fmt: skip
-    note = (
-        "Wall time as the runs went, which were not all made beside the same others: a rough "
-        "figure; `python -m transfer steps` measures in turn. Plain epochs: how many a plain run "
-        "makes in the time that the arm takes for its own. Weights are trained and thrown away."
-    )
-    headers = (
-        "",
-        "arm",
-        "time, s",
-        "beside plain",
-        "epochs",
-        "plain epochs",
-        "weights added",
-        "third view",
-    )
-    title = "What every objective costs"
-    return Table("objectives_cost", title, headers, tuple(cells), note, labels=2)
-
-
-def _epochs(found: Comparison, run: Run) -> tuple[Cell, Cell]:
-    """Say how many epochs an arm makes, and how many plain ones its time is worth."""
-    epochs = run.config.get("epochs")
-    if found.plain is None or found.augself is None or not epochs or not found.plain.mean:
-        return Cell(str(epochs or "–")), Cell("–")
-    return Cell(str(epochs)), Cell(f"{epochs * found.augself.mean / found.plain.mean:.0f}")
-
-
-def _millions(weights: int) -> str:
-    return f"{weights / 1e6:.2f} M"
-
-
-def _labels(method: str, arm: str) -> tuple[Cell, Cell]:
+def labels(method: str, arm: str) -> tuple[Cell, Cell]:
+    """Name a method and an arm."""
     return Cell(named(method)), Cell(ARM_NAMES[arm])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from transfer.costs import Costs
 from transfer.data.sets import Task
 from transfer.reporting import figures, sections
 from transfer.reporting.ablations import ablation_tables, ablations
@@ -17,13 +18,15 @@ from transfer.reporting.headline import headline
 from transfer.reporting.lengths import draw_lengths, lengths_table
 from transfer.reporting.lengths import lengths as by_length
 from transfer.reporting.missing import missing
-from transfer.reporting.objectives import Count, objectives_gains, objectives_tables
+from transfer.reporting.objectives import compare_arms, objectives_gains, objectives_tables
+from transfer.reporting.others import others_table
 from transfer.reporting.page import Page, Section, write_json, write_markdown
 from transfer.reporting.power import power_table
 from transfer.reporting.retrieval_figure import draw_retrieval
 from transfer.reporting.scores import readability
 from transfer.reporting.settings import settings_tables, versions_table
 from transfer.reporting.tables import WIDEST, Table, terminal
+from transfer.reporting.worth import worth_tables
 
 
 def report(
@@ -33,9 +36,10 @@ def report(
     tasks: Mapping[str, Task] | None = None,
     notes: Path | None = None,
     console: Console | None = None,
-    count: Count | None = None,
     also: Sequence[Path] = (),
     objectives: Path | None = None,
+    longer: Sequence[Path] = (),
+    costs: Costs | None = None,
 ) -> Page:
     """Report on all runs of a data setting.
 
@@ -51,9 +55,10 @@ def report(
         tasks: pictures of the downstream sets, for the retrieval's picture; without, none is drawn.
         notes: Markdown with choices and findings, inserted as it is after the headline.
         console: where to print.
-        count: says how many weights a run adds, of its settings.
         also: runs of other lengths, a folder or file each, which are compared by length alone.
         objectives: runs of other objectives, with plain ones of their own; default: among ``runs``.
+        longer: plain runs of as much time as the objectives' take, a length in each file.
+        costs: what a step of every arm takes; without, no costs of objectives are shown.
 
     Returns:
         What was written.
@@ -68,7 +73,9 @@ def report(
     others = [collect(each, data) for each in also]
     compared = collection if objectives is None else collect(objectives, data)
     out.mkdir(parents=True, exist_ok=True)
-    page = _page([collection, *others], compared, out, tasks=tasks, notes=written, count=count)
+    arms = _objectives(compared, [collect(each, data) for each in longer], costs, out)
+    gone = Section("What is missing", lines=_missing([collection, compared]))
+    page = _page([collection, *others], out, tasks=tasks, notes=written, arms=arms, gone=gone)
     (out / "REPORT.md").write_text(write_markdown(page), encoding="utf-8")
     (out / "report.json").write_text(write_json(page), encoding="utf-8")
     _print(page, out, console or Console())
@@ -77,12 +84,12 @@ def report(
 
 def _page(
     lengths: Sequence[Collection],
-    compared: Collection,
     out: Path,
     *,
     tasks: Mapping[str, Task] | None,
     notes: str,
-    count: Count | None,
+    arms: Section,
+    gone: Section,
 ) -> Page:
     collection = lengths[0]
     grid = tasks_grid(collection)
@@ -102,12 +109,12 @@ def _page(
             Section("In-domain", _tables(sections.in_domain_table(collection))),
             _retrieval(collection, out, tasks),
             _ablations(collection, out),
-            _objectives(compared, out, count),
+            arms,
             Section("Cost", _tables(sections.cost_table(collection))),
             Section(
                 "What was run", _tables(*settings_tables(collection), versions_table(collection))
             ),
-            Section("What is missing", lines=_missing([collection, compared])),
+            gone,
         ),
     )
 
@@ -173,10 +180,17 @@ def _ablations(collection: Collection, out: Path) -> Section:
     )
 
 
-def _objectives(collection: Collection, out: Path, count: Count | None) -> Section:
-    drawn = figures.draw_objectives(objectives_gains(collection), out / "objectives.png")
-    tables = tuple(objectives_tables(collection, count))
-    return Section("Other objectives", tables, _drawn(drawn, "objectives.png"))
+def _objectives(
+    collection: Collection, longer: Sequence[Collection], costs: Costs | None, out: Path
+) -> Section:
+    compared = compare_arms(collection)
+    tables = objectives_tables(compared)
+    if not tables:
+        return Section("Other objectives")
+    worth = [] if costs is None else worth_tables(compared, costs, longer)
+    drawn = figures.draw_objectives(objectives_gains(compared), out / "objectives.png")
+    found = (*tables, *worth, others_table())
+    return Section("Other objectives", found, _drawn(drawn, "objectives.png"))
 
 
 def _missing(collections: Iterable[Collection]) -> tuple[str, ...]:
