@@ -52,6 +52,9 @@ def test_all_methods_from_pretraining_to_the_report(
 def test_every_arm_from_pretraining_to_the_report(tmp_path: Path, run: Callable[..., str]) -> None:
     asked = ("--methods", "simclr", "--seeds", "0", "--jobs", "0", "--arms", *ARMS)
     run("-m", "transfer", "grid", *TINY, *asked, cwd=tmp_path)
+    timed = ("--methods", "simclr", "--rounds", "1", "--out", "steps.json")
+    run("-m", "transfer", "steps", *TINY, *timed, cwd=tmp_path)
+    run("-m", "transfer", "report", *TINY, "--steps", "steps.json", cwd=tmp_path)
     report = (tmp_path / "runs/pack/report/REPORT.md").read_text()
     shown = report[report.index("## Other objectives") : report.index("## Cost")]
     for name in ("CASSLE + AugSelf", "EquiMod", "STL", "E-SSL"):
