@@ -156,7 +156,8 @@ def test_every_name_is_a_tap_and_every_pool_fits(build: Callable[[], nn.Module])
         assert augself(features, [RECORD, RECORD]).total > 0
         with taps.watch(model, views):
             model(views[0]), model(views[1])
-        assert all(map(torch.allclose, features, taps.features([0, 1])))
+        for one, other in zip(features, taps.features([0, 1]), strict=True):
+            assert torch.allclose(one, other, atol=1e-5)  # batches of other sizes round otherwise
 
 
 class Draws(nn.Module):
