@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from transfer.config import Config
 from transfer.data import settings as data
 from transfer.data.offline_tasks import SETTINGS
 from transfer.data.sets import Setting, Task
@@ -28,7 +29,6 @@ from transfer.evaluation.localization import fit_boxes
 from transfer.evaluation.settings import EvaluationSettings
 from transfer.networks import backbone
 from transfer.reporting.tables import Cell, Table, markdown
-from transfer.retest import config_of
 from transfer.runs import Run, read
 
 UNTRAINED = "untrained"
@@ -145,7 +145,9 @@ def main() -> None:
     folders = [args.runs / args.trained_on / name for name in args.names]
     pairs = [(name.replace("-augself", ""), name) for name in args.names if "-augself" in name]
     try:
-        runs = [Run(args.runs, config_of(read(folder / "config.json"))) for folder in folders]
+        runs = [
+            Run(args.runs, Config.from_dict(read(folder / "config.json"))) for folder in folders
+        ]
         nets, config = networks(runs), runs[0].config
         for name in args.data:
             setting = data.load(name, args.path, config.picture, config.view)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
+from transfer.config import Config
 from transfer.data import settings as data
 from transfer.data.offline_tasks import SETTINGS
 from transfer.errors import TransferError
@@ -27,7 +28,6 @@ from transfer.evaluation.features import Inputs, as_floats, frozen
 from transfer.evaluation.settings import EvaluationSettings
 from transfer.noise import UNTRAINED, Scores, measure, networks
 from transfer.reporting.tables import Cell, Table, markdown
-from transfer.retest import config_of
 from transfer.runs import Run, read
 
 
@@ -85,7 +85,9 @@ def main() -> None:
     args = parser.parse_args()
     folders = [args.runs / args.data / name for name in args.names]
     try:
-        runs = [Run(args.runs, config_of(read(folder / "config.json"))) for folder in folders]
+        runs = [
+            Run(args.runs, Config.from_dict(read(folder / "config.json"))) for folder in folders
+        ]
         config, nets = runs[0].config, networks(runs)
         del nets[UNTRAINED]
         setting = data.load(args.data, args.path, config.picture, config.view)

@@ -12,9 +12,7 @@ import argparse
 import functools
 import shutil
 from pathlib import Path
-from typing import Any
 
-from transfer.augmentations import Augmentation
 from transfer.config import Config
 from transfer.data import settings
 from transfer.data.offline_tasks import SETTINGS
@@ -61,16 +59,8 @@ def prepare(root: Path, source: str, target: str) -> list[Run]:
     return [_prepared(root, folder, target) for folder in trained]
 
 
-def config_of(stated: dict[str, Any]) -> Config:
-    """Make a run's settings again of its ``config.json``."""
-    fields = {name: value for name, value in stated.items() if name != "arm"}
-    steps: dict[str, Any] = fields["augmentation"]
-    drawn: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in steps.items()}
-    return Config(**{**fields, "augmentation": Augmentation(**drawn)})
-
-
 def _prepared(root: Path, folder: Path, target: str) -> Run:
-    run = Run(root, config_of({**read(folder / "config.json"), "data": target}))
+    run = Run(root, Config.from_dict({**read(folder / "config.json"), "data": target}))
     known = {k: v for k, v in read(folder / "metrics.json").items() if k not in OF_TASKS}
     run.save({**known, **run.metrics})
     for name in ("versions.json", "backbone.pt"):
