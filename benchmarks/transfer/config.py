@@ -16,6 +16,8 @@ FORMER: dict[str, Any] = {
     "apply": "kornia", "resident": False, "share": None, "objective": "", "options": {}
 }  # fmt: skip
 """Settings that runs did not always have, and what they were before."""
+NEEDED = ("data", "method", "seed", "augmentation")
+"""Settings that every run wrote down."""
 METHODS = ("simsiam", "simclr", "moco", "byol", "swav", "supervised")
 ARMS: dict[str, tuple[str, bool]] = {
     "plain": ("", False),
@@ -110,8 +112,11 @@ class Config:
         """Make the settings again that :meth:`as_dict` wrote, also through JSON.
 
         Raises:
-            SettingsError: settings that this version does not have.
+            SettingsError: settings that this version does not have, or a run's that are missing.
         """
+        missing = [name for name in NEEDED if name not in settings]
+        if missing:
+            raise SettingsError(f"Expected the settings of a run, found no {', '.join(missing)}.")
         given = {name: value for name, value in settings.items() if name != "arm"}
         unknown = sorted(set(given) - {field.name for field in dataclasses.fields(cls)})
         if unknown:

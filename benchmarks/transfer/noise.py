@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from transfer.config import Config
 from transfer.data import settings as data
 from transfer.data.offline_tasks import SETTINGS
 from transfer.data.sets import Setting, Task
@@ -29,7 +28,7 @@ from transfer.evaluation.localization import fit_boxes
 from transfer.evaluation.settings import EvaluationSettings
 from transfer.networks import backbone
 from transfer.reporting.tables import Cell, Table, markdown
-from transfer.runs import Run, read
+from transfer.runs import Run, trained
 
 UNTRAINED = "untrained"
 """Name of the network with its first weights."""
@@ -142,12 +141,9 @@ def main() -> None:
     parser.add_argument("--trained-on", default="offline", metavar="DATA", help="their setting")
     parser.add_argument("--data", nargs="+", default=list(SETTINGS), help="whose tasks are asked")
     args = parser.parse_args()
-    folders = [args.runs / args.trained_on / name for name in args.names]
     pairs = [(name.replace("-augself", ""), name) for name in args.names if "-augself" in name]
     try:
-        runs = [
-            Run(args.runs, Config.from_dict(read(folder / "config.json"))) for folder in folders
-        ]
+        runs = trained(args.runs, args.trained_on, args.names)
         nets, config = networks(runs), runs[0].config
         for name in args.data:
             setting = data.load(name, args.path, config.picture, config.view)

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from transfer.config import Config
 from transfer.data import settings as data
 from transfer.data.offline_tasks import SETTINGS
 from transfer.errors import TransferError
@@ -28,7 +27,7 @@ from transfer.evaluation.features import Inputs, as_floats, frozen
 from transfer.evaluation.settings import EvaluationSettings
 from transfer.noise import UNTRAINED, Scores, measure, networks
 from transfer.reporting.tables import Cell, Table, markdown
-from transfer.runs import Run, read
+from transfer.runs import trained
 
 
 def with_statistics(net: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
@@ -83,11 +82,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     parser.add_argument("--data", choices=SETTINGS, default="offline", help="their setting")
     args = parser.parse_args()
-    folders = [args.runs / args.data / name for name in args.names]
     try:
-        runs = [
-            Run(args.runs, Config.from_dict(read(folder / "config.json"))) for folder in folders
-        ]
+        runs = trained(args.runs, args.data, args.names)
         config, nets = runs[0].config, networks(runs)
         del nets[UNTRAINED]
         setting = data.load(args.data, args.path, config.picture, config.view)

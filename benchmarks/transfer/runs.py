@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,31 @@ class Run:
     def note_versions(self) -> None:
         """Write down what the run was made with."""
         write(self.folder / "versions.json", versions())
+
+
+def trained(root: Path, data: str, names: Iterable[str]) -> list[Run]:
+    """Find trained runs by the names of their folders.
+
+    Args:
+        root: folder of all runs.
+        data: the setting that they were trained in.
+        names: of the runs.
+
+    Raises:
+        RunError: one that is not there, or has no trained weights.
+        SettingsError: one of settings that this version does not have.
+    """
+    found = []
+    for name in names:
+        folder = root / data / name
+        if not (folder / "config.json").exists() or not (folder / "backbone.pt").exists():
+            others = sorted(path.parent.name for path in (root / data).glob("*/backbone.pt"))
+            raise RunError(
+                f"Expected a trained run in {folder}, found no weights there. Trained in "
+                f"{root / data}: {', '.join(others) or 'none'}."
+            )
+        found.append(Run(root, Config.from_dict(read(folder / "config.json"))))
+    return found
 
 
 def lacking(metrics: Mapping[str, Any]) -> list[str]:

@@ -32,3 +32,8 @@ def test_settings_of_another_version_are_refused() -> None:
     written = Config("offline", "simclr", 0, augmentation=Augmentation(blur=0.5)).as_dict()
     with pytest.raises(SettingsError, match=r"of this version, found crops, shade"):
         Config.from_dict({**written, "shade": 1, "crops": 2})
+
+
+def test_what_is_no_run_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"found no data, method, seed, augmentation\."):
+        Config.from_dict({})
