@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from augself_loss.eager import eager
-from augself_loss.errors import LossError, RecordError
+from augself_loss.errors import LossError
 from augself_loss.hosting.batches import Place
 from augself_loss.hosting.term import Term, detached, loss_in, plus
 from augself_loss.output import Output
@@ -38,15 +37,8 @@ class Step(Term):
 
     def separate(self, batch: Any) -> tuple[Any, list[Tensor]]:
         """Take the records off the batch, and keep them; return the batch and the views."""
-        views = self.place.get(batch)
-        if isinstance(views, Tensor) or not isinstance(views, Sequence):
-            raise RecordError(
-                f"AugSelf expected a list of views and their records at {self.place.at!r} of the "
-                f"batch, found {type(views).__name__}. Pass the recorder to the data set as its "
-                "transform, or set on_device=True for Kornia (which a DataModule's own "
-                "on_after_batch_transfer overrides)."
-            )
-        alone = self.take(views)
+        hint = " (which a DataModule's own on_after_batch_transfer overrides)"
+        alone = self.take(self.place.views(batch, hint))
         return self.place.put(batch, alone), alone
 
     def added(self, module: Any, output: Any) -> Any:

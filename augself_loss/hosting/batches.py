@@ -62,6 +62,25 @@ class Place:
             raise self._missing(len(self.steps), here)
         return here
 
+    def views(self, batch: Any, hint: str = "") -> Sequence[Tensor]:
+        """Return the views and their packed records that are there.
+
+        Args:
+            batch: of recorded images.
+            hint: what else the host's users may have to look at.
+
+        Raises:
+            RecordError: something else is.
+        """
+        views = self.get(batch)
+        if isinstance(views, Tensor) or not isinstance(views, Sequence):
+            raise RecordError(
+                f"AugSelf expected a list of views and their records at {self.at!r} of the "
+                f"batch, found {type(views).__name__}. Pass the recorder to the data set as its "
+                f"transform, or set on_device=True for Kornia{hint}."
+            )
+        return views
+
     def put(self, batch: Any, views: Any) -> Any:
         """Return the batch with other views in the place; what holds them is copied, step by step.
 

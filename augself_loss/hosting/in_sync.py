@@ -13,12 +13,33 @@ from torch.nn.parallel import DistributedDataParallel
 from augself_loss.errors import LossError
 from augself_loss.hosting.processes import process_count
 
+IGNORED = "_ddp_params_and_buffers_to_ignore"
+"""Where DDP reads what it leaves alone, by name."""
+
+
+def keep_apart(loss: nn.Module, model: nn.Module) -> None:
+    """Let a DDP that is built around the model leave the loss that it holds alone.
+
+    :class:`InSync` then keeps the loss in sync. Needed where the host computes its loss outside of
+    ``forward``, and its DDP looks for parameters that ``forward`` did not use.
+
+    Args:
+        loss: a submodule of the model.
+        model: without its DDP.
+    """
+    prefixes = [name for name, module in model.named_modules() if module is loss]
+    named = [name for name, _ in (*loss.named_parameters(), *loss.named_buffers())]
+    apart = [f"{prefix}.{name}" for prefix in prefixes for name in named]
+    ignored = [*getattr(model, IGNORED, ()), *apart]
+    tell: Any = DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
+    tell(model, ignored)
+
 
 class InSync:
     """Runs a loss, in several processes by DDP around it.
 
-    A loss that the user's model holds is left to the model's DDP; whether that was told of it is
-    looked at in the first calls, and ever more rarely later.
+    A loss that the user's model holds is left to the model's DDP, unless that leaves it alone;
+    whether that was told of it is looked at in the first calls, and ever more rarely later.
 
     Args:
         loss: the loss.
@@ -52,7 +73,14 @@ class InSync:
         return self._wrapped
 
     def _held(self) -> bool:
-        return any(module is self._loss for module in self._model.modules())
+        modules = list(self._model.modules())
+        return any(m is self._loss for m in modules) and not any(map(self._ignored, modules))
+
+    def _ignored(self, module: nn.Module) -> bool:
+        """Whether a DDP of this module leaves the loss alone."""
+        names = getattr(module, IGNORED, ())
+        mine = {id(parameter) for parameter in self._loss.parameters()} if names else set()
+        return any(id(p) in mine for name, p in module.named_parameters() if name in names)
 
     def _sharded(self) -> bool:
         modules = [*self._model.modules(), *self._loss.modules()]

@@ -178,12 +178,19 @@ class Term:
             self.taps.forget()
             self.current, self.records, self.waiting = (), [], False
 
-    def compute(self, objective: Any, root: nn.Module | None = None) -> Output:
+    def compute(
+        self,
+        objective: Any,
+        root: nn.Module | None = None,
+        *,
+        run: Callable[..., Output] | None = None,
+    ) -> Output:
         """Compute the term from the features taken so far; no more are taken in this step.
 
         Args:
             objective: the loss.
             root: the host's module, where there is a third view.
+            run: what is called for the loss, where something is wrapped around it.
 
         Raises:
             FeatureError: see :meth:`FeatureTaps.features`.
@@ -194,9 +201,9 @@ class Term:
         )
         self.taps.stop()
         if self.third is None or root is None:
-            out: Output = objective(features, records)
+            out: Output = (run or objective)(features, records)
             return out
-        return self.third.compute(objective, features, records, root, self.taps)
+        return self.third.compute(objective, features, records, root, self.taps, run)
 
 
 def detached(out: Output, prefix: str = "", **more: Tensor) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from augself_loss import AugSelf, LossError, PlainStep
+from augself_loss.hosting.in_sync import keep_apart
 from augself_loss.objectives import ESSL
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
@@ -51,8 +52,8 @@ def differ(parameters: list[Tensor]) -> bool:
 
 
 def build(model: nn.Module, **options: Any) -> AugSelf:
-    recorder = KorniaRecorder(device())
-    return AugSelf(model, recorder, {"crop": 1.0}, taps="1", hidden_dim=16, **options)
+    chosen = {"taps": "1", "hidden_dim": 16, **options}
+    return AugSelf(model, KorniaRecorder(device()), {"crop": 1.0}, **chosen)
 
 
 def main() -> None:
@@ -72,6 +73,13 @@ def main() -> None:
     net.augself = build(net, feature_dim=8)
     inside = DistributedDataParallel(_Forward(net))
     assert not differ(trained(net.augself, inside, [net]))
+
+    holding = _Forward(network())
+    holding.augself = build(holding, taps="net.1", feature_dim=8)
+    keep_apart(holding.augself, holding)  # or DDP would find its heads unused, and mark them twice
+    inside = DistributedDataParallel(holding, find_unused_parameters=True)
+    assert not differ(trained(holding.augself, inside, [holding]))
+    assert not differ([*holding.parameters()])
 
     net = network()
     wrapped = DistributedDataParallel(net)
