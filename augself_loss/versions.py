@@ -9,7 +9,7 @@ from importlib import metadata
 LIBRARIES = ("torch", "torchvision", "kornia", "einops", "albumentations", "albumentationsx")
 HOSTS = (
     "lightning", "pytorch-lightning", "lightly", "lightly-train", "timm", "transformers",
-    "solo-learn", "stable-pretraining", "mmpretrain", "vissl", "byol-pytorch",
+    "accelerate", "solo-learn", "stable-pretraining", "mmpretrain", "vissl", "byol-pytorch",
     "pytorch-metric-learning",
 )  # fmt: skip
 """Distributions of the hosts that have an adapter, a page or a test, in any order."""

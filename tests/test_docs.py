@@ -13,7 +13,7 @@ PAGES = {
     path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted(DOCS.rglob("*.md"))
 }
-HOSTS = ("stable_pretraining", "solo_learn", "vissl", "mmpretrain", "byol_pytorch")
+HOSTS = ("stable_pretraining", "solo_learn", "vissl", "mmpretrain", "byol_pytorch", "transformers")
 ELSEWHERE = {
     **{f"frameworks/{name}.md": "the scripts of the hosts have its lines" for name in HOSTS},
     "frameworks/pytorch_metric_learning.md": "examples/metric_learning.py has its lines",

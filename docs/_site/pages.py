@@ -153,6 +153,7 @@ MODULES = {
     "augself_loss.adapters.lightly": "Lightly.",
     "augself_loss.adapters.stable_pretraining": "stable-pretraining.",
     "augself_loss.adapters.solo_learn": "solo-learn.",
+    "augself_loss.adapters.transformers": "Transformers' Trainer.",
     "augself_loss.adapters.vissl": "VISSL.",
     "augself_loss.adapters.mmpretrain": "MMPretrain.",
     "augself_loss.adapters.byol_pytorch": "byol-pytorch.",

@@ -225,6 +225,7 @@ HOSTS = {
     "vissl": "vissl_host:VisslHost",
     "mmpretrain": "mmpretrain_host:MMPretrainHost",
     "pytorch_metric_learning": "pytorch_metric_learning_host:PytorchMetricLearningHost",
+    "transformers": "transformers_host:TransformersHost",
     "byol_pytorch": "byol_pytorch_host:ByolPytorchHost",
 }
 """``--host NAME`` → module and class, which import the framework."""

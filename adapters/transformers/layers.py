@@ -1,0 +1,51 @@
+"""What a Trainer does otherwise once it has a term."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from augself_loss.adapters.transformers.step import Step
+
+
+def training(host: Any) -> Mapping[str, Any]:
+    """Say what a Trainer with the term does otherwise."""
+
+    @functools.wraps(host.compute_loss)
+    def compute_loss(self: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        step: Step = self.augself_step
+        if not model.training:
+            return host.compute_loss(self, model, step.place.stripped(inputs), *args, **kwargs)
+        inputs, views = step.separate(inputs)
+        with step.watch(self.model, views):
+            found = host.compute_loss(self, model, inputs, *args, **kwargs)
+            base: Tensor = found[0] if isinstance(found, tuple) else found
+            total = base + step.term(self, base, kwargs.get("num_items_in_batch"))
+        return (total, *found[1:]) if isinstance(found, tuple) else total
+
+    @functools.wraps(host.prediction_step)
+    def prediction_step(self: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        inputs = self.augself_step.place.stripped(inputs)
+        return host.prediction_step(self, model, inputs, *args, **kwargs)
+
+    @functools.wraps(host.create_optimizer)
+    def create_optimizer(self: Any, *args: Any, **kwargs: Any) -> Any:
+        optimizer = host.create_optimizer(self, *args, **kwargs)
+        self.augself_step.join(self.model, self.model.augself, optimizer)
+        return optimizer
+
+    @functools.wraps(host.log)
+    def log(self: Any, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        if "loss" in logs:  # those of the training steps
+            logs = {**logs, **self.augself_step.logged()}
+        host.log(self, logs, *args, **kwargs)
+
+    return {
+        "compute_loss": compute_loss,
+        "prediction_step": prediction_step,
+        "create_optimizer": create_optimizer,
+        "log": log,
+    }
