@@ -43,8 +43,8 @@ def add_augself(
     From then on the Trainer takes the records off every training batch before the model sees it,
     captures features from the named submodules while ``compute_loss`` runs, and adds the term. The
     heads become the model's submodule ``augself``: they are in its optimizer and its checkpoints,
-    and their gradients are clipped with the model's. Evaluation sees batches without records, and
-    its loss has no term.
+    and their gradients are clipped with the model's. Evaluation sees batches without records, with
+    ``on_device`` the images as they are, and its loss has no term.
 
     Args:
         trainer: a ``transformers.Trainer``, or one of a subclass, with its model.
