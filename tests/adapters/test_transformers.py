@@ -194,7 +194,7 @@ def test_half_precision_and_a_compiled_model(tmp_path: Path) -> None:
         assert all(0 < row["augself/total"] < 20 for row in rows)
 
 
-def test_a_trainer_still_pickles_as_its_class(tmp_path: Path) -> None:
+def test_the_trainer_keeps_its_name_and_the_heads_pickle(tmp_path: Path) -> None:
     trainer = add(bare(tmp_path))
     assert type(trainer).__name__ == "Trainer"
     assert pickle.loads(pickle.dumps(trainer.model.augself)).types == ("crop", "color")
