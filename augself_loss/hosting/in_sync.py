@@ -79,7 +79,9 @@ class InSync:
     def _ignored(self, module: nn.Module) -> bool:
         """Whether a DDP of this module leaves the loss alone."""
         names = getattr(module, IGNORED, ())
-        mine = {id(parameter) for parameter in self._loss.parameters()} if names else set()
+        if not names:
+            return False
+        mine = {id(parameter) for parameter in self._loss.parameters()}
         return any(id(p) in mine for name, p in module.named_parameters() if name in names)
 
     def _sharded(self) -> bool:

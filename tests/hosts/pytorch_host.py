@@ -9,17 +9,15 @@ from typing import Any, Literal
 
 import torch
 from contract import TERM, Inner, Recording, Run, refused
-from mystery import RandomMystery
 from plain_loop import Images, Losses, Script, train
 from processes import InProcesses
-from pytorch_pipelines import crops, device, worker
+from pytorch_pipelines import crops, device, each, unknown
+from pytorch_pipelines import recording as records
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
 from augself_loss import AugSelf
-from augself_loss.recording.kornia import KorniaRecorder
-from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
 FEATURES = 12
@@ -125,9 +123,7 @@ class PytorchHost(InProcesses):
         torch.manual_seed(0)
         on_device = recording == "device"
         pipelines: list[Any] = [device()] * 2 if on_device else crops(many=method == "DINO")
-        recorder: Any = MultiViewRecorder(
-            [KorniaRecorder(p) if on_device else TorchvisionRecorder(p) for p in pipelines]
-        )
+        recorder: Any = records(pipelines, on_device=on_device)
         net = METHODS[method]()
         augself = None
         if weights is not None:
@@ -144,20 +140,14 @@ class PytorchHost(InProcesses):
             term = augself.term()
             return Losses(base + term, base, term)
 
-        data = Images(None if on_device else (_plain(pipelines) if augself is None else recorder))
+        data = Images(None if on_device else (each(pipelines) if augself is None else recorder))
         script = Script(whole, step, data, net.after, lambda _: DistributedDataParallel(net))
         return train(script, folder, epochs=epochs, **loop)
 
     def refusal(self, folder: Path) -> str:  # noqa: ARG002
-        pipeline = worker()
-        pipeline.transforms = [*pipeline.transforms, RandomMystery()]
-        return refused(lambda: TorchvisionRecorder(pipeline))
+        return refused(lambda: TorchvisionRecorder(unknown()))
 
 
 def _views(pipelines: list[Any], images: Tensor) -> list[Tensor]:
     with torch.no_grad():
         return [pipeline(images) for pipeline in pipelines]
-
-
-def _plain(pipelines: list[Any]) -> Any:
-    return lambda image: [pipeline(image) for pipeline in pipelines]

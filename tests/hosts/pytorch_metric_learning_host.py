@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 import torch
 from contract import TERM, Inner, Recording, Run, refused
-from mystery import RandomMystery
 from plain_loop import Images, Losses, Script, train
 from processes import InProcesses
 from pytorch_metric_learning import losses, miners
-from pytorch_pipelines import device, worker
+from pytorch_pipelines import device, unknown, worker
 from torch import Tensor, nn
 
 from augself_loss import AugSelfLoss, with_augself
@@ -130,9 +129,7 @@ class PytorchMetricLearningHost(InProcesses):
         return train(Script(net, step, data), folder, epochs=epochs, **loop)
 
     def refusal(self, folder: Path) -> str:  # noqa: ARG002
-        pipeline = worker()
-        pipeline.transforms = [*pipeline.transforms, RandomMystery()]
-        return refused(lambda: TorchvisionRecorder(pipeline))
+        return refused(lambda: TorchvisionRecorder(unknown()))
 
 
 def _twice(pipeline: Callable[[Tensor], Tensor]) -> Callable[[Tensor], list[Tensor]]:

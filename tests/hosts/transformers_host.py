@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import torch
 from contract import TERM, Inner, Recording, Run, probe, refused
-from mystery import RandomMystery
 from plain_loop import BATCH, Images
 from processes import InProcesses
-from pytorch_pipelines import crops, device, worker
+from pytorch_pipelines import crops, device, each, unknown
+from pytorch_pipelines import recording as records
 from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import Dataset, default_collate
@@ -20,7 +20,6 @@ from transformers_models import FEATURES, METHODS
 
 from augself_loss import AugSelfLoss, Grid
 from augself_loss.adapters.transformers import add_augself
-from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.torchvision import TorchvisionRecorder
 
@@ -85,9 +84,7 @@ class TransformersHost(InProcesses):
         return run
 
     def refusal(self, folder: Path) -> str:  # noqa: ARG002
-        pipeline = worker()
-        pipeline.transforms = [*pipeline.transforms, RandomMystery()]
-        return refused(lambda: TorchvisionRecorder(pipeline))
+        return refused(lambda: TorchvisionRecorder(unknown()))
 
 
 class Rows(Dataset[Any]):
@@ -126,9 +123,7 @@ def prepared(
     """
     on_device = recording == "device"
     pipelines: list[Any] = [device()] * 2 if on_device else crops(many=method == "DINO")
-    recorder = MultiViewRecorder(
-        [KorniaRecorder(p) if on_device else TorchvisionRecorder(p) for p in pipelines]
-    )
+    recorder = records(pipelines, on_device=on_device)
     made, kind = METHODS[method]
 
     class Noting(kind):  # type: ignore[misc, valid-type]
@@ -143,13 +138,9 @@ def prepared(
                 self.losses.append(float(found.detach()))
             return found
 
-    transform = None if on_device else (_each(pipelines) if plain else recorder)
+    transform = None if on_device else (each(pipelines) if plain else recorder)
     net, arguments = (model or made)(), TrainingArguments(str(folder), **{**QUIET, **options})
     optimizers = (None, None) if optimizer is None else (optimizer(net), None)
     trainer = Noting(net, arguments, default_collate, Rows(transform), optimizers=optimizers)
     trainer.losses = []
     return trainer, recorder
-
-
-def _each(pipelines: list[Any]) -> Any:
-    return lambda image: [pipeline(image) for pipeline in pipelines]
