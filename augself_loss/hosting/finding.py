@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -34,6 +35,8 @@ def views_in(batch: Any) -> Any:
             be another loader's than is meant.
     """
     recorded = list(_recorded(batch))
+    if not recorded and any(map(is_packed, _leaves(batch))):
+        raise RecordError(_apart(batch))
     found = recorded or [t for t in _leaves(batch) if _is_images(t)]
     if found and not recorded and _lacks_a_part(batch):
         raise RecordError(f"{EXPECTED}images without records, and a None: {RAN_OUT}")
@@ -96,12 +99,46 @@ def _to(device: torch.device, tensor: Tensor) -> Tensor:
 
 def _recorded(batch: Any) -> Iterator[Any]:
     """List what ends with packed records, or is pairs of views and records, at any depth."""
-    listed = isinstance(batch, (list, tuple)) and len(batch) > 1
-    if listed and (is_packed(batch[-1]) or all(_is_pair(entry) for entry in batch)):
-        yield list(batch)
+    if not isinstance(batch, (list, tuple)):
+        for entry in _entries(batch):
+            yield from _recorded(entry)
         return
-    for entry in _entries(batch):
+    whole = len(batch) > 1 and is_packed(batch[-1])
+    runs = list(_with_their_views(batch)) or ([list(batch)] if whole else list(_pairs(batch)))
+    yield from runs
+    for entry in () if runs else batch:
         yield from _recorded(entry)
+
+
+def _with_their_views(batch: Sequence[Any]) -> Iterator[list[Any]]:
+    """List packed records with the N views in front of them, whatever else stands beside them."""
+    for number, entry in enumerate(batch):
+        if is_packed(entry):
+            views = batch[max(0, number - entry.shape[1]) : number]
+            if len(views) == entry.shape[1] and all(map(_is_view, views)):
+                yield [*views, entry]
+
+
+def _pairs(batch: Sequence[Any]) -> Iterator[list[Any]]:
+    """List runs of two and more pairs of a view and its record."""
+    for is_pair, run in itertools.groupby(batch, _is_pair):
+        together = list(run)
+        if is_pair and len(together) > 1:
+            yield together
+
+
+def _apart(batch: Any) -> str:
+    """Say how to bring records and views together that lie apart, as in a dict."""
+    text = f"{EXPECTED}records, but not right after their views"
+    if not isinstance(batch, Mapping):
+        return f"{text}. Pass them together: augself.views([view1, view2, records])."
+    images = [name for name, entry in batch.items() if _is_images(entry)]
+    records = [name for name, entry in batch.items() if is_packed(entry)]
+    named = ", ".join(f"batch[{name!r}]" for name in [*images, *records])
+    return (
+        f"{text}: images at {images}, records at {records}. Pass them together, the views in "
+        f"their order: augself.views([{named}])."
+    )
 
 
 def _is_pair(entry: Any) -> bool:
@@ -117,8 +154,13 @@ def _is_record(entry: Any) -> bool:
     )
 
 
-def _is_images(tensor: Tensor) -> bool:
-    return tensor.ndim == 4 and (tensor.is_floating_point() or tensor.dtype == torch.uint8)
+def _is_images(entry: Any) -> bool:
+    tensor = isinstance(entry, Tensor) and entry.ndim == 4
+    return tensor and (entry.is_floating_point() or entry.dtype == torch.uint8)
+
+
+def _is_view(entry: Any) -> bool:
+    return isinstance(entry, Tensor) and entry.ndim >= 3 and not is_packed(entry)
 
 
 def _leaves(batch: Any) -> Iterator[Tensor]:

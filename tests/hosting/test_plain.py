@@ -70,6 +70,12 @@ BATCHES: dict[str, Callable[[], Any]] = {
     "with labels": lambda: [collated(), torch.zeros(BATCH)],
     "a dict": lambda: {"label": torch.zeros(BATCH), "image": collated()},
     "nested": lambda: {"labelled": [images(), torch.zeros(BATCH)], "rest": (collated(),)},
+    "flat, with a label": lambda: [*collated(), torch.zeros(BATCH)],
+    "flat, with an index": lambda: [torch.arange(BATCH), *collated()],
+    "flat, with another image": lambda: (images(), *collated(), torch.zeros(BATCH)),
+    "flat pairs": lambda: default_collate(
+        [(in_workers()(i), in_workers()(i), 1) for i in images()]
+    ),
     "pairs": lambda: default_collate([[in_workers()(i), in_workers()(i)] for i in images()]),
     "pairs with labels": lambda: default_collate(
         [([in_workers()(image), in_workers()(image)], 1) for image in images()]
@@ -104,9 +110,14 @@ def test_images_are_augmented_where_they_are(batch: Any) -> None:
         ([images(), images()], "2 tensors of images and no records"),
         (torch.zeros(3), "neither"),
         ({"a": collated(), "b": collated()}, "2 lists of views with records"),
+        (
+            dict(zip("abr", collated(), strict=True)),
+            r"views\(\[batch\['a'\], batch\['b'\], batch\['r'",
+        ),
+        ([collated()[0], [collated()[-1]]], r"views\(\[view1, view2, records\]\)"),
         ([[images(), {"flip": torch.zeros(BATCH, 1)}]] * 2, "expected records of"),
     ],
-    ids=["no records", "no images", "two batches", "another recorder"],
+    ids=["no records", "no images", "two batches", "a flat dict", "apart", "another recorder"],
 )
 def test_what_cannot_be_told_is_refused(batch: Any, found: str) -> None:
     with pytest.raises(RecordError, match=found):
