@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from augself_loss.errors import FeatureError, LossError
+from augself_loss.hosting.frozen import check_frozen
 from augself_loss.hosting.matching import Matcher
 from augself_loss.hosting.tap_advice import counts, unproven
 from augself_loss.hosting.tap_calls import Call, Seen, Watch, is_alike
@@ -88,7 +89,7 @@ class FeatureTaps:
         self.in_order, self.read = in_order, read
         self._watch = Watch()
         self._matcher = Matcher()
-        self._order_checked = False
+        self._order_checked = self._frozen_told = False
         self._tapped: dict[str, tuple[nn.Module, list[RemovableHandle]]] = {}
         self._tap(root)
 
@@ -159,7 +160,7 @@ class FeatureTaps:
         Raises:
             FeatureError: the features of a wanted view are not there, or not proven to be its own;
                 ``in_order`` contradicts what is proven; or none has a gradient, though the
-                submodules have parameters to train.
+                submodules have parameters to train, or are copies of some that train.
         """
         found: dict[int, Tensor | None] = {}
         if not self._order_checked:
@@ -282,6 +283,9 @@ class FeatureTaps:
                     "a module around it. If the backbone is frozen on purpose, call "
                     "requires_grad_(False) on it."
                 )
+        if not self._frozen_told and not torch.compiler.is_compiling():
+            self._frozen_told = True
+            check_frozen(watch.root, watch.calls)
 
     def _unproven(self, wanted: Sequence[int], missing: Sequence[int]) -> str:
         watch, root = self._watch, self._watch.root

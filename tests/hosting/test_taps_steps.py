@@ -70,13 +70,42 @@ def test_features_without_a_gradient_are_refused_where_the_module_trains(
     step()
     with pytest.raises(FeatureError, match=r"with a gradient.*use_reentrant=False"):
         root.taps.features([0, 1])
-    root.backbone.requires_grad_(False)  # frozen on purpose
+    root.requires_grad_(False)  # frozen on purpose
     step()
     assert len(root.taps.features([0, 1])) == 2
-    root.backbone.requires_grad_(True)
+    root.requires_grad_(True)
     root.eval()
     step()
     assert len(root.taps.features([0, 1])) == 2
+
+
+def test_a_momentum_encoder_alone_is_refused_and_a_frozen_block_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    root = nn.ModuleDict(
+        {"backbone": nn.Sequential(nn.Flatten(), nn.Linear(48, 8), nn.Linear(8, 8))}
+    )
+    root["momentum"] = copy.deepcopy(root["backbone"]).requires_grad_(False)
+    given = [torch.rand(4, 3, 4, 4) for _ in range(2)]
+
+    def features(tap: str) -> list[Tensor]:
+        taps = FeatureTaps(root, tap)
+        with taps.watch(root, given):
+            for view in given:
+                root["backbone"](view), root["momentum"](view)
+        return taps.features([0, 1])
+
+    for tap in ("momentum", "momentum.1"):
+        with pytest.raises(
+            FeatureError,
+            match=rf"frozen.*taps=\('{tap.replace('momentum', 'backbone')}', '{tap}'\)",
+        ):
+            features(tap)
+    root["backbone"][1].requires_grad_(False)  # its second layer is built alike, and trains
+    del root["momentum"]
+    root["momentum"] = nn.Identity()
+    assert not features("backbone.1")[0].requires_grad
+    assert caplog.text.count("Only the heads learn") == 1
 
 
 def test_a_checkpointed_module_is_tapped_as_a_whole() -> None:
