@@ -114,6 +114,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """List what is public, that too which is loaded when it is asked for."""
+    return sorted({*__all__, "__version__"})
+
+
 def __getattr__(name: str) -> Any:
     """Load what a training loop needs when it is asked for; the loss alone needs none of it."""
     if name in ("AugSelf", "PlainStep"):

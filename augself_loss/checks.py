@@ -7,7 +7,7 @@ devices only: no sync.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -140,6 +140,29 @@ def check_records(
             if entry in record:
                 columns = None if known is None else known.columns
                 check_entry(record[entry], columns, f"record{number}['{entry}']", like)
+
+
+def check_augmented(names: Iterable[str], recorder: Recorded) -> None:
+    """Refuse types that no pipeline of a recorder of all views applies: they teach a constant.
+
+    Args:
+        names: types whose λ is not 0.
+        recorder: one of several views; what a single view's lacks another's may apply.
+
+    Raises:
+        RecordError: a type that none applies.
+    """
+    if not hasattr(recorder, "recorders"):
+        return
+    applied = [encoder.name for encoder in recorder.encoders]
+    for name in names:
+        if name not in applied:
+            near = [other for other in applied if other.startswith(name)]
+            cure = f"Write {near[0]!r} in weights" if near else f"Drop {name!r} from weights"
+            raise RecordError(
+                f"The loss expected pipelines that augment '{name}', found that they augment "
+                f"{applied}. {cure}, or add the augmentation."
+            )
 
 
 def check_recorder(encoders: Mapping[str, Encoder], recorder: Recorded) -> None:

@@ -79,7 +79,7 @@ def call(head: nn.Module, pairs: Tensor) -> Any:
 
 def shape(first: nn.LazyLinear, inputs: int, generator: torch.Generator) -> None:
     """Make an ``nn.Linear`` of a first layer without a shape, initialized as PyTorch does it."""
-    drawn = torch.empty(first.out_features, inputs)
+    drawn = torch.empty(first.out_features, inputs, device="cpu")
     nn.init.kaiming_uniform_(drawn, a=math.sqrt(5), generator=generator)
     weight: Any = first.weight
     weight.materialize(drawn.shape)

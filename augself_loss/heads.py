@@ -88,7 +88,7 @@ class Heads(nn.ModuleDict):
             feature_dims: type name → width D of one view's features, as its head is given them;
                 types whose heads have a shape keep it.
         """
-        generator = torch.Generator().manual_seed(self._seed)
+        generator = torch.Generator("cpu").manual_seed(self._seed)
         with torch.inference_mode(False), torch.no_grad():  # they train, whoever asks first
             for name, feature_dim in feature_dims.items():
                 lazy = [m for m in self[name].modules() if isinstance(m, nn.LazyLinear)]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from augself_loss.arguments import check_choice, check_types, check_weights, check_whole
 from augself_loss.checks import (
+    check_augmented,
     check_fit,
     check_predictions,
     check_recorder,
@@ -254,9 +255,11 @@ class AugSelfLoss(TrainedWith):
             recorder: any recorder, or any object with ``layout`` and ``encoders``.
 
         Raises:
-            RecordError: it does not record what the loss predicts.
+            RecordError: it does not record what the loss predicts; or, of several views, none of
+                its pipelines augments it.
             EncoderError: it samples from wider ranges than the loss was built for.
         """
+        check_augmented([name for name, weight in self.weights.items() if weight], recorder)
         check_recorder(self.encoders, recorder)
 
     def load_released_heads(self, state_dicts: Mapping[str, Mapping[str, Tensor]]) -> None:

@@ -127,7 +127,7 @@ class Loop:
         self._watch = HeadWatch(heads, check_whole("patience", patience))
         self._use = TermWatch(name, patience)
         self._in_sync = None if objective is None else InSync(objective, model)
-        self._marked = False
+        self._marked, self._device = False, self.model.device
 
     def join(self, *optimizers: Optimizer) -> None:
         """Let networks of the objective be trained by optimizers that were built without them."""
@@ -142,6 +142,7 @@ class Loop:
         if self._batch.views and self._trains and any(self._objective.weights.values()):
             self._use.skipped(stacklevel=stacklevel + 1)
         found = views_in(batch)
+        self._follow()
         there = self.model.device if device is None else torch.device(device)
         views, records = as_recorded(found, self._recorder, there, check=not self._marked)
         self._marked = True
@@ -196,6 +197,22 @@ class Loop:
             self._watch.look(stacklevel=stacklevel + 1)
             self._use.computed(out.total, stacklevel=stacklevel + 1)
         return out
+
+    @property
+    def records(self) -> list[Record]:
+        """Those of the step's views."""
+        return self._batch.records
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle as between two steps: a copied model is not the one that is watched."""
+        return {**vars(self), "_batch": _Batch(), "_block": ExitStack()}
+
+    def _follow(self) -> None:
+        """Bring what learns to the model's device, if the model was moved since."""
+        if self.model.device != self._device:
+            self._device = self.model.device
+            if self._objective is not None:
+                self._objective.to(self._device)
 
     @property
     def _trains(self) -> bool:

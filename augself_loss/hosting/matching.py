@@ -170,8 +170,9 @@ def _marked(pixels: Tensor) -> Tensor:
 @functools.cache
 def _factors(count: int, device: torch.device) -> Tensor:
     """Draw odd factors, the same ones in every process."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(-(2**62), 2**62, (count,), generator=generator).to(device) | 1
+    generator = torch.Generator("cpu").manual_seed(0)
+    drawn = torch.randint(-(2**62), 2**62, (count,), generator=generator, device="cpu")
+    return drawn.to(device) | 1
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from augself_loss.hosting.term import detached
 from augself_loss.loss import AugSelfLoss
 from augself_loss.objectives import Objective, Objectives
 from augself_loss.optimizers import Optimizer
+from augself_loss.parameters import Record
 from augself_loss.recording.multiview import MultiViewRecorder, Recorder
 
 
@@ -55,6 +56,11 @@ class _Step:
             RecordError: no records, several batches in one, or another recorder's records.
         """
         return self._loop.views(batch, device, stacklevel=2)
+
+    @property
+    def records(self) -> list[Record]:
+        """Records of the views that :meth:`views` returned, one per view, until :meth:`term`."""
+        return self._loop.records
 
     def __enter__(self) -> Any:
         """Capture features in this block only."""

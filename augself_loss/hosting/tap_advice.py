@@ -19,14 +19,21 @@ MOVED = (
     "steps). Replace it before augself.views(batch) (in a LightningModule: in "
     "on_train_batch_start), or run your forward pass in 'with augself:' after that."
 )
+FEW = "Run the tapped network on every view that is compared. "
 ANOTHER = (
-    "If another submodule sees these views, tap it too (taps=['backbone', 'backbone_momentum']), "
-    "or pair other views (views=[0, 1])."
+    "If another submodule sees these views, tap it too (taps=['backbone', 'backbone_momentum'])"
 )
+PAIRED = ", or pair other views (views=[0, 1])"
 CHANGED = (
-    " If the views are changed before the tap (augmented, mixed, masked), tap a module around "
-    "it that gets them unchanged, or pass the features yourself: augself(features, records). If "
-    "the rows keep the views' order, pass in_order=True."
+    "It saw other images. Mixed ones (MixUp, CutMix) have no record: run the network on the views "
+    "as well. {another}. "
+    "If the views are changed before the tap, tap a module around it; if they are only normalized "
+    "or cast there, in their order, pass in_order=True."
+)
+MANY = (
+    "The taps expected the {views} views of one step, found {rows} images, far more than these "
+    "have. Call term() in each step before other images pass the network, such as those of "
+    "validation, or wrap your own forward pass in 'with augself:'."
 )
 
 
@@ -64,5 +71,8 @@ def unproven(
     silent = [name for name in names if not any(call.tap == name for call in calls)]
     if moved:
         return text + MOVED.format(name=moved[0])
-    text += (SILENT.format(name=silent[0]) if silent else "") + ANOTHER
-    return text + CHANGED if calls else text
+    text += SILENT.format(name=silent[0]) if silent else ""
+    another = ANOTHER + (PAIRED if len(views) > 2 else "")
+    if sum(len(call.output) for call in calls) < size * len(wanted):
+        return f"{text}{FEW if calls else ''}{another}."
+    return text + CHANGED.format(another=another)

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from augself_loss.hosting.matching import Images
 
+MOST = 32
+"""As many times a step's views may pass its taps: more are those of another step, or of validation
+after a step whose term was never asked for."""
+
 
 @dataclass
 class Seen(Images):
@@ -105,6 +109,7 @@ class Watch:
         self.root: nn.Module | None = None
         self.views: Sequence[Tensor] = []
         self.calls: list[Call] = []
+        self.rows = 0
         self._versions: dict[int, int | None] = {}
         self._frames: dict[str, Frame] = {}
         self._entered: dict[str, list[Seen]] = {}
@@ -169,6 +174,15 @@ class Watch:
                     break
                 sources.append((chosen, run))
         self.calls.append(Call(tap, module, output, sources, entrance))
+        self.rows += len(output)
+        if self.overrun:  # else they would take memory until the next step, epochs later perhaps
+            self.calls.clear()
+            self.active = False
+
+    @property
+    def overrun(self) -> bool:
+        """Whether so many images passed that they cannot be one step's."""
+        return self.rows > MOST * sum(map(len, self.views))
 
     def _seen(self, given: Iterable[Any]) -> list[Seen]:
         found: dict[int, Seen] = {}

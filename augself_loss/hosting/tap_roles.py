@@ -29,7 +29,7 @@ def roles(root: nn.Module, taps: Sequence[str]) -> dict[str, Role]:
         holding.update({".".join(parts[:i]): Role.AROUND for i in range(1, len(parts))})
     holding.update(dict.fromkeys(taps, Role.TAP))
     beside: dict[str, Role] = {}
-    for name in holding:
+    for name in filter(None, holding):
         parent, _, last = name.rpartition(".")
         for child, module in root.get_submodule(parent).named_children():
             if child == last:

@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.hosting.frozen import check_frozen
 from augself_loss.hosting.matching import Matcher
-from augself_loss.hosting.tap_advice import counts, unproven
+from augself_loss.hosting.tap_advice import MANY, counts, unproven
 from augself_loss.hosting.tap_calls import Call, Seen, Watch, is_alike
 from augself_loss.hosting.tap_hooks import Enter, Leave
 from augself_loss.hosting.tap_outputs import only_tensor
@@ -163,6 +163,11 @@ class FeatureTaps:
                 submodules have parameters to train, or are copies of some that train.
         """
         found: dict[int, Tensor | None] = {}
+        if not wanted:
+            return []
+        if self._watch.overrun and self._watch.views:
+            count = len(self._watch.views)
+            raise FeatureError(MANY.format(views=count, rows=self._watch.rows))
         if not self._order_checked:
             sources = self._sources()
             found = {number: self._proven(number, sources) for number in wanted}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from augself_loss.hosting.matching import CHUNK, mapped_in_order, marks
+from augself_loss.hosting.matching import CHUNK, _factors, mapped_in_order, marks
 from augself_loss.taps import FeatureTaps
 
 
@@ -33,6 +33,14 @@ def test_different_images_have_different_marks(dtype: torch.dtype) -> None:
 def test_images_of_whole_numbers_are_marked(dtype: torch.dtype) -> None:
     images = (hard()[7:24] * 200).to(dtype)
     assert len(set(marks(images).tolist())) == len(images)
+
+
+def test_marks_are_the_same_under_another_default_device() -> None:
+    images = torch.rand(3, 3, 4, 5)
+    expected = marks(images)
+    _factors.cache_clear()
+    with torch.device("meta"):
+        assert torch.equal(marks(images), expected)
 
 
 def test_a_mark_depends_on_the_image_alone(monkeypatch: pytest.MonkeyPatch) -> None:
