@@ -15,6 +15,7 @@ from augself_loss.errors import LossError
 from augself_loss.heads_watch import HeadWatch
 from augself_loss.hosting.conditioned import conditioned
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, listed, tapped
+from augself_loss.hosting.ends import check_end
 from augself_loss.hosting.finding import as_recorded, moved, views_in
 from augself_loss.hosting.in_sync import InSync
 from augself_loss.hosting.optimizers import join, with_weights
@@ -121,7 +122,7 @@ class Loop:
             objective.check_recorder(several)
         self.name, self._objective = name, objective
         self._recorder, self._paired = several, reading.views
-        self.model = _tapped(model, objective, reading, len(several.recorders))
+        self.model = _tapped(name, model, objective, reading, len(several.recorders))
         self._batch, self._block = _Batch(), ExitStack()
         self._watching = Watching(self.model.taps, conditions=bool(conditioned(model)))
         self._watch = HeadWatch(heads, check_whole("patience", patience))
@@ -237,13 +238,16 @@ class Loop:
             )
 
 
-def _tapped(model: nn.Module, objective: Any, reading: Reading, count: int) -> _Model:
+def _tapped(name: str, model: nn.Module, objective: Any, reading: Reading, count: int) -> _Model:
     taps = reading.taps
     root = nn.ModuleDict({WHOLE: model}) if taps is None else _knowing(model, listed(taps))
     names = WHOLE if taps is None else taps
     third = ThirdView.beside(root, objective, names, reading.third, reading.through, count=count)
     check_compared(reading.views, objective, third, count=count)
-    return _Model(root, model, tapped(root, objective, names, in_order=reading.in_order), third)
+    found = tapped(root, objective, names, in_order=reading.in_order)
+    if taps is None:
+        check_end(name, model)
+    return _Model(root, model, found, third)
 
 
 def as_several(recorder: Any) -> MultiViewRecorder:

@@ -93,7 +93,7 @@ class _Step:
 
 
 class AugSelf(_Step, AugSelfLoss):
-    """Adds AugSelf to a training loop of your own, in four lines.
+    """Adds AugSelf to a training loop of your own.
 
     It is the loss with its heads, and it knows your model. :meth:`views` takes the records off a
     batch. From then on it captures features while your own forward runs, and matches them to the
@@ -113,7 +113,8 @@ class AugSelf(_Step, AugSelfLoss):
         taps: name of the submodule that returns the features before the projector, or several (a
             view's features are those of the first that saw it: ``("encoder_q", "encoder_k")``).
             With several depths, a dict, depth → submodule:
-            ``{"layer3": "backbone.layer3", "backbone": "backbone"}``. Default: the model itself.
+            ``{"layer3": "backbone.layer3", "backbone": "backbone"}``. Default: the model itself,
+            but for one that ends in a projector.
         views: which views to pair: the ``global`` ones (those with the most pixels), ``all``,
             or a list of indices.
         optimizer: yours, if it is built already: the heads join the tapped submodule's group.

@@ -7,6 +7,7 @@ import copy
 import io
 import warnings
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -33,10 +34,12 @@ from augself_loss import (
     AugSelfLoss,
     FeatureError,
     LossError,
+    PlainStep,
     RecordError,
     TermUnusedWarning,
 )
 from augself_loss.heads_watch import HeadsUnchangedWarning
+from augself_loss.objectives import STL
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder, split_views
 from augself_loss.recording.torchvision import TorchvisionRecorder
@@ -499,3 +502,22 @@ def test_a_type_that_no_pipeline_augments_is_refused() -> None:
     jiggled = KorniaRecorder(K.AugmentationSequential(K.ColorJiggle(0.4, 0.4, 0.4, 0.1)))
     with pytest.raises(RecordError, match="Write 'color_jiggle' in weights"):
         AugSelf(network(), jiggled, {"color": 1.0}, taps="0")
+
+
+def ending_in(name: str) -> nn.Module:
+    layers = {"flat": nn.Flatten(), "stem": nn.Linear(192, 8), name: nn.Linear(8, 4)}
+    return nn.Sequential(OrderedDict(layers))
+
+
+def test_a_model_that_ends_in_a_projector_is_not_tapped_as_a_whole() -> None:
+    recorder = MultiViewRecorder(on_device())
+    loops: list[Callable[..., Any]] = [
+        lambda model, **named: AugSelf(model, recorder, WEIGHTS, **named),
+        lambda model, **named: PlainStep(model, recorder, STL(4), **named),
+    ]
+    for loop in loops:
+        with pytest.raises(LossError, match=r"ends in 'proj'.*find_taps.*taps='proj'"):
+            loop(ending_in("proj"))
+        loop(ending_in("proj"), taps="proj")
+        for backbone in ("fc_norm", "layer4"):
+            loop(ending_in(backbone))
