@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
@@ -46,6 +47,22 @@ def check_whole(name: str, size: Any, *, least: int = 1) -> int:
     if whole < least:
         raise LossError(f"{name} expected an integer >= {least}, found {size!r}.")
     return whole
+
+
+def check_numbers(name: str, values: Any, *, above: float = -math.inf) -> list[float]:
+    """Return an argument's numbers as floats; refuse what is not finite, or not above a limit.
+
+    Raises:
+        LossError: something else among them.
+    """
+    try:
+        numbers = [math.nan if isinstance(value, (bool, str)) else float(value) for value in values]
+    except (TypeError, ValueError, RuntimeError):  # no number, or a tensor of several
+        numbers = [math.nan]
+    if not all(math.isfinite(number) and number > above for number in numbers):
+        limit = "" if above == -math.inf else f" > {above:g}"
+        raise LossError(f"{name} expected finite numbers{limit}, found {values!r}.")
+    return numbers
 
 
 def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from augself_loss.arguments import check_whole
+from augself_loss.arguments import check_numbers, check_whole
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import FeatureError, LossError, RecordError
@@ -48,12 +48,12 @@ class EquiMod(Objective):
         embedding_dim: width of the embeddings.
         temperature: τ of NT-Xent.
         mean: per column of t, to standardise it; by default a batch norm without weights does that.
-        std: per column of t, as ``mean``.
+        std: per column of t, above 0, as ``mean``.
         pool: turns maps and tokens into ``(B, D)``.
 
     Raises:
-        LossError: no condition; one of mean and std without the other, or not one number per
-            column.
+        LossError: no condition; one of mean and std without the other, or not one finite number
+            per column; std or a temperature not above 0.
 
     Example:
         >>> from augself_loss import FlipEncoder
@@ -86,7 +86,8 @@ class EquiMod(Objective):
         known = of_types(condition.encoders, condition.types)
         super().__init__({"equimod": weight}, pool, feature_dim=feature_dim, encoders=known)
         feature_dim = check_whole("feature_dim", feature_dim)
-        self.condition, self.temperature = condition, temperature
+        self.condition = condition
+        (self.temperature,) = check_numbers("temperature", [temperature], above=0)
         self.trained_with = described(condition)
         width = condition.width
         if any(len(given) != width for given in (mean, std) if given is not None) or (
@@ -104,8 +105,12 @@ class EquiMod(Objective):
         self.standardise: nn.Module = nn.Identity()
         if mean is None or std is None:
             self.standardise = nn.BatchNorm1d(width, affine=False)
-        self.register_buffer("mean", torch.zeros(width) if mean is None else torch.tensor(mean))
-        self.register_buffer("std", torch.ones(width) if std is None else torch.tensor(std))
+        self._scale = {
+            "mean": check_numbers("mean", [0.0] * width if mean is None else mean),
+            "std": check_numbers("std", [1.0] * width if std is None else std, above=0),
+        }
+        for name, numbers in self._scale.items():
+            self.register_buffer(name, torch.tensor(numbers))
 
     @staticmethod
     def describe(encoders: Iterable[Encoder]) -> Condition:

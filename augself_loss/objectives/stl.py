@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from augself_loss.arguments import check_whole
+from augself_loss.arguments import check_numbers, check_whole
 from augself_loss.objectives.alike import Alike
 from augself_loss.objectives.base import Objective
 from augself_loss.objectives.parts import mlp, nt_xent
@@ -85,7 +85,8 @@ class STL(Objective):
         super().__init__(weights, pool, feature_dim=feature_dim)
         dim, width = check_whole("feature_dim", feature_dim), transformation_dim
         self.rank = None if rank is None else check_whole("rank", rank)
-        self.temperature, self.alike = temperature, Alike("STL", 2, tuple(shared))
+        (self.temperature,) = check_numbers("temperature", [temperature], above=0)
+        self.alike = Alike("STL", 2, tuple(shared))
         self.read = dict.fromkeys(self.alike.shared or ())
         with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
             self.encode = mlp([2 * dim, width, width])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -75,6 +76,42 @@ def test_the_term(case: Cases, name: str, count: int) -> None:
 def test_a_scale_is_whole_or_none(scale: Any) -> None:
     with pytest.raises(LossError, match="mean and std, with 1 columns, or neither"):
         EquiMod(8, Condition([FlipEncoder()]), **scale)
+
+
+@pytest.mark.parametrize("numbers", [list, tuple, torch.tensor, np.array])
+def test_whole_numbers_scale_as_others_do(numbers: Any) -> None:
+    condition = EquiMod.describe([CropEncoder(), FlipEncoder()])
+    width = condition.width
+
+    def term(mean: Any, std: Any) -> Any:
+        torch.manual_seed(0)
+        small = {"hidden_dim": 8, "embedding_dim": 4}
+        return EquiMod(8, condition, mean=mean, std=std, **small).double()
+
+    whole = term(numbers([0] * width), numbers([1] * width))
+    plain = term([0.0] * width, [1.0] * width)
+    assert whole.mean.dtype == whole.std.dtype == torch.float64
+    features = list(torch.randn(3, 4, 8, dtype=torch.float64))
+    record = {"crop": torch.rand(4, 4), "flip": torch.tensor([[0.0], [1.0], [0.0], [1.0]])}
+    totals = [one(features[1:], [record, record], features[0]).total for one in (whole, plain)]
+    torch.testing.assert_close(*totals, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({"mean": [0.0], "std": [0.0]}, r"std expected finite numbers > 0, found \[0.0\]"),
+        ({"mean": [0.0], "std": [-1]}, "std expected finite numbers > 0"),
+        ({"mean": [float("nan")], "std": [1.0]}, "mean expected finite numbers, found"),
+        ({"mean": ["0"], "std": [1.0]}, "mean expected finite numbers"),
+        ({"mean": [0.0], "std": [True]}, "std expected finite numbers"),
+        ({"mean": [[0.0, 1.0]], "std": [1.0]}, "mean expected finite numbers"),
+        ({"temperature": 0}, r"temperature expected finite numbers > 0, found \[0\]"),
+    ],
+)
+def test_numbers_that_scale_nothing_are_refused(numbers: Any, said: str) -> None:
+    with pytest.raises(LossError, match=said):
+        EquiMod(8, Condition([FlipEncoder()]), **numbers)
 
 
 def test_what_does_not_fit_is_refused() -> None:
