@@ -112,6 +112,12 @@ class EquiMod(Objective):
         for name, numbers in self._scale.items():
             self.register_buffer(name, torch.tensor(numbers))
 
+    def reset_parameters(self) -> None:
+        """Restore mean and std as they were given; the networks' layers reset themselves."""
+        for name, numbers in self._scale.items():
+            buffer = self.get_buffer(name)
+            buffer.copy_(torch.tensor(numbers, dtype=buffer.dtype, device=buffer.device))
+
     @staticmethod
     def describe(encoders: Iterable[Encoder]) -> Condition:
         """Describe a view as the paper does: raw, in the source's frame, with flags and order.

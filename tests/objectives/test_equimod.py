@@ -114,6 +114,18 @@ def test_numbers_that_scale_nothing_are_refused(numbers: Any, said: str) -> None
         EquiMod(8, Condition([FlipEncoder()]), **numbers)
 
 
+def test_built_on_meta_it_has_its_scale_again() -> None:
+    condition = Condition([FlipEncoder()])
+    with torch.device("meta"):
+        term = EquiMod(8, condition, mean=[0.5], std=[2], hidden_dim=8, embedding_dim=4)
+    term.to_empty(device="cpu")
+    for module in term.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    assert (term.mean.tolist(), term.std.tolist()) == ([0.5], [2.0])
+    assert term.weights == {"equimod": 1.0}
+
+
 def test_what_does_not_fit_is_refused() -> None:
     term = EquiMod(8, Condition([FlipEncoder()]), hidden_dim=8, embedding_dim=4)
     plain, record = torch.zeros(3, 8), {"flip": torch.zeros(3, 1)}
