@@ -52,9 +52,9 @@ class Lambdas(nn.Module):
         """Return the λ of some types, in their order, ``(types,)`` float32, on a device."""
         if self._copy.device != device:  # FSDP moves parameters and buffers alone
             self._copy = self._made(device)
-        if len(names) == len(self._now):
-            return self._copy
         places = list(self._now)
+        if list(names) == places:
+            return self._copy
         return torch.stack([self._copy[places.index(name)] for name in names])
 
     def silent(self) -> frozenset[str] | None:

@@ -45,4 +45,9 @@ def gated(predictions: Mapping[str, Tensor], weights: Tensor) -> dict[str, Tenso
         weights: λ in the same order, ``(types,)``.
     """
     given = zip(predictions.items(), weights.unbind(), strict=True)
-    return {name: torch.where(weight == 0, raw.detach(), raw) for (name, raw), weight in given}
+    return {name: unheard(raw, weight) for (name, raw), weight in given}
+
+
+def unheard(value: Tensor, weight: Tensor) -> Tensor:
+    """Pass no gradient back to a value where its weight, a scalar, is 0; not even NaN."""
+    return torch.where(weight == 0, value.detach(), value)

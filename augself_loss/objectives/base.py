@@ -16,12 +16,12 @@ from augself_loss.errors import FeatureError
 from augself_loss.first_layer import fitted
 from augself_loss.functional import weighted_sum
 from augself_loss.lambdas import Lambdas
-from augself_loss.objectives.given import check_forms, check_lambdas
+from augself_loss.objectives.given import by_lambdas, check_forms, check_lambdas
 from augself_loss.optimizers import Named, check_optimizers
 from augself_loss.output import Output
 from augself_loss.parameters import Record, is_dense_float
 from augself_loss.pooling import Pool, as_pool, pooled
-from augself_loss.silence import cut
+from augself_loss.silence import cut, gated, unheard
 from augself_loss.trained_with import TrainedWith
 from augself_loss.untouched import as_built
 
@@ -132,6 +132,7 @@ class Objective(TrainedWith, Named, ABC):
                 finite; or a third view's are missing, or not wanted.
             RecordError: no list of dicts; a record that lacks an entry, or is of another batch or
                 device; in the first batch, values that the pipeline cannot draw.
+            LossError: :meth:`terms` returned other names than those of ``weights``.
         """
         if not torch.compiler.is_compiling() and self.silent:
             zero = cut(torch.zeros((), device=self._device), *self.parameters())
@@ -150,12 +151,32 @@ class Objective(TrainedWith, Named, ABC):
         self._check(vectors, records, beside)
         vectors = [self._fitted(view) for view in vectors]
         beside = None if beside is None else self._fitted(beside)
-        terms = self.terms(vectors, records, beside)
-        silent = self.lambdas.silent() or ()
-        for term in silent:  # not even its NaN counts, and DDP finds its networks
-            terms[term] = cut(terms[term].detach(), *self.parameters())
+        silent = self.lambdas.silent()
+        if silent is None:  # compiled: only the device knows λ
+            vectors = self.heard(tuple(self.weights), *vectors)
+            beside = None if beside is None else self.heard(tuple(self.weights), beside)[0]
+        terms = by_lambdas(name, self.terms(vectors, records, beside), self.weights)
         lambdas = self.lambdas.on(next(iter(terms.values())).device, tuple(terms))
+        if silent is None:
+            terms = gated(terms, lambdas)
+        for term in silent or ():  # not even its NaN counts, and DDP finds its networks
+            terms[term] = cut(terms[term].detach(), *self.parameters())
         return Output(weighted_sum(terms, lambdas), terms)
+
+    def heard(self, terms: Sequence[str], *given: Tensor) -> list[Tensor]:
+        """Return what some terms alone read; it passes no gradient back while their λ are 0.
+
+        For :meth:`terms` of several terms, lest NaN from a silent one's networks reach what the
+        others read. Only compiled objectives need it: else a silent term's gradient ends at it.
+
+        Args:
+            terms: their names.
+            *given: tensors, on one device.
+        """
+        if self.lambdas.silent() is not None or not given:
+            return list(given)
+        weight = self.lambdas.on(given[0].device, terms).sum()
+        return [unheard(one, weight) for one in given]
 
     def fits(
         self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None

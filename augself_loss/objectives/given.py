@@ -55,6 +55,26 @@ def check_lambdas(name: str, weights: Any, known: Iterable[str]) -> None:
     check_weights(weights, terms)
 
 
+def by_lambdas(name: str, terms: Mapping[str, Tensor], known: Iterable[str]) -> dict[str, Tensor]:
+    """Put terms in the order of their λ.
+
+    Args:
+        name: the objective's, for the message.
+        terms: what it computed, by name.
+        known: the names of its λ.
+
+    Raises:
+        LossError: other names.
+    """
+    names = list(known)
+    if set(terms) != set(names):
+        raise LossError(
+            f"{name} expected terms() to return {names}, as its weights are called, found "
+            f"{list(terms)}. Name all of them alike, in any order."
+        )
+    return {term: terms[term] for term in names}
+
+
 def _is_list(given: Any) -> bool:
     return isinstance(given, Sequence) and not isinstance(given, str)
 

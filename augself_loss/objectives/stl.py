@@ -107,9 +107,11 @@ class STL(Objective):
         terms = dict.fromkeys(self.weights, one.new_zeros((), dtype=dtype))
         read = self._read(one, two)
         if "equivariance" not in silent:
-            terms["equivariance"] = self._equivariance(one, two, self._moved(one, two, *read))
+            one, two, *mine = self.heard(["equivariance"], one, two, *read)
+            terms["equivariance"] = self._equivariance(one, two, self._moved(one, two, *mine))
         if "transformation" not in silent:
-            terms["transformation"] = self._transformation(*read)
+            mine = self.heard(["transformation"], *read)
+            terms["transformation"] = self._transformation(*mine)
         return terms
 
     def predict(self, features1: Tensor, features2: Tensor) -> Predicted:

@@ -189,6 +189,60 @@ def test_the_hosts_draws_stay_what_they_were(kind: str) -> None:
     assert draws() == before
 
 
+class Two(Objective):
+    """Returns what it was built with, scaled by a weight of its own."""
+
+    def __init__(self, **terms: float) -> None:
+        super().__init__({"a": 1.0, "b": 0.001})
+        self.given = terms
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def terms(self, *_: Any) -> dict[str, Tensor]:
+        return {name: self.scale * value for name, value in self.given.items()}
+
+
+def test_terms_find_their_weights_by_name() -> None:
+    features = [torch.randn(4, 3)] * 2
+    out = Two(b=100.0, a=1.0)(features, [{}, {}])
+    assert float(out.total.detach()) == pytest.approx(1.0 * 1 + 0.001 * 100)
+    assert list(out.terms) == ["a", "b"]
+    for wrong in ({"a": 1.0}, {"a": 1.0, "c": 1.0}, {"a": 1.0, "b": 1.0, "c": 1.0}):
+        with pytest.raises(LossError, match=r"Two expected terms\(\) to return \['a', 'b'\]"):
+            Two(**wrong)(features, [{}, {}])
+
+
+SILENCED = {
+    "equimod": {"equimod": "predict"}, "essl": {"essl": "head"},
+    "stl": {"equivariance": "equivariance_mlp", "transformation": "transformation_mlp"},
+}  # fmt: skip
+"""Objective → term → a network that only this term needs."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "term", "all_silent"),
+    [(kind, term, every) for kind, of in SILENCED.items() for term in of for every in (0, 1)],
+)
+@pytest.mark.parametrize("compiles", [False, True])
+@pytest.mark.slow
+def test_nan_of_a_silent_term_stays_in_it(
+    kind: str, term: str, all_silent: bool, compiles: bool
+) -> None:
+    case = build(kind)
+    case.total()  # looks at the first batch
+    case.module.set_weights(dict.fromkeys(case.module.weights, 0.0) if all_silent else {term: 0.0})
+    broken = [case.module] if all_silent else [getattr(case.module, SILENCED[kind][term])]
+    with torch.no_grad():
+        for parameter in (p for network in broken for p in network.parameters()):
+            parameter.fill_(float("nan"))
+    torch.compiler.reset()
+    module = torch.compile(case.module, backend="eager") if compiles else case.module
+    total = case.total(module)
+    assert bool(total.isfinite())
+    given = [one for one in case.learns() if not isinstance(one, torch.nn.Parameter)]
+    found = torch.autograd.grad(total, given, allow_unused=True)
+    assert all(bool(grad.isfinite().all()) for grad in found if grad is not None)
+
+
 def test_a_projector_is_no_term() -> None:
     assert isinstance(build("cassle").module, ConditionedProjector)
     assert not isinstance(build("cassle").module, Objective)
