@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.views import Features, tensors_in
+
+SCALES = (2.0**15, 2.0**10, 2.0**5, 1.0)
+"""What a loss is multiplied by while its gradient is measured; float16 holds all of them."""
 
 
 def gradient_ratios(
@@ -67,7 +70,7 @@ def gradient_ratios(
 
 def _norm(name: str, loss: Tensor, features: Sequence[Tensor]) -> float:
     _check_loss(name, loss)
-    norm = float(gradient_norm(loss, features))
+    (norm,) = gradient_norms([loss], features)
     if not math.isfinite(norm):
         raise LossError(
             f"gradient_ratios expected a finite gradient of {name} at the features, found norm "
@@ -76,11 +79,45 @@ def _norm(name: str, loss: Tensor, features: Sequence[Tensor]) -> float:
     return norm
 
 
-def gradient_norm(loss: Tensor, features: Sequence[Tensor]) -> Tensor:
-    """Compute ‖∂loss/∂f‖ over all features together, a float32 scalar on their device."""
-    gradients = torch.autograd.grad(loss, features, retain_graph=True, allow_unused=True)
+def gradient_norms(
+    losses: Sequence[Tensor],
+    features: Sequence[Tensor],
+    together: Callable[[Tensor], Tensor] = lambda norms: norms,
+) -> list[float]:
+    """Compute every loss's ‖∂loss/∂f‖ over all features together.
+
+    A loss is multiplied by a power of two for its backward pass, and the norm divided by it: in
+    float16 its gradient would else underflow, as in training without a scaler. It is the first of
+    ``SCALES`` with which nothing overflows; norms in other dtypes are the same to the last bit.
+
+    Args:
+        losses: scalars with their graphs, which are kept.
+        features: what they are differentiated by.
+        together: makes of all norms, ``(losses,)``, those over all processes.
+
+    Returns:
+        A norm per loss; not finite where that without a scale is not.
+    """
+    found = [math.nan] * len(losses)
+    left = list(range(len(losses)))
+    for scale in SCALES:
+        norms = together(torch.stack([_scaled(losses[i], features, scale) for i in left])).tolist()
+        for place, norm in zip(left, norms, strict=True):
+            found[place] = norm
+        left = [place for place in left if not math.isfinite(found[place])]  # alike everywhere
+        if not left:
+            break
+    return found
+
+
+def _scaled(loss: Tensor, features: Sequence[Tensor], scale: float) -> Tensor:
+    """Compute ‖∂loss/∂f‖ by way of a multiple, a float32 scalar on the features' device."""
+    seed = torch.full_like(loss, scale)
+    gradients = torch.autograd.grad(loss, features, seed, retain_graph=True, allow_unused=True)
     norms = [g.detach().float().norm() for g in gradients if g is not None]
-    return torch.stack(norms).norm() if norms else features[0].new_zeros((), dtype=torch.float32)
+    if not norms:
+        return features[0].new_zeros((), dtype=torch.float32)
+    return torch.stack(norms).norm() / scale
 
 
 def _check_loss(name: str, loss: Tensor) -> None:

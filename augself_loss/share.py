@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributed import all_reduce, is_available, is_initialized
 
 from augself_loss.arguments import check_types, check_whole
-from augself_loss.balance import described, gradient_norm
+from augself_loss.balance import described, gradient_norms
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.loss import AugSelfLoss
 from augself_loss.output import Output
@@ -242,12 +242,15 @@ def _ratios(base: Tensor, seen: Seen) -> dict[str, float]:
     losses = {n: term for n, term in seen.out.terms.items() if term.requires_grad}
     if losses:
         losses["total"] = seen.out.total
-    norms = [gradient_norm(loss, seen.features) for loss in (base, *losses.values())]
-    squares = torch.stack(norms).square()
+    own, *others = gradient_norms([base, *losses.values()], seen.features, _over_processes)
+    return {n: o / own if own > 0 else math.nan for n, o in zip(losses, others, strict=True)}
+
+
+def _over_processes(norms: Tensor) -> Tensor:
+    squares = norms.square()
     if is_available() and is_initialized():
         all_reduce(squares)
-    own, *others = squares.sqrt().tolist()  # one wait for all
-    return {n: o / own if own > 0 else math.nan for n, o in zip(losses, others, strict=True)}
+    return squares.sqrt()
 
 
 def _shares(share: float | Mapping[str, float], types: Sequence[str]) -> dict[str, float]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from augself_loss import AugSelfLoss, FeatureError, LossError, gradient_ratios
+from augself_loss.balance import gradient_norms
 
 RECORD1 = {"flip": torch.tensor([[0.0], [1.0], [1.0], [0.0]])}
 RECORD2 = {"flip": torch.tensor([[1.0], [1.0], [0.0], [0.0]])}
@@ -46,6 +47,28 @@ def test_half_precision_is_compared_in_float32() -> None:
     f = torch.full((64, 64), 1.0, dtype=torch.float16, requires_grad=True)
     ratios = gradient_ratios((300 * f).float().sum(), {"crop": (600 * f).float().sum()}, [f])
     assert ratios == pytest.approx({"crop": 2.0})  # in float16 the norms would be infinite
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1.0, 1e3, 3e4])
+def test_gradients_in_half_precision_neither_vanish_nor_overflow(size: float) -> None:
+    wide = torch.randn(2, 64, 128)
+
+    def ratios(dtype: torch.dtype) -> float:
+        f1, f2 = (view.to(dtype).requires_grad_() for view in wide)
+        base = -size * torch.cosine_similarity(f1.float(), f2.float()).mean()
+        (found,) = gradient_ratios(base, {"crop": (f1.float() - f2).abs().sum()}, [f1, f2]).values()
+        return found
+
+    assert ratios(torch.float16) == pytest.approx(ratios(torch.float32), rel=1e-2)
+
+
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e18])
+def test_norms_in_float32_are_those_of_autograd_to_the_last_bit(size: float) -> None:
+    pair = [torch.randn(16, 32, requires_grad=True) for _ in range(2)]
+    loss = size * torch.cosine_similarity(*pair).mean()
+    grads = torch.autograd.grad(loss, pair, retain_graph=True)
+    plain = torch.stack([grad.norm() for grad in grads]).norm()
+    assert gradient_norms([loss], pair) == [float(plain)]
 
 
 def test_a_term_away_from_the_features_weighs_nothing(features: list[Tensor]) -> None:
