@@ -65,7 +65,7 @@ class RatioMeter:
         self.augself, self.every = augself, check_whole("every", every)
         self.steps = 0
         self._seen: Seen | None = None
-        self._asked = True
+        self._asked, self._copied = True, False
         self._hooks = [augself.register_forward_hook(self._see, with_kwargs=True)]
 
     def measure(self, base: Tensor) -> dict[str, float] | None:
@@ -97,7 +97,7 @@ class RatioMeter:
         self._seen = None
 
     def _measure(self, loss: Tensor, *, within: bool) -> dict[str, float] | None:
-        self._asked = True
+        self._asked, self._copied = True, False
         if self.steps == 0:
             raise LossError(
                 f"{type(self).__name__} expected a training step of its AugSelfLoss before "
@@ -121,7 +121,7 @@ class RatioMeter:
             return
         self._seen = None
         if self.steps % self.every == 0:
-            if not self._asked:
+            if not (self._asked or self._copied):
                 raise LossError(
                     f"{type(self).__name__} expected measure(base) in every step, found no call "
                     f"in {self.every} steps. Call it before backward(), or call close()."
@@ -133,8 +133,9 @@ class RatioMeter:
         self.steps += 1
 
     def __getstate__(self) -> dict[str, Any]:
-        # A copy, or a file, of the loss holds its hooks: a step's graph cannot go with them.
-        return {**self.__dict__, "_seen": None}
+        # A copy, or a file, of the loss holds its hooks. A step's graph cannot go with them, and
+        # nobody may ever ask them to measure.
+        return {**self.__dict__, "_seen": None, "_copied": True}
 
 
 class GradientShare(RatioMeter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -141,6 +142,26 @@ def test_a_loss_is_copied_while_it_is_watched() -> None:
     augself(*[2 * f for f in pair], RECORD1, RECORD2)
     assert copy.deepcopy(augself).weights == TYPES
     assert share.measure(base_of(pair)) is not None
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+@pytest.mark.parametrize("between", [False, True])
+def test_a_copy_trains_without_a_word(way: Any, between: bool) -> None:
+    augself = made()
+    share = GradientShare(augself, 0.5, every=2)
+    step(augself, share)
+    if between:
+        augself(*features(), RECORD1, RECORD2)
+        augself(*features(), RECORD1, RECORD2)  # waits for its measurement
+    twin = way(augself)
+    for _ in range(5):
+        twin(*features(), RECORD1, RECORD2).total.backward()
+    both = way((augself, share))
+    found = [step(*both) is not None for _ in range(4)]
+    assert found in ([True, False] * 2, [False, True] * 2)
+    with pytest.raises(LossError, match="measure"):
+        for _ in range(5):
+            both[0](*features(), RECORD1, RECORD2)
 
 
 def test_steps_without_gradients_are_not_measured() -> None:
