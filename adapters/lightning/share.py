@@ -36,6 +36,14 @@ def _losses(module: Any) -> list[AugSelfLoss]:
     return [one for one in each if isinstance(one, AugSelfLoss)]
 
 
+def _close_earlier(augself: AugSelfLoss) -> None:
+    """Stop what an earlier fit let watch a loss, perhaps by another callback."""
+    for hook in list(augself._forward_hooks.values()):
+        earlier = getattr(hook, "__self__", None)
+        if isinstance(earlier, GradientShare):
+            earlier.close()
+
+
 class GradientShares:
     """What :class:`KeepGradientShare` does, as a callback of whichever Lightning runs it."""
 
@@ -53,6 +61,7 @@ class GradientShares:
                 f"{type(pl_module).__name__} with {len(found)}. Add one by add_augself or "
                 "add_objective, alone or among Objectives."
             )
+        _close_earlier(found[0])
         self.control = GradientShare(found[0], self.share, **self.settings)
         if self._loaded is not None:
             self.control.load_state_dict(self._loaded)
@@ -64,6 +73,13 @@ class GradientShares:
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
         """Let go of the term; what was measured stays."""
+        self._let_go()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:  # noqa: ARG002
+        """Let go of the term in a fit that breaks off, which is not torn down."""
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self.control is not None:
             self._loaded = self.control.state_dict()
             self.control.close()

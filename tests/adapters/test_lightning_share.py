@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning_modules import SimSiam, batches, device
 from pictures import Losses, same, seed, trainer, weights
 
-from augself_loss import AugSelfLoss, LossError, gradient_ratios
+from augself_loss import AugSelfLoss, GradientShare, LossError, gradient_ratios
 from augself_loss.adapters.lightning import (
     KeepGradientShare,
     KeepRandomState,
@@ -100,6 +100,44 @@ def test_among_several_objectives_augselfs_are_set() -> None:
     trainer(KeepGradientShare(0.5, every=1), max_epochs=1).fit(module, batches())
     assert several.weights["b/care"] == 1.0
     assert 1.0 not in augself.weights.values()
+
+
+def watched(module: Any) -> bool:
+    hooks = module.augself._forward_hooks.values()
+    return any(isinstance(getattr(hook, "__self__", None), GradientShare) for hook in hooks)
+
+
+class Breaks(Callback):
+    """Ends a fit in its second step, as a full device or a user does."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def on_before_backward(self, trainer: Any, *_: Any) -> None:
+        if trainer.global_step == 1:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyboardInterrupt()])
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("same", [True, False])
+def test_a_fit_after_an_interrupted_one(error: BaseException, before: bool, same: bool) -> None:
+    module, keep = prepared(), KeepGradientShare(0.5, every=2)
+    callbacks = [Breaks(error), keep] if before else [keep, Breaks(error)]
+    with pytest.raises((RuntimeError, KeyboardInterrupt, SystemExit)):
+        trainer(*callbacks, max_epochs=1).fit(module, batches())
+    assert not watched(module)
+    again = keep if same else KeepGradientShare(0.5, every=2)
+    trainer(again, max_epochs=2).fit(module, batches())
+    assert not watched(module)
+    assert 1.0 not in module.augself.weights.values()
+
+
+def test_what_an_earlier_share_left_is_removed() -> None:
+    module = prepared()
+    GradientShare(module.augself, 0.5, every=1)  # as a killed fit, or a copy, leaves it
+    trainer(KeepGradientShare(0.5, every=1), max_epochs=1).fit(module, batches())
+    assert not watched(module)
 
 
 def test_a_module_without_the_term_is_refused() -> None:
