@@ -237,6 +237,10 @@ class AugSelfLoss(TrainedWith):
         raw = self.heads(features, [(0, 1)])
         return {name: encoder.readout(raw[name]) for name, encoder in self.encoders.items()}
 
+    def shape_heads(self, features: Sequence[Features]) -> None:
+        """Learn D from a batch's features, as a call does, if nothing set it."""
+        self._vectors(features)
+
     def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
         """Refuse optimizers that lack the heads: the classic mistake.
 

@@ -39,7 +39,8 @@ class InSync:
     """Runs a loss, in several processes by DDP around it.
 
     A loss that the user's model holds is left to the model's DDP, unless that leaves it alone;
-    whether that was told of it is looked at in the first calls, and ever more rarely later.
+    whether that was told of it is looked at in the first calls, and ever more rarely later. Where
+    nothing learns, the first process's numbers are given to all once, and DDP does nothing.
 
     Args:
         loss: the loss.
@@ -49,7 +50,7 @@ class InSync:
     def __init__(self, loss: nn.Module, model: nn.Module) -> None:
         self._loss, self._model = loss, model
         self._wrapped: nn.Module | None = None
-        self._calls = 0
+        self._calls, self._given_to_all = 0, False
 
     def runner(self, prepare: Callable[[], object]) -> Any:
         """Return what is to be called for the loss.
@@ -67,10 +68,20 @@ class InSync:
             if self._calls & (self._calls - 1) == 0 and not self._sharded():
                 _check_alike(self._loss)
             return self._loss
-        if self._wrapped is None:
+        if self._wrapped is None and not self._given_to_all:
             prepare()
+        if not any(p.requires_grad for p in self._loss.parameters()):  # DDP would refuse it
+            self._give_to_all()
+            return self._loss
+        if self._wrapped is None:
             self._wrapped = DistributedDataParallel(self._loss)
         return self._wrapped
+
+    def _give_to_all(self) -> None:
+        if self._wrapped is None and not self._given_to_all:
+            for tensor in (*self._loss.parameters(), *self._loss.buffers()):
+                dist.broadcast(tensor.detach(), 0)
+        self._given_to_all = True
 
     def _held(self) -> bool:
         modules = list(self._model.modules())
@@ -92,8 +103,11 @@ class InSync:
 @torch.no_grad()
 def _check_alike(loss: nn.Module) -> None:
     parameters = [p.detach().double().sum() for p in loss.parameters()]
-    sums = torch.stack(parameters) if parameters else torch.zeros(1)
-    least, most = sums.clone(), sums.clone()
+    if not parameters:
+        return
+    sums = torch.stack(parameters) + 0.0  # no -0, whose bits are others
+    bits = sums.view(torch.int64).masked_fill(sums.isnan(), -1)  # NaN is like NaN
+    least, most = bits.clone(), bits.clone()
     dist.all_reduce(least, op=dist.ReduceOp.MIN)
     dist.all_reduce(most, op=dist.ReduceOp.MAX)
     if not torch.equal(least, most):

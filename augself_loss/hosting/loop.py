@@ -185,7 +185,7 @@ class Loop:
             there = tensors_in(features)[0].device
             records = [moved(record, there) for record in records]
         assert self._in_sync is not None
-        shape: Any = getattr(objective, "_vectors", id)  # DDP wants to know all shapes
+        shape: Any = getattr(objective, "shape_heads", id)  # DDP wants to know all shapes
         run = self._in_sync.runner(lambda: shape(features))
         if self.model.third is None:
             out: Output = run(features, records)

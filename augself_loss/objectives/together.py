@@ -147,6 +147,16 @@ class Objectives(nn.ModuleDict, Named):
         }
         return Output(torch.stack([out.total for out in found.values()]).sum(), terms)
 
+    def shape_heads(self, features: Sequence[Tensor]) -> None:
+        """Give every AugSelfLoss's heads their shape, see :meth:`AugSelfLoss.shape_heads`.
+
+        Raises:
+            FeatureError: features that do not fit.
+        """
+        for one in self.values():
+            if isinstance(one, AugSelfLoss):
+                one.shape_heads(features)
+
     def check_optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
         """Refuse optimizers that lack some of their networks.
 

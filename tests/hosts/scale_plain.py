@@ -15,9 +15,9 @@ from pytorch_pipelines import device
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from augself_loss import AugSelf, LossError, PlainStep
+from augself_loss import AugSelf, AugSelfLoss, LossError, PlainStep
 from augself_loss.hosting.in_sync import keep_apart
-from augself_loss.objectives import ESSL
+from augself_loss.objectives import CARE, ESSL, Objectives
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
 
@@ -28,10 +28,12 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.Linear(8, 4))
 
 
-def trained(augself: Any, model: nn.Module, held: list[nn.Module]) -> list[Tensor]:
+def trained(
+    augself: Any, model: nn.Module, held: list[nn.Module], *, lr: float = 0.1
+) -> list[Tensor]:
     """Train on other images in every process; return the heads' parameters."""
     parameters = [p for module in held for p in module.parameters()]
-    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    optimizer = torch.optim.SGD(parameters, lr=lr)
     for step in range(STEPS):
         torch.manual_seed(10 * step + dist.get_rank())
         views = augself.views(torch.rand(6, 3, 20, 20))
@@ -52,8 +54,36 @@ def differ(parameters: list[Tensor]) -> bool:
 
 
 def build(model: nn.Module, **options: Any) -> AugSelf:
-    chosen = {"taps": "1", "hidden_dim": 16, **options}
-    return AugSelf(model, KorniaRecorder(device()), {"crop": 1.0}, **chosen)
+    chosen = {"weights": {"crop": 1.0}, "taps": "1", "hidden_dim": 16, **options}
+    return AugSelf(model, KorniaRecorder(device()), **chosen)
+
+
+def without_networks_or_frozen() -> None:
+    """Train where DDP has nothing to do, until something learns."""
+    wrapped = DistributedDataParallel(network())
+    step = PlainStep(wrapped, KorniaRecorder(device()), CARE(shared=()), taps="1")
+    trained(step, wrapped, [wrapped], lr=1e-3)
+    assert not differ([*wrapped.parameters()])
+
+    beside = build(wrapped, feature_dim=8).requires_grad_(False)
+    assert not differ(trained(beside, wrapped, [wrapped], lr=1e-3))
+    before = [p.clone() for p in beside.parameters()]
+    beside.requires_grad_(True)
+    after = trained(beside, wrapped, [wrapped, beside], lr=1e-3)
+    assert not differ(after)
+    assert any(not torch.equal(*both) for both in zip(before, after, strict=True))
+    beside.requires_grad_(False)
+    trained(beside, wrapped, [wrapped], lr=1e-3)
+
+
+def several_of_a_width_that_nobody_knows() -> None:
+    """Train several objectives, of which one learns its width from the first batch."""
+    wrapped, recorder = DistributedDataParallel(network()), KorniaRecorder(device())
+    augself = AugSelfLoss(None, {"crop": 1.0}, encoders=recorder.encoders)
+    several = Objectives({"augself": augself, "care": CARE(shared=())})
+    step = PlainStep(wrapped, recorder, several, taps="1")
+    assert not differ(trained(step, wrapped, [wrapped, step]))
+    assert augself.feature_dim == 8
 
 
 def main() -> None:
@@ -80,6 +110,16 @@ def main() -> None:
     inside = DistributedDataParallel(holding, find_unused_parameters=True)
     assert not differ(trained(holding.augself, inside, [holding]))
     assert not differ([*holding.parameters()])
+
+    held = network()
+    held.augself = build(held, feature_dim=8, weights={"crop": 1.0, "color": 0.0})
+    diverged = held.augself.heads["color"][0]
+    torch.nn.init.constant_(diverged.weight, float("nan"))
+    inside = DistributedDataParallel(_Forward(held))
+    trained(held.augself, inside, [held])  # what is NaN in all processes is alike
+
+    without_networks_or_frozen()
+    several_of_a_width_that_nobody_knows()
 
     net = network()
     wrapped = DistributedDataParallel(net)
