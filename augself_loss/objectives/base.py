@@ -135,7 +135,8 @@ class Objective(TrainedWith, Named, ABC):
             LossError: :meth:`terms` returned other names than those of ``weights``.
         """
         if not torch.compiler.is_compiling() and self.silent:
-            zero = cut(torch.zeros((), device=self._device), *self.parameters())
+            device = self._device or _device_of(features, third)
+            zero = cut(torch.zeros((), device=device), *self.parameters())
             return Output(zero, dict.fromkeys(self.weights, zero.detach()))
         name = type(self).__name__
         check_forms(name, features, records, reads=self.reads_views)
@@ -269,6 +270,12 @@ def check_pairs(name: str, features: Sequence[Tensor], records: Sequence[Record]
             f"{name} expected features and records of the same views, found {len(features)} and "
             f"{len(records)}. Pass one record per view."
         )
+
+
+def _device_of(features: object, third: object) -> torch.device | None:
+    """Find where a step's features are; one that nothing is computed of may hold anything."""
+    given = [*features, third] if isinstance(features, (list, tuple)) else [third]
+    return next((one.device for one in given if isinstance(one, Tensor)), None)
 
 
 def _check_vectors(name: str, features: Iterable[Tensor], dim: int | None) -> None:

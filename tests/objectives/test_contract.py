@@ -16,8 +16,8 @@ from objective_cases import KINDS, LEARNING, Case, build
 from torch import Tensor
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from augself_loss import LossError
-from augself_loss.objectives import ConditionedProjector, Objective
+from augself_loss import AugSelfLoss, LossError
+from augself_loss.objectives import CARE, ConditionedProjector, Objective, Objectives
 
 OBJECTIVES = [kind for kind in KINDS if kind != "cassle"]
 
@@ -173,6 +173,16 @@ def test_with_all_weights_0_nothing_is_computed(kind: str) -> None:
     out.total.requires_grad_().backward()
     assert all(p.grad is not None and not p.grad.any() for p in case.module.parameters())
     assert all(value.equal(state[n]) for n, value in case.module.state_dict().items())
+
+
+def test_a_silent_objective_without_networks_is_where_features_are() -> None:
+    features = [torch.randn(4, 6, device="meta") for _ in range(2)]
+    silent = CARE(weight=0.0)
+    assert silent(features, []).total.device.type == "meta"
+    assert silent(third=features[0]).total.device.type == "meta"
+    beside = Objectives({"care": silent, "augself": AugSelfLoss(6, {"flip": 1.0}).to("meta")})
+    records = [{"flip": torch.zeros(4, 1, device="meta")}] * 2
+    assert beside(features, records).total.device.type == "meta"
 
 
 def draws() -> tuple[Any, ...]:
