@@ -44,7 +44,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("keywords", "heads_watch", "term_watch"),
     ("wrapper", "balance"),
     ("share",),
-    ("objectives.given",),
+    ("objectives.given", "objectives.answers"),
     ("objectives.base", "objectives.parts", "objectives.condition", "objectives.generated"),
     ("objectives.alike",),
     ("objectives.cassle", "objectives.care", "objectives.equimod"),

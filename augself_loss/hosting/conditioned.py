@@ -27,6 +27,7 @@ def telling(root: nn.Module, record_of: RecordOf, *, there: bool) -> Iterator[No
     told = conditioned(root) if there else []
     for projector in told:
         projector.record_of = record_of
+        projector.answers.forget()
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from augself_loss.arguments import check_choice, check_whole
 from augself_loss.checks import check_values
 from augself_loss.eager import eager
 from augself_loss.errors import LossError, RecordError
+from augself_loss.objectives.answers import Answers
 from augself_loss.objectives.condition import (
     Condition,
     check_condition,
@@ -45,7 +46,8 @@ class ConditionedProjector(TrainedWith):
     Called with features alone, it asks the host's step for their record: a module to which
     :func:`~augself_loss.adapters.lightning.add_objective` was applied, or a loop with
     :class:`~augself_loss.PlainStep`. The features must be what the tapped submodule returned, at
-    most flattened, cast, concatenated or reordered.
+    most flattened, cast, concatenated or reordered. A checkpoint that computes them again for the
+    backward pass is told the same record, if that comes before the next step.
 
     Args:
         projector: g; with ``concatenate`` it takes ``feature_dim + condition_dim`` inputs, see
@@ -72,6 +74,8 @@ class ConditionedProjector(TrainedWith):
 
     record_of: RecordOf | None = None
     """Set by the host while its step runs."""
+    answers: Answers
+    """What the host's step told, until the next one."""
 
     def __init__(
         self,
@@ -105,6 +109,7 @@ class ConditionedProjector(TrainedWith):
         _check_inputs(projector, self.feature_dim + added, variant)
         with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
             self.condition_mlp: nn.Module = mlp(widths, last="norm") if depth else nn.Identity()
+        self.answers = Answers()
         self._values_checked = False
 
     @staticmethod
@@ -140,15 +145,27 @@ class ConditionedProjector(TrainedWith):
 
     @eager
     def _asked(self, features: Tensor) -> Record:
-        if self.record_of is None:
+        backward = torch._C._current_graph_task_id() != -1  # a checkpoint computes a call again
+        again = self.answers.find(features) if backward else None
+        if again is not None:
+            return again
+        if self.record_of is not None:
+            record = self.record_of(features)
+            if self.training:
+                self.answers.keep(features, record)
+            return record
+        if backward:
             raise RecordError(
-                "ConditionedProjector expected the record of its view, found none, since no "
-                "training step tracks the views here. Pass it, projector(features, record), or "
-                "set the model up with add_objective (Lightning) or PlainStep (your own loop). "
-                "For views without augmentation pass identity_record(recorder.layout, "
-                "len(features))."
+                "ConditionedProjector expected features that it was given in the last step, found "
+                "none with these numbers, or several views' alike. If a checkpoint computes them "
+                "again, call backward() before the next step; else checkpoint the backbone alone."
             )
-        return self.record_of(features)
+        raise RecordError(
+            "ConditionedProjector expected the record of its view, found none, since no training "
+            "step tracks the views here. Pass it, projector(features, record), or set the model up "
+            "with add_objective (Lightning) or PlainStep (your own loop). For views without "
+            "augmentation pass identity_record(recorder.layout, len(features))."
+        )
 
     def _joined(self, features: Tensor, condition: Tensor) -> Tensor:
         check_condition("ConditionedProjector", features, condition)
