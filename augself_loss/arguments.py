@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any
 
 import torch
+from torch import nn
 
 from augself_loss.errors import LossError
 
@@ -69,6 +70,12 @@ def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> N
     """Refuse an argument that is none of its choices."""
     if not (value is None or isinstance(value, str)) or value not in choices:
         raise LossError(f"{name} expected one of {choices}, found {value!r}.")
+
+
+def unfit_names(names: Iterable[Any], kind: type[nn.ModuleDict]) -> list[Any]:
+    """List the names that cannot name a module in a dict of modules of this kind."""
+    used = {*dir(kind), *vars(nn.ModuleDict())}
+    return [n for n in names if not isinstance(n, str) or not n or "." in n or n in used]
 
 
 def check_types(types: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 State: TypeAlias = dict[str, Any]
+OF = "lambdas"
+"""What losses call theirs."""
 
 
 class LoadedWeightsWarning(UserWarning):
@@ -110,9 +112,10 @@ class Lambdas(nn.Module):
                     f">= 0, found {value!r}."
                 )
         if not error_msgs:
-            self._take({name: value for name, value in found.items() if not value.is_meta})
+            there = {name: value for name, value in found.items() if not value.is_meta}
+            self._take(there, prefix.removesuffix(f"{OF}.").removesuffix("."))
 
-    def _take(self, found: Mapping[str, Tensor]) -> None:
+    def _take(self, found: Mapping[str, Tensor], loss: str) -> None:
         """Put a checkpoint's λ into force where the same was written, and say where they differ."""
         loaded: dict[str, float] = {}
         before, known = self.read(), True
@@ -130,7 +133,7 @@ class Lambdas(nn.Module):
         if differing and not self._said:
             self._said = True
             ours_too = {name: before[name] for name in differing}
-            warnings.warn(_difference(differing, ours_too, known), LoadedWeightsWarning, 2)
+            warnings.warn(_difference(differing, ours_too, known, loss), LoadedWeightsWarning, 2)
 
 
 def rename_old(state_dict: State, prefix: str, types: Sequence[str]) -> None:
@@ -142,7 +145,7 @@ def rename_old(state_dict: State, prefix: str, types: Sequence[str]) -> None:
         state_dict.update({f"{prefix}lambdas.{name}": value for name, value in named})
 
 
-def _difference(loaded: dict[str, float], written: dict[str, float], known: bool) -> str:
+def _difference(loaded: dict[str, float], written: dict[str, float], known: bool, loss: str) -> str:
     if known:
         holds, other = "The loss keeps its own; to use the checkpoint's,", loaded
     else:
@@ -152,8 +155,16 @@ def _difference(loaded: dict[str, float], written: dict[str, float], known: bool
         )
     return (
         f"The checkpoint was trained with λ {loaded}, this loss was built with {written}. {holds} "
-        f"call augself.set_weights({other})."
+        f"call {_called(loss)}.set_weights({other})."
     )
+
+
+def _called(loss: str) -> str:
+    """Write how code finds a loss in the module whose state was loaded, by its dotted name."""
+    if not loss:
+        return "augself"
+    plain = all(part.isidentifier() for part in loss.split("."))
+    return loss if plain else f"get_submodule({loss!r})"
 
 
 def _float32(weight: float) -> float:

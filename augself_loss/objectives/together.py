@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augself_loss.arguments import unfit_names
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
 from augself_loss.loss import AugSelfLoss
@@ -26,8 +27,8 @@ class Objectives(nn.ModuleDict, Named):
             one of them may need a third view.
 
     Raises:
-        LossError: none, anything else, two that need a third view, or an ``AugSelfLoss`` that
-            reads several depths.
+        LossError: none, anything else, a name that cannot be one, two that need a third view, or
+            an ``AugSelfLoss`` that reads several depths.
 
     Example:
         >>> from augself_loss import FlipEncoder
@@ -46,6 +47,12 @@ class Objectives(nn.ModuleDict, Named):
             raise LossError(
                 "Objectives expected a dict from name to objective, with at least one, found "
                 f"{objectives!r}."
+            )
+        taken = unfit_names(objectives, Objectives)
+        if taken:
+            raise LossError(
+                "Objectives expected names without a dot, other than those of its own attributes, "
+                f"found {taken[0]!r}. Rename it, e.g. 'augself'."
             )
         for name, one in objectives.items():
             if not isinstance(one, (AugSelfLoss, Objective)):

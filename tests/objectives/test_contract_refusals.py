@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +11,14 @@ import torch
 from objective_cases import BATCH, DIM, KINDS, LEARNING, Case, build
 from torch import Tensor
 
-from augself_loss import AugSelfError, EncoderError, FeatureError, LossError, RecordError
+from augself_loss import (
+    AugSelfError,
+    EncoderError,
+    FeatureError,
+    LoadedWeightsWarning,
+    LossError,
+    RecordError,
+)
 from augself_loss.objectives import Objectives
 
 OBJECTIVES = [kind for kind in KINDS if kind != "cassle"]
@@ -184,6 +192,24 @@ def test_features_of_another_precision_are_taken(kind: str, dtype: torch.dtype) 
     own = kind == "care"  # no weights, whose dtype it could take
     assert total.dtype == (torch.promote_types(dtype, torch.float32) if own else torch.float32)
     torch.testing.assert_close(total.float(), expected, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("name", ["weights", "keys", "third_view", "a.b", "", "training", 1])
+def test_names_that_several_cannot_have_are_refused(name: Any) -> None:
+    with pytest.raises(LossError, match=f"expected names without a dot, .*found {name!r}"):
+        Objectives({name: build("essl").module})
+
+
+def test_other_lambdas_of_a_checkpoint_are_said_with_what_sets_them() -> None:
+    for name in ("a", "my-stl"):
+        old, new = (Objectives({name: build("stl", equivariance=w).module}) for w in (1.0, 0.5))
+        with pytest.warns(LoadedWeightsWarning) as caught:
+            torch.nn.ModuleDict({"objective": new}).load_state_dict(
+                torch.nn.ModuleDict({"objective": old}).state_dict()
+            )
+        (way,) = re.findall(r"call (.*)\.$", str(caught[0].message))
+        eval(f"root.{way}", {"root": torch.nn.ModuleDict({"objective": new})})
+        assert new.weights[f"{name}/equivariance"] == 1.0
 
 
 def test_lambdas_of_several_are_set_by_the_names_of_their_terms() -> None:
