@@ -36,7 +36,7 @@ from augself_loss.optimizers import check_optimizers
 from augself_loss.output import Output
 from augself_loss.parameters import Record
 from augself_loss.pooling import Pool
-from augself_loss.silence import gated
+from augself_loss.silence import gated, silent_output
 from augself_loss.trained_with import TrainedWith
 from augself_loss.views import Features, as_views, with_detached
 
@@ -203,13 +203,17 @@ class AugSelfLoss(TrainedWith):
         encoders = self._chosen(types)
         chosen = self.pairs if pairs is None else pairs
         order = ordered_pairs(len(records), chosen, symmetric=self.symmetric)
-        features = self._vectors(views)
+        zeros = self.lambdas.silent()
+        quiet = zeros is not None and zeros.issuperset(encoders)
+        features = self._vectors(views, quiet=quiet)
         read = entries_read(encoders)
         check_records(encoders, records, features[0], read)
         looking = self._looks()
         if looking:
             check_values(features, records, read)
-        zeros, weights = self.lambdas.silent(), self.lambdas.on(features[0].device, tuple(encoders))
+        if quiet and self.training and len(features[0]) == 1:  # too few for the batch norms
+            return silent_output(encoders, features[0].device, *features, *self.heads.parameters())
+        weights = self.lambdas.on(features[0].device, tuple(encoders))
         silent = zeros or ()
         read_pairs = order
         if self.detach_second:
@@ -283,10 +287,10 @@ class AugSelfLoss(TrainedWith):
         """Show the types and how views are compared."""
         return f"types={self.types}, symmetric={self.symmetric}, pairs={self.pairs!r}"
 
-    def _vectors(self, features: Sequence[Features]) -> list[Tensor]:
+    def _vectors(self, features: Sequence[Features], *, quiet: bool = False) -> list[Tensor]:
         """Turn features into vectors, refuse what does not fit, learn D if nothing set it."""
         found, dims = self.depths.vectors(features)
-        check_fit(found[0], self.heads, training=self.training)
+        check_fit(found[0], self.heads, training=self.training and not quiet)
         learn_from_features(self.depths, self.heads, dims)
         return found
 

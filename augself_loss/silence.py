@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from augself_loss.output import Output
 
 
 class _Cut(torch.autograd.Function):
@@ -35,6 +37,18 @@ def cut(value: Tensor, *inputs: Tensor) -> Tensor:
     """
     out: Tensor = _Cut.apply(value, *inputs)
     return out
+
+
+def silent_output(names: Iterable[str], device: torch.device | None, *inputs: Tensor) -> Output:
+    """Return 0 as every term, without computing any.
+
+    Args:
+        names: the terms'.
+        device: where to.
+        *inputs: what the total keeps in its graph.
+    """
+    zero = cut(torch.zeros((), device=device), *inputs)
+    return Output(zero, dict.fromkeys(names, zero.detach()))
 
 
 def gated(predictions: Mapping[str, Tensor], weights: Tensor) -> dict[str, Tensor]:

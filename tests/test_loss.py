@@ -93,6 +93,24 @@ def test_both_call_forms_agree(records: list[Record]) -> None:
     assert flat.total.shape == ()
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_with_all_weights_0_one_image_is_a_batch(records: list[Record], symmetric: bool) -> None:
+    """As in the plain run, which has no batch norms of ours."""
+    one = [{name: entry[:1] for name, entry in record.items()} for record in records[:2]]
+    views = [view[:1].detach().requires_grad_() for view in features()]
+    augself = build(dict.fromkeys(WEIGHTS, 0.0), symmetric=symmetric)
+    before = {name: value.clone() for name, value in augself.state_dict().items()}
+    out = augself(views, one)
+    out.total.backward()
+    assert float(out.total.detach()) == 0
+    assert list(out.terms) == list(augself.types)
+    assert all(p.grad is not None and not p.grad.any() for p in [*augself.parameters(), *views])
+    assert all(value.equal(before[name]) for name, value in augself.state_dict().items())
+    augself.set_weights({next(iter(WEIGHTS)): 1.0})
+    with pytest.raises(FeatureError, match="at least 2 samples in train mode"):
+        augself(views, one)
+
+
 def test_pairs_may_be_chosen_per_call(records: list[Record]) -> None:
     views = features(3)
     out = build().eval()(views, records[:3], pairs="first")

@@ -21,7 +21,7 @@ from augself_loss.optimizers import Named, check_optimizers
 from augself_loss.output import Output
 from augself_loss.parameters import Record, is_dense_float
 from augself_loss.pooling import Pool, as_pool, pooled
-from augself_loss.silence import cut, gated, unheard
+from augself_loss.silence import cut, gated, silent_output, unheard
 from augself_loss.trained_with import TrainedWith
 from augself_loss.untouched import as_built
 
@@ -136,8 +136,7 @@ class Objective(TrainedWith, Named, ABC):
         """
         if not torch.compiler.is_compiling() and self.silent:
             device = self._device or _device_of(features, third)
-            zero = cut(torch.zeros((), device=device), *self.parameters())
-            return Output(zero, dict.fromkeys(self.weights, zero.detach()))
+            return silent_output(self.weights, device, *self.parameters())
         name = type(self).__name__
         check_forms(name, features, records, reads=self.reads_views)
         if (third is None) != (self.third_view is None):
