@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augself_loss.arguments import unfit_names
+from augself_loss.draws import undisturbed
 from augself_loss.eager import eager
 from augself_loss.errors import LossError
 from augself_loss.first_layer import Columns, FirstLayer, FirstLayers, fitted
@@ -55,11 +57,7 @@ class Heads(nn.ModuleDict):
         widths: Mapping[str, int],
         hidden_dim: int,
     ) -> None:
-        taken = [
-            n
-            for n in widths
-            if not n or "." in n or hasattr(Heads, n) or hasattr(nn.ModuleDict(), n)
-        ]
+        taken = unfit_names(widths, Heads)
         if taken:
             raise LossError(
                 "A type's name also names its head: it expected no dot and no name that "
@@ -68,7 +66,7 @@ class Heads(nn.ModuleDict):
         own = (
             feature_dim if isinstance(feature_dim, Mapping) else dict.fromkeys(widths, feature_dim)
         )
-        with torch.random.fork_rng(devices=[]):
+        with undisturbed():
             super().__init__(
                 {name: mlp(own[name], hidden_dim, width) for name, width in widths.items()}
             )

@@ -17,7 +17,7 @@ OPTIONAL = {
 """What ``import augself_loss`` must not load; torch itself loads NumPy where it is installed."""
 
 LAYERS: list[tuple[str, ...]] = [
-    ("errors", "deprecation", "versions", "output"),
+    ("errors", "deprecation", "versions", "output", "draws"),
     ("parameters", "arguments"),
     ("encoders.step",),
     ("encoders.in_place", "encoders.maps"),

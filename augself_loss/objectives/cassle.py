@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from augself_loss.arguments import check_choice, check_whole
 from augself_loss.checks import check_values
+from augself_loss.draws import undisturbed
 from augself_loss.eager import eager
 from augself_loss.errors import LossError, RecordError
 from augself_loss.objectives.answers import Answers
@@ -107,7 +108,7 @@ class ConditionedProjector(TrainedWith):
         widths.append(hidden_dim if joined else made)
         added = (hidden_dim if depth else condition.width) if joined else 0
         _check_inputs(projector, self.feature_dim + added, variant)
-        with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
+        with undisturbed():
             self.condition_mlp: nn.Module = mlp(widths, last="norm") if depth else nn.Identity()
         self.answers = Answers()
         self._values_checked = False

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from augself_loss.arguments import check_whole
+from augself_loss.draws import undisturbed
 from augself_loss.errors import FeatureError, ImageError
 from augself_loss.objectives.base import Objective
 from augself_loss.parameters import Record
@@ -86,7 +87,7 @@ class ESSL(Objective):
         widths = [check_whole("feature_dim", feature_dim)]
         widths += [check_whole("hidden_dims", width) for width in hidden_dims]
         layers: list[nn.Module] = []
-        with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
+        with undisturbed():
             for inner, outer in pairwise(widths):
                 layers += [nn.Linear(inner, outer), nn.LayerNorm(outer), nn.ReLU()]
             layers = layers if last_relu else layers[:-1]

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.arguments import check_numbers, check_whole
+from augself_loss.draws import undisturbed
 from augself_loss.objectives.alike import Alike
 from augself_loss.objectives.base import Objective
 from augself_loss.objectives.parts import mlp, nt_xent
@@ -86,9 +87,8 @@ class STL(Objective):
         dim, width = check_whole("feature_dim", feature_dim), transformation_dim
         self.rank = None if rank is None else check_whole("rank", rank)
         (self.temperature,) = check_numbers("temperature", [temperature], above=0)
-        self.alike = Alike("STL", 2, tuple(shared))
-        self.read = dict.fromkeys(self.alike.shared or ())
-        with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
+        self.alike, self.read = Alike("STL", 2, tuple(shared)), dict.fromkeys(shared)
+        with undisturbed():
             self.encode = mlp([2 * dim, width, width])
             self.make = nn.Linear(width, dim * (dim if rank is None else 2 * rank), bias=False)
             self.equivariance_mlp = mlp([dim, hidden_dim, embedding_dim])
@@ -110,8 +110,7 @@ class STL(Objective):
             one, two, *mine = self.heard(["equivariance"], one, two, *read)
             terms["equivariance"] = self._equivariance(one, two, self._moved(one, two, *mine))
         if "transformation" not in silent:
-            mine = self.heard(["transformation"], *read)
-            terms["transformation"] = self._transformation(*mine)
+            terms["transformation"] = self._transformation(*self.heard(["transformation"], *read))
         return terms
 
     def predict(self, features1: Tensor, features2: Tensor) -> Predicted:
@@ -124,11 +123,9 @@ class STL(Objective):
         """Read the transformations 1→2 and 2→1."""
         return self.encode(torch.cat([one, two], dim=1)), self.encode(torch.cat([two, one], dim=1))
 
-    def _moved(
-        self, one: Tensor, two: Tensor, forth: Tensor, back: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _moved(self, one: Tensor, two: Tensor, forth: Tensor, back: Tensor) -> list[Tensor]:
         """Predict view 1's features and view 2's, by the partners' transformations."""
-        return self._carry(_swapped(back), two), self._carry(_swapped(forth), one)
+        return [self._carry(_swapped(back), two), self._carry(_swapped(forth), one)]
 
     def _equivariance(self, one: Tensor, two: Tensor, predicted: Sequence[Tensor]) -> Tensor:
         one, two, *made = [self.equivariance_mlp(view) for view in (one, two, *predicted)]
