@@ -117,7 +117,8 @@ def _scaled(loss: Tensor, features: Sequence[Tensor], scale: float) -> Tensor:
     norms = [g.detach().float().norm() for g in gradients if g is not None]
     if not norms:
         return features[0].new_zeros((), dtype=torch.float32)
-    return torch.stack(norms).norm() / scale
+    norm: Tensor = torch.stack(norms).norm() / scale
+    return norm
 
 
 def _check_loss(name: str, loss: Tensor) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from augself_loss.arguments import check_numbers, check_whole
+from augself_loss.draws import undisturbed
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Recorded
 from augself_loss.errors import FeatureError, LossError, RecordError
@@ -42,7 +43,8 @@ class EquiMod(Objective):
 
     Args:
         feature_dim: width D of the features.
-        condition: turns a record into the parameters t, e.g. :meth:`describe`.
+        condition: turns a record into the parameters t, e.g. :meth:`describe`; or an object of
+            your own with a ``width``, called like a ``Condition``.
         weight: λ; the paper's is 1.
         hidden_dim: hidden width of the embedding's MLP.
         embedding_dim: width of the embeddings.
@@ -83,7 +85,8 @@ class EquiMod(Objective):
         pool: Pool | None = None,
     ) -> None:
         check_is_condition("EquiMod", condition)
-        known = of_types(condition.encoders, condition.types)
+        own = not isinstance(condition, Condition)
+        known = [] if own else of_types(condition.encoders, condition.types)
         super().__init__({"equimod": weight}, pool, feature_dim=feature_dim, encoders=known)
         feature_dim = check_whole("feature_dim", feature_dim)
         self.condition = condition
@@ -98,7 +101,7 @@ class EquiMod(Objective):
                 f"{mean!r} and {std!r}."
             )
         widths = [feature_dim, hidden_dim, hidden_dim, embedding_dim]
-        with torch.random.fork_rng(devices=[]):  # the host's draws stay what they were
+        with undisturbed():
             self.embed = mlp(widths, last="norm without weights")
             self.parameters_mlp = mlp([width, embedding_dim], last="norm")
             self.predict = mlp([2 * embedding_dim, embedding_dim], last="norm without weights")
@@ -144,7 +147,8 @@ class EquiMod(Objective):
         Raises:
             RecordError: an entry is missing.
         """
-        self.condition.check_recorder(recorder)
+        if isinstance(self.condition, Condition):
+            self.condition.check_recorder(recorder)
 
     def check_third(self, record: Record) -> None:
         """Refuse a third view that was drawn at random, as far as a batch of several can tell.
@@ -166,8 +170,14 @@ class EquiMod(Objective):
     def fits(
         self, features: Sequence[Tensor], records: Sequence[Record], third: Tensor | None
     ) -> None:
-        """Refuse views without a record each, or of other images than the plain ones."""
+        """Refuse views without a record each, of other images than the plain ones, or one alone."""
         check_pairs("EquiMod", features, records)
+        rows, least = len(features) * len(features[0]), 1 + self.training
+        if rows < least:
+            raise FeatureError(
+                f"EquiMod expected at least {least} views in a batch, for its batch norms, found "
+                f"{rows}. Drop the last batch (drop_last=True), or call .eval()."
+            )
         if third is not None and any(one.shape != third.shape for one in features):
             raise FeatureError(
                 "EquiMod expected all features with the shape of the plain images', "

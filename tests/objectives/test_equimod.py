@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from kornia.augmentation import RandomHorizontalFlip
 
 from augself_loss import (
     BlurEncoder,
@@ -18,9 +19,11 @@ from augself_loss import (
     FlipEncoder,
     GrayscaleEncoder,
     LossError,
+    Record,
     SolarizeEncoder,
 )
 from augself_loss.objectives import Condition, EquiMod, mlp
+from augself_loss.recording.kornia import KorniaRecorder
 
 Cases = Callable[[str], Any]
 TYPES = ("crop", "flip", "color", "grayscale", "blur", "solarize")
@@ -112,6 +115,32 @@ def test_whole_numbers_scale_as_others_do(numbers: Any) -> None:
 def test_numbers_that_scale_nothing_are_refused(numbers: Any, said: str) -> None:
     with pytest.raises(LossError, match=said):
         EquiMod(8, Condition([FlipEncoder()]), **numbers)
+
+
+class Mine:
+    """A condition of one's own."""
+
+    width = 1
+
+    def __call__(self, record: Record) -> torch.Tensor:
+        return record["flip"]
+
+
+def test_a_condition_of_ones_own() -> None:
+    term = EquiMod(8, Mine(), hidden_dim=8, embedding_dim=4)  # type: ignore[arg-type]
+    record = {"flip": torch.tensor([[0.0], [1.0], [0.0]])}
+    views = list(torch.randn(3, 3, 8))
+    assert bool(term(views[1:], [record, record], views[0]).total.isfinite())
+    term.check_recorder(KorniaRecorder(RandomHorizontalFlip()))
+
+
+def test_one_view_alone_is_refused() -> None:
+    term = EquiMod(8, Condition([FlipEncoder()]), hidden_dim=8, embedding_dim=4)
+    plain, record = torch.randn(1, 8), {"flip": torch.zeros(1, 1)}
+    with pytest.raises(FeatureError, match="at least 2 views in a batch, for its batch norms"):
+        term([plain], [record], plain)
+    term([plain, plain], [record, record], plain)  # two views of one image will do
+    term.eval()([plain], [record], plain)
 
 
 def test_built_on_meta_it_has_its_scale_again() -> None:
