@@ -65,7 +65,7 @@ def test_gradients_in_half_precision_neither_vanish_nor_overflow(size: float) ->
 @pytest.mark.parametrize("size", [1e-12, 1.0, 1e18])
 def test_norms_in_float32_are_those_of_autograd_to_the_last_bit(size: float) -> None:
     pair = [torch.randn(16, 32, requires_grad=True) for _ in range(2)]
-    loss = size * torch.cosine_similarity(*pair).mean()
+    loss = size * torch.cosine_similarity(pair[0], pair[1]).mean()
     grads = torch.autograd.grad(loss, pair, retain_graph=True)
     plain = torch.stack([grad.norm() for grad in grads]).norm()
     assert gradient_norms([loss], pair) == [float(plain)]

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from augself_loss import AugSelfLoss
 from augself_loss.draws import undisturbed
+from augself_loss.hosting.matching import _factors, marks
 
 
 def test_the_cpus_draws_stay() -> None:
@@ -38,6 +40,16 @@ def test_the_default_devices_generator_is_put_back(
     with undisturbed():
         pass
     assert seen == [forked]
+
+
+def test_another_default_device_draws_nothing_of_ours() -> None:
+    augself, images = AugSelfLoss(None, {"flip": 1.0}), torch.rand(2, 3, 4, 4)
+    features, record = torch.rand(4, 8), {"flip": torch.zeros(4, 1)}
+    expected = marks(images)
+    _factors.cache_clear()
+    with torch.device("meta"):
+        assert marks(images).equal(expected)
+        assert bool(augself(features, features, record, record).total.isfinite())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

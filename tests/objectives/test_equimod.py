@@ -88,7 +88,7 @@ def test_whole_numbers_scale_as_others_do(numbers: Any) -> None:
 
     def term(mean: Any, std: Any) -> Any:
         torch.manual_seed(0)
-        small = {"hidden_dim": 8, "embedding_dim": 4}
+        small: Any = {"hidden_dim": 8, "embedding_dim": 4}
         return EquiMod(8, condition, mean=mean, std=std, **small).double()
 
     whole = term(numbers([0] * width), numbers([1] * width))
@@ -150,7 +150,7 @@ def test_built_on_meta_it_has_its_scale_again() -> None:
     term.to_empty(device="cpu")
     for module in term.modules():
         if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+            module.reset_parameters()  # type: ignore[operator]
     assert (term.mean.tolist(), term.std.tolist()) == ([0.5], [2.0])
     assert term.weights == {"equimod": 1.0}
 
