@@ -21,11 +21,12 @@ from augself_loss.encoders.solarize import fraction_of_white
 from augself_loss.errors import PipelineError, missing_extra
 from augself_loss.recording.follow import Children
 from augself_loss.recording.foresee import NUMPY, foreseen
+from augself_loss.recording.names import name_of
 from augself_loss.recording.pipelines import PipelinesRecorder
 from augself_loss.recording.reported import Apply
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision.wiring import Wiring
-from augself_loss.recording.walk import Reading, name_of
+from augself_loss.recording.walk import Reading
 
 try:
     from lightly.transforms import GaussianBlur, RandomRotate, RandomSolarization

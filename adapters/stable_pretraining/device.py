@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from augself_loss.errors import PipelineError, missing_extra
-from augself_loss.recording.plan import is_listed
+from augself_loss.recording.names import is_listed
 
 try:
     from stable_pretraining.data import gpu_transforms

@@ -9,6 +9,7 @@ from augself_loss.encoders import Encoder, default_encoders
 from augself_loss.encoders.base import Columns, Reader, Step, Value, Writer
 from augself_loss.errors import EncoderError, NothingVariesError, PipelineError
 from augself_loss.parameters import Layout
+from augself_loss.recording.rows import misfit
 
 Host: TypeAlias = Literal["kornia", "torchvision", "albumentations"]
 
@@ -23,6 +24,7 @@ class Catalogue:
     Attributes:
         encoders: type → its encoder.
         owners: record entry → the encoder that says how its steps combine.
+        columns: record entry → names of its columns.
     """
 
     def __init__(self, host: Host, own: Iterable[Encoder] = ()) -> None:
@@ -34,6 +36,11 @@ class Catalogue:
             **{entry: encoder for encoder in self.encoders.values() for entry in encoder.extras},
             **self.encoders,
         }
+        self.columns: dict[str, tuple[str, ...]] = {
+            entry: field.columns
+            for encoder in self.encoders.values()
+            for entry, field in encoder.fields.items()
+        }
         self._readers: dict[str, list[Encoder]] = {}
         for encoder in [*own, *self.encoders.values()]:
             for transform in getattr(encoder, host):
@@ -44,14 +51,44 @@ class Catalogue:
         readers = self._readers.get(transform, ())
         return any(encoder in self._own for encoder in readers) if own else bool(readers)
 
-    def read(self, step: Step) -> dict[str, Columns]:
+    def read(self, step: Step) -> Mapping[str, Columns]:
         """Read a step into record entries.
 
         Raises:
-            PipelineError: no encoder takes it.
+            PipelineError: no encoder takes it, or its reader returns what is no entry of a record.
         """
         reader: Reader = getattr(self.reading(step), self.host)[step.name]
-        return dict(reader(step))
+        entries = reader(step)
+        self.check(step, entries)
+        return entries
+
+    def check(self, step: Step, entries: Mapping[str, Columns]) -> None:
+        """Look at what a step's reader returned; every image asks.
+
+        Args:
+            step: the step.
+            entries: what was read.
+
+        Raises:
+            PipelineError: no dict, an entry that no encoder has, or more or fewer columns than it
+                has.
+        """
+        if not isinstance(entries, Mapping):
+            raise PipelineError(
+                f"Expected the reader of '{step.name}' to return a dict, found a "
+                f"{type(entries).__name__}. Return the encoder's name with a tuple of its columns: "
+                "{'blur': (sigma,)}."
+            )
+        for entry, columns in entries.items():
+            names = self.columns.get(entry)
+            if names is None:
+                raise PipelineError(
+                    f"'{step.name}' expected entries that an encoder has, found '{entry}', which "
+                    "would not be recorded. Let its reader return entries of its encoder's name, "
+                    "or of the encoder's extras."
+                )
+            if not isinstance(columns, (tuple, list)) or len(columns) != len(names):
+                raise misfit(step.name, entry, columns, names)
 
     def write(self, entries: Mapping[str, Columns], step: Step) -> Mapping[str, Value]:
         """Write record entries back as the parameters of a step, for replay.

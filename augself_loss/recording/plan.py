@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError
@@ -60,14 +60,6 @@ def check_plan(node: Node) -> None:
             _check_pair(first, others)
             if node.kind == "order":
                 _check_order(first, others)
-
-
-def is_listed(transform: Any, listed: tuple[Any, ...]) -> bool:
-    """Whether a transform, or its class, is among those that a user named."""
-    return any(
-        isinstance(transform, item) if isinstance(item, type) else transform is item
-        for item in listed
-    )
 
 
 def _check_pair(first: Leaf, others: Sequence[Leaf]) -> None:

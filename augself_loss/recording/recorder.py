@@ -14,7 +14,7 @@ from augself_loss.recording.forms import RecordForm
 from augself_loss.recording.journal import Journal
 from augself_loss.recording.notes import Note, running
 from augself_loss.recording.plan import check_plan, leaves
-from augself_loss.recording.reported import Apply, check_one_view
+from augself_loss.recording.reported import Apply, check_one_view, check_register
 from augself_loss.recording.rows import Row, write
 from augself_loss.recording.straight import settles_as_read
 from augself_loss.recording.walk import Walk
@@ -42,7 +42,8 @@ class CallableRecorder:
         form: what its rows of numbers are shown as.
 
     Raises:
-        PipelineError: an unknown random transform, or an order that no record can express.
+        PipelineError: an unknown random transform, an order that no record can express, or a
+            ``register`` of another form.
     """
 
     library: ClassVar[Host] = "torchvision"
@@ -68,7 +69,7 @@ class CallableRecorder:
         types: Iterable[str] = (),
         still: Iterable[Any] = (),
     ) -> None:
-        registered, encoders = dict(register or {}), tuple(encoders)
+        registered, encoders = check_register(register), tuple(encoders)
         own = [*encoders, *(encoder for encoder, _ in registered.values())]
         self._catalogue = Catalogue(self.library, own)
         wiring = self.wiring(
@@ -180,6 +181,9 @@ class CallableRecorder:
             notes: as :meth:`noted` returns them.
             row: the identity, to be overwritten with the record.
             starts: where its entries begin.
+
+        Raises:
+            PipelineError: a reader returned other columns than its encoder has.
         """
         if self._straight:
             for scribe, drawn, image in notes:
@@ -187,5 +191,7 @@ class CallableRecorder:
             return
         journal = Journal(self.layout, self._catalogue)
         for scribe, drawn, image in notes:
-            journal.add(*scribe.told(drawn, image))
+            step, entries = scribe.told(drawn, image)
+            self._catalogue.check(step, entries)
+            journal.add(step, entries)
         write(row, starts, journal.settle())

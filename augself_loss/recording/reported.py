@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from torch import nn
 
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import PipelineError
-from augself_loss.parameters import Range
+from augself_loss.recording.names import name_of
 from augself_loss.recording.notes import note
+from augself_loss.recording.reports import Entries, Reports
 
-Entries: TypeAlias = Mapping[str, Columns]
 Apply: TypeAlias = Callable[[Any, Any], "tuple[Any, Columns | Entries | None]"]
 """``apply(transform, image) → (view, columns)``: its encoder's columns, or several entries by name;
 ``None`` where nothing was applied."""
@@ -27,44 +28,76 @@ TWO_VIEWS = (
 )
 
 
-class Reports:
-    """What a callable may report: entries of its encoders, inside of their ranges.
+def check_register(register: Any) -> dict[Any, tuple[Encoder, Apply]]:
+    """Look at the form of what a user registers.
 
     Args:
-        encoders: those of the record entries that it writes.
+        register: callable or class → ``(encoder, apply)``; ``None`` for nothing.
+
+    Raises:
+        PipelineError: it is of another form.
     """
+    given = {} if register is None else register
+    if not isinstance(given, Mapping):
+        raise PipelineError(
+            "register expected a dict from a callable or its class to (encoder, apply), found a "
+            f"{type(given).__name__}. Write register={{MyBlur: (BlurEncoder(), apply)}}."
+        )
+    for key, pair in given.items():
+        listed = isinstance(pair, (tuple, list)) and len(pair) == 2
+        if not (listed and isinstance(pair[0], Encoder) and callable(pair[1])):
+            kinds = map(_kind, pair) if isinstance(pair, (tuple, list)) else [_kind(pair)]
+            raise PipelineError(
+                f"register expected an encoder and a function for '{name_of(key)}', found "
+                f"{' and '.join(kinds) or 'nothing'}. Write {{{name_of(key)}: (encoder, apply)}}: "
+                "an encoder such as BlurEncoder(), and apply(callable, image), which returns the "
+                "view and the encoder's columns."
+            )
+    return {key: tuple(pair) for key, pair in given.items()}
 
-    def __init__(self, encoders: Sequence[Encoder]) -> None:
-        self.first = encoders[0].name
-        self._bounds: dict[str, Sequence[_Bound]] = {}
-        for encoder in encoders:
-            self._bounds.update(dict.fromkeys(encoder.extras, ()))
-            self._bounds[encoder.name] = _bounds(encoder)
 
-    def read(self, name: str, told: Columns | Entries) -> Entries:
-        """Read what a callable reported, columns being those of the first encoder.
+def _kind(value: Any) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
-        Raises:
-            PipelineError: an entry that is none of theirs, or a column outside its range that is
-                not the identity.
-        """
-        entries: Entries = told if isinstance(told, Mapping) else {self.first: tuple(told)}
-        for entry, columns in entries.items():
-            bounds = self._bounds.get(entry)
-            if bounds is None:
-                raise PipelineError(
-                    f"Expected '{name}' to report entries from {sorted(self._bounds)}, found "
-                    f"'{entry}'. Register encoders for everything it does, or report less."
-                )
-            for bound, value in zip(bounds, columns, strict=False):
-                inside = value is None or bound.low <= value <= bound.high
-                if not (inside or abs(value - bound.identity) <= bound.slack):
-                    raise PipelineError(
-                        f"'{name}' expected {bound.column} in {bound.between}, the range of its "
-                        f"encoder, found {float(value):.4g}: it was changed, or its encoder has "
-                        "another range. Make a new recorder, or give the encoder the widest range."
-                    )
-        return entries
+
+def run_reporting(apply: Apply, transform: Any, image: Any) -> tuple[Any, Columns | Entries | None]:
+    """Run a callable by the function that is known for it.
+
+    Args:
+        apply: the function.
+        transform: the callable.
+        image: what it is given; of albumentations the data.
+
+    Returns:
+        The view, and what the function reports.
+
+    Raises:
+        PipelineError: it takes other arguments, takes them in another order, or returns no pair.
+    """
+    try:
+        pair = apply(transform, image)
+    except (TypeError, AttributeError) as error:
+        if _is_deep(error):
+            raise
+        raise PipelineError(
+            f"The function registered for '{name_of(transform)}' failed, {type(error).__name__}: "
+            f"{textwrap.shorten(str(error), 100)}. It is called as apply(callable, image), the callable first."
+        ) from error
+    if not (isinstance(pair, tuple) and len(pair) == 2):
+        found = f"a tuple of {len(pair)}" if isinstance(pair, tuple) else _kind(pair)
+        raise PipelineError(
+            f"The function registered for '{name_of(transform)}' expected to return two things, "
+            f"the view and its encoder's columns, found {found}. Write return view, (value,), or "
+            "return view, None where nothing was applied."
+        )
+    return pair
+
+
+def _is_deep(error: Exception) -> bool:
+    """Whether an error came from something that the called function called in its turn."""
+    own = error.__traceback__
+    called = None if own is None else own.tb_next
+    return called is not None and called.tb_next is not None
 
 
 class Reported(nn.Module):
@@ -89,11 +122,15 @@ class Reported(nn.Module):
         self._reports = Reports(encoders)
 
     def forward(self, *images: Any) -> Any:
-        """Run the callable and note what it reports."""
+        """Run the callable and note what it reports.
+
+        Raises:
+            PipelineError: the function or what it reports is of another form than it should be.
+        """
         image = as_given(images)
         size = self.size_of(image)
-        view, told = self.apply_to(self.transform, image)
-        name = type(self.transform).__name__
+        view, told = run_reporting(self.apply_to, self.transform, image)
+        name = name_of(self.transform)
         if told is not None:
             note(Step(name, {}, {}, size), self._reports.read(name, told))
         return check_one_view(view, image, name)
@@ -102,27 +139,6 @@ class Reported(nn.Module):
 def as_given(images: tuple[Any, ...]) -> Any:
     """Return the one image that a callable was given, or what a sample consists of, as a tuple."""
     return images if len(images) > 1 else images[0]
-
-
-class _Bound(NamedTuple):
-    """Between which values a column lies, rounding included."""
-
-    low: float
-    high: float
-    identity: float
-    slack: float
-    column: str
-    between: Range | None
-
-
-def _bounds(encoder: Encoder) -> list[_Bound]:
-    bounds = []
-    columns = zip(encoder.columns, encoder.identity, encoder.ranges, strict=False)
-    for column, identity, between in columns:
-        low, high = between or (identity, identity)
-        slack = 1e-4 * max(1.0, abs(low), abs(high))
-        bounds.append(_Bound(low - slack, high + slack, identity, slack, column, between))
-    return bounds
 
 
 def check_one_view(view: Any, image: Any, name: str) -> Any:

@@ -15,6 +15,7 @@ import torch
 
 from augself_loss.encoders.base import Value
 from augself_loss.encoders.in_place import Starts
+from augself_loss.errors import PipelineError
 from augself_loss.parameters import Layout, widths_of
 
 T = TypeVar("T")
@@ -49,6 +50,24 @@ def write(row: Row, starts: Starts, entries: Mapping[str, Sequence[Value]]) -> N
                 if value is not None:
                     row[at] = value
                 at += 1
+
+
+def misfit(step: str, entry: str, columns: Any, names: Sequence[str]) -> PipelineError:
+    """Say that columns are not an entry's; one more would be written into the next entry.
+
+    Args:
+        step: what they were read from.
+        entry: the entry.
+        columns: they, or whatever came in their place.
+        names: the entry's columns.
+    """
+    sized = isinstance(columns, (tuple, list))
+    found = str(len(columns)) if sized else f"a {type(columns).__name__}"
+    return PipelineError(
+        f"'{step}' expected {len(names)} column{'s' * (len(names) != 1)} of '{entry}', found "
+        f"{found}. Return a tuple with a value for each, or None to leave one as it is: "
+        f"({', '.join(names)}{',' * (len(names) == 1)})."
+    )
 
 
 class Blanks(Generic[T]):

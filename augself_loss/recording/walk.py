@@ -15,7 +15,8 @@ from augself_loss.encoders import Encoder
 from augself_loss.errors import NothingVariesError, PipelineError
 from augself_loss.recording.catalogue import Catalogue
 from augself_loss.recording.follow import Children, Settings, Watch
-from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node, is_listed
+from augself_loss.recording.names import is_listed, name_of
+from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node
 from augself_loss.recording.reported import Apply, Reported, Size
 from augself_loss.recording.twins import held_by, refilled
 
@@ -227,8 +228,3 @@ class _Listed:
 
     def __call__(self, transform: Any, image: Any) -> Any:
         return self.table.readings[self.kind].apply(transform, image)
-
-
-def name_of(transform: Any) -> str:
-    """Name a function, or an object by its class."""
-    return str(getattr(transform, "__name__", type(transform).__name__))

@@ -13,6 +13,7 @@ pytest.importorskip("albumentations")
 import albumentations as A  # noqa: N812
 from albumentations_pipelines import IMAGE
 
+from augself_loss.encoders import BlurEncoder, RegressionEncoder
 from augself_loss.errors import ImageError, PipelineError
 from augself_loss.recording.albumentations import AlbumentationsRecorder
 from augself_loss.recording.albumentations.library import check_library
@@ -113,3 +114,40 @@ def test_its_successor_is_refused() -> None:
     check_library(A)
     with pytest.raises(PipelineError, match=r"2\.0\.7 or 2\.0\.8, found version 2\.5\.1"):
         check_library(Renewed)  # type: ignore[arg-type]
+
+
+class Own(A.ImageOnlyTransform):  # type: ignore[misc]
+    """A user's own, which no encoder reads."""
+
+    def apply(self, img: Any, **_params: Any) -> Any:
+        return img
+
+
+RETURNED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
+    "no column": (
+        lambda own, data: (own(**data), ()),
+        "'Own' expected 1 column of 'blur', found 0",
+    ),
+    "two": (lambda own, data: (own(**data), (1.0, 0.3)), "1 column of 'blur', found 2"),
+    "the data alone": (lambda own, data: own(**data), "return two things, .*found dict"),
+    "swapped": (lambda data, own: (own(**data), (1.0,)), "failed, TypeError.*the callable first"),
+}
+
+
+@pytest.mark.parametrize("case", RETURNED)
+def test_a_registered_function_returns_the_data_and_its_columns(case: str) -> None:
+    apply, message = RETURNED[case]
+    pipeline = A.Compose([Own(p=1.0), A.Solarize(p=0.0)])
+    recorder = AlbumentationsRecorder(pipeline, register={Own: (BlurEncoder(), apply)})
+    with pytest.raises(PipelineError, match=message):
+        recorder(IMAGE)
+
+
+def test_a_reader_returns_as_many_columns_as_there_are() -> None:
+    class OwnEncoder(RegressionEncoder):
+        name, columns, identity = "own", ("strength",), (0.0,)
+        albumentations = {"Own": lambda _: {"own": (0.1, 0.2)}}
+
+    recorder = AlbumentationsRecorder(Own(p=1.0), encoders=[OwnEncoder((0.0, 0.5))])
+    with pytest.raises(PipelineError, match="'Own' expected 1 column of 'own', found 2"):
+        recorder(IMAGE)

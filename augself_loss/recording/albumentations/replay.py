@@ -16,9 +16,9 @@ from augself_loss.recording.albumentations.images import seen
 from augself_loss.recording.albumentations.library import A
 from augself_loss.recording.albumentations.taps import Reported, Tap, refilled
 from augself_loss.recording.catalogue import Catalogue
+from augself_loss.recording.names import name_of
 from augself_loss.recording.twins import ORIGINAL
 from augself_loss.recording.unsettle import Unsettled
-from augself_loss.recording.walk import name_of
 
 Run: TypeAlias = Callable[..., Any]
 

@@ -17,8 +17,10 @@ from typing import Any
 from augself_loss.encoders import Encoder
 from augself_loss.encoders.base import Step
 from augself_loss.recording.albumentations.images import seen
+from augself_loss.recording.names import name_of
 from augself_loss.recording.notes import note, running
-from augself_loss.recording.reported import Apply, Reports
+from augself_loss.recording.reported import Apply, run_reporting
+from augself_loss.recording.reports import Reports
 from augself_loss.recording.scribes import SCRIBE, EncoderScribe
 from augself_loss.recording.twins import ORIGINAL, holding, twin
 
@@ -123,10 +125,14 @@ class Reported:
         self._reports = Reports(encoders)
 
     def __call__(self, **data: Any) -> Any:
-        """Run the callable and note what it reports."""
-        name = type(self.transform).__name__
+        """Run the callable and note what it reports.
+
+        Raises:
+            PipelineError: the function or what it reports is of another form than it should be.
+        """
+        name = name_of(self.transform)
         size, *_ = seen(data.get("image"), name)
-        result, told = self.apply_to(self.transform, data)
+        result, told = run_reporting(self.apply_to, self.transform, data)
         if told is not None:
             note(Step(name, {}, {}, size), self._reports.read(name, told))
         return result

@@ -14,7 +14,8 @@ from augself_loss.encoders.base import Step
 from augself_loss.errors import PipelineError
 from augself_loss.recording.catalogue import Catalogue
 from augself_loss.recording.kornia.params import config_of
-from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node, is_listed, leaves
+from augself_loss.recording.names import is_listed
+from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node, leaves
 
 CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
 """Containers whose children are read, the most special first."""
