@@ -36,6 +36,7 @@ class _Wiring(Walk):
         "register=dict({name}='package.module.name') with the name of a tuple (encoder, apply)"
     )
     ignoring = "ignore=['{name}']"
+    library = "mmpretrain."
 
     def is_ignored(self, transform: Any) -> bool:
         """Whether its class's name is among those that the user leaves out."""

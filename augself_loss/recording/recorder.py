@@ -42,8 +42,8 @@ class CallableRecorder:
         form: what its rows of numbers are shown as.
 
     Raises:
-        PipelineError: an unknown random transform, an order that no record can express, or a
-            ``register`` of another form.
+        PipelineError: an unknown random transform, an order that no record can express, a
+            ``register`` of another form, or an ``ignore`` that leaves nothing to record.
     """
 
     library: ClassVar[Host] = "torchvision"
@@ -69,16 +69,17 @@ class CallableRecorder:
         types: Iterable[str] = (),
         still: Iterable[Any] = (),
     ) -> None:
-        registered, encoders = check_register(register), tuple(encoders)
+        registered, encoders, types = check_register(register), tuple(encoders), list(types)
         own = [*encoders, *(encoder for encoder, _ in registered.values())]
         self._catalogue = Catalogue(self.library, own)
         wiring = self.wiring(
             self._catalogue, encoders, registered, tuple(ignore), wrappers or {}, tuple(still)
         )
         self.transform, plan = wiring.wire(transform)
+        wiring.check_something(plan, types)
         check_plan(plan)
         found = unite(leaf.encoder for leaf in leaves(plan))
-        self.layout: Layout = layout_of(found, self._catalogue, list(types))
+        self.layout: Layout = layout_of(found, self._catalogue, types)
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
         self._known, self._watches = found, together(wiring.watches)
         self._straight = settles_as_read(plan)

@@ -81,7 +81,8 @@ def run_reporting(apply: Apply, transform: Any, image: Any) -> tuple[Any, Column
             raise
         raise PipelineError(
             f"The function registered for '{name_of(transform)}' failed, {type(error).__name__}: "
-            f"{textwrap.shorten(str(error), 100)}. It is called as apply(callable, image), the callable first."
+            f"{textwrap.shorten(str(error), 100)}. It is called as apply(callable, image), the "
+            "callable first."
         ) from error
     if not (isinstance(pair, tuple) and len(pair) == 2):
         found = f"a tuple of {len(pair)}" if isinstance(pair, tuple) else _kind(pair)

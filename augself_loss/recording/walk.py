@@ -17,6 +17,7 @@ from augself_loss.recording.catalogue import Catalogue
 from augself_loss.recording.follow import Children, Settings, Watch
 from augself_loss.recording.names import is_listed, name_of
 from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node
+from augself_loss.recording.refusing import Refusing
 from augself_loss.recording.reported import Apply, Reported, Size
 from augself_loss.recording.twins import held_by, refilled
 
@@ -34,7 +35,7 @@ class Reading(NamedTuple):
     apply: Apply
 
 
-class Walk(ABC):
+class Walk(Refusing, ABC):
     """Makes of a pipeline one that notes what it does, and follows its changes.
 
     Args:
@@ -47,6 +48,7 @@ class Walk(ABC):
 
     Attributes:
         watches: what of the pipeline may change, to be looked at before every call.
+        ignored: the outermost parts that the user leaves out of the record.
     """
 
     readings: ClassVar[Mapping[type, Reading]] = {}
@@ -55,12 +57,6 @@ class Walk(ABC):
     """Whether their subclasses may draw otherwise, and are not read as they are."""
     chances: ClassVar[tuple[str, ...]] = ("prob",)
     """Their attributes that say how likely they act: one of chance 0 never does."""
-    recorder: ClassVar[str]
-    """Whose walk it is, for messages."""
-    registering: ClassVar[str] = "register={{{name}: (encoder, apply)}}"
-    ignoring: ClassVar[str] = "ignore=[{name}]"
-    hint: ClassVar[str] = ""
-    """How a user writes both down, and what else to do of an unknown transform, for messages."""
 
     def __init__(
         self,
@@ -75,6 +71,7 @@ class Walk(ABC):
         self.register, self.ignore, self.wrappers = register, ignore, wrappers
         self.still = still
         self.watches: list[Watch] = []
+        self.ignored: list[Any] = []
         self._random: list[str] = []
 
     def wire(self, transform: Any) -> tuple[Any, Node]:
@@ -84,6 +81,7 @@ class Walk(ABC):
             PipelineError: no record can tell what it does.
         """
         if self.is_ignored(transform):
+            self.ignored.append(transform)
             return transform, NOTHING
         if self.is_still(transform):
             return self._left_still(transform)
@@ -130,15 +128,6 @@ class Walk(ABC):
     @abstractmethod
     def size_of(image: Any, /) -> Size:
         """Height and width of what a transform is given."""
-
-    def unknown(self, transform: Any) -> PipelineError:
-        """Say that a transform is not known."""
-        name = name_of(transform)
-        return PipelineError(
-            f"{self.recorder} expected transforms that it can record, found '{name}'. Register "
-            f"how to run and read it ({self.registering.format(name=name)}), or leave it out of "
-            f"the record with {self.ignoring.format(name=name)}.{self.hint.format(name=name)}"
-        )
 
     def check_always(self, name: str) -> None:
         """Refuse a transform without randomness of its own that a container applies at random.

@@ -151,3 +151,33 @@ def test_a_reader_returns_as_many_columns_as_there_are() -> None:
     recorder = AlbumentationsRecorder(Own(p=1.0), encoders=[OwnEncoder((0.0, 0.5))])
     with pytest.raises(PipelineError, match="'Own' expected 1 column of 'own', found 2"):
         recorder(IMAGE)
+
+
+def to_rgb(image: Any, **_options: Any) -> Any:
+    return image
+
+
+def test_a_function_in_a_lambda_is_named_with_its_way_out() -> None:
+    pipeline = A.Compose([A.HorizontalFlip(), A.Lambda(image=to_rgb)])
+    with pytest.raises(PipelineError, match=r"found 'to_rgb'.*nothing at random, .*=\[to_rgb\]"):
+        AlbumentationsRecorder(pipeline)
+    recorder = AlbumentationsRecorder(pipeline, ignore=[to_rgb])
+    assert list(recorder(IMAGE)[1]) == ["flip"]
+
+
+class Holding:
+    """Runs a pipeline that it holds."""
+
+    def __init__(self) -> None:
+        self.pipeline = A.Compose([A.Resize(8, 8), A.HorizontalFlip()])
+
+    def __call__(self, **data: Any) -> Any:
+        return self.pipeline(**data)
+
+
+def test_a_whole_pipeline_is_not_ignored() -> None:
+    for ignored in ({}, {"ignore": [Holding]}):
+        with pytest.raises(PipelineError, match=r"'Holding'.*pass that pipeline to the"):
+            AlbumentationsRecorder(Holding(), **ignored)
+    plain = A.Compose([A.Lambda(image=to_rgb), A.Resize(8, 8)])
+    assert AlbumentationsRecorder(plain, ignore=[to_rgb]).encoders == ()

@@ -95,9 +95,12 @@ def test_containers_that_run_their_children_otherwise_are_refused(
     ) as e:
         KorniaRecorder(wrap(build(flip())))
     assert f"ignore=[{name}]" in str(e.value)
-    assert not KorniaRecorder(wrap(build(flip())), ignore=[OWN[name][0]] if name in {
-        "Sometimes", "Backwards", "SometimesKornia", "Twice", "OtherParameters", "OtherSequence",
-        "Mixed"} else [K.PatchSequential]).layout  # fmt: skip
+    ignored = [K.PatchSequential if name == "PatchSequential" else build]
+    beside = nn.Sequential(wrap(build(flip())), K.RandomInvert())
+    assert list(KorniaRecorder(beside, ignore=ignored).layout) == ["invert"]
+    if name != "PatchSequential":
+        with pytest.raises(PipelineError, match=f"to record, found .* all of '{name}'"):
+            KorniaRecorder(wrap(build(flip())), ignore=ignored)
 
 
 class Named(nn.Sequential):

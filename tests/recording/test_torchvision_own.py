@@ -180,8 +180,6 @@ UNKNOWN: dict[str, Any] = {
     "RandomZoomOut": v2.RandomZoomOut(),
     "JPEG": v2.JPEG(50),
     "FiveCrop": v1.FiveCrop(8),
-    "Lambda": v1.Lambda(brighten),
-    "<lambda>": lambda given: given,
     "brighten": brighten,
     "GaussianBlur": GaussianBlur(),
     "ColorJitter": ColorJitter(),

@@ -41,6 +41,8 @@ class Wiring(Walk):
 
     recorder = "AlbumentationsRecorder"
     hint = " If it only runs a pipeline, pass that pipeline to the recorder instead."
+    library = "albumentations."
+    containers, fixed = KINDS, FIXED
 
     def __init__(self, *args: Any) -> None:
         check_library(A)

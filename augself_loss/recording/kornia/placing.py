@@ -14,9 +14,10 @@ from augself_loss.encoders import CropEncoder, Encoder
 from augself_loss.encoders.base import Step
 from augself_loss.errors import PipelineError
 from augself_loss.geometry import Pixels
+from augself_loss.recording.kornia.known import is_host
 from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS, run
 from augself_loss.recording.kornia.replay import drawn_by
-from augself_loss.recording.kornia.wiring import Wiring, is_host
+from augself_loss.recording.kornia.wiring import Wiring
 
 How: TypeAlias = Literal["cut", "edges", "centres"]
 """A part is cut out as it is, or resized edge to edge, or between its outermost centres."""

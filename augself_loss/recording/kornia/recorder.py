@@ -24,6 +24,7 @@ from augself_loss.recording.journal import Journal
 from augself_loss.recording.kornia.drawn import applied, draws_at_once
 from augself_loss.recording.kornia.fused.walk import FusedPipeline, fused_pipeline
 from augself_loss.recording.kornia.images import ImageCheck, needs_colour
+from augself_loss.recording.kornia.known import check_something
 from augself_loss.recording.kornia.params import (
     all_rows,
     check_canvas,
@@ -77,7 +78,8 @@ class KorniaRecorder:
 
     Raises:
         PipelineError: an unknown random transform, a container that runs its children in a way of
-            its own, or an order that no record can express; ``compile`` with ``apply="kornia"``.
+            its own, an order that no record can express, or an ``ignore`` that leaves nothing to
+            record; ``compile`` with ``apply="kornia"``.
 
     Example:
         >>> import kornia.augmentation as K
@@ -102,12 +104,14 @@ class KorniaRecorder:
         self.pipeline = pipeline
         self._catalogue = Catalogue("kornia", encoders)
         self._wiring = Wiring(self._catalogue, tuple(ignore))
-        plan = self._wiring.wire(pipeline)
+        plan, types = self._wiring.wire(pipeline), list(types)
+        if not (leaves(plan) or types):
+            check_something(self._wiring.ignored)
         check_plan(plan)
         self._config = self._wiring.config
         self._doubtful = check_sizes(pipeline, self._is_sized, self._wiring.is_ignored)
         found = unite(leaf.encoder for leaf in leaves(plan))
-        self.layout: Layout = layout_of(found, self._catalogue, list(types))
+        self.layout: Layout = layout_of(found, self._catalogue, types)
         self.encoders: tuple[Encoder, ...] = tuple(found.values())
         self._watch = PipelineWatch(pipeline, self._wiring, found)
         coloured = [type(m).__name__ for m, c in self._config.items() if needs_colour(m, c)]

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from augself_loss.encoders.base import Columns, Step
 from augself_loss.errors import ImageError, PipelineError
 from augself_loss.recording.frame import Placed
+from augself_loss.recording.kornia.known import is_host
 from augself_loss.recording.kornia.replay import Replayed, Writer, check_fixed_order, drawn_by
-from augself_loss.recording.kornia.wiring import is_host
 
 VALUES_ONLY = frozenset({"Normalize", "Denormalize", "Identity"})
 """Modules without randomness that move no pixel."""

@@ -15,8 +15,9 @@ from kornia.augmentation import ImageSequential, Resize
 from torch import Tensor, nn
 
 from augself_loss.errors import PipelineError
+from augself_loss.recording.kornia.known import is_host
 from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
-from augself_loss.recording.kornia.wiring import is_host, overridden
+from augself_loss.recording.kornia.wiring import overridden
 
 SIZERS = frozenset(
     {

@@ -7,22 +7,17 @@ from collections.abc import Mapping
 from types import FunctionType, MethodType
 from typing import Any, Literal, NamedTuple
 
-from kornia.augmentation import AugmentationSequential, ImageSequential, MixAugmentationBaseV2
+from kornia.augmentation import ImageSequential, MixAugmentationBaseV2
 from torch import nn
 
 from augself_loss.encoders.base import Step
 from augself_loss.errors import PipelineError
 from augself_loss.recording.catalogue import Catalogue
+from augself_loss.recording.kornia.known import CONTAINERS, FIXED, is_host, unknown
 from augself_loss.recording.kornia.params import config_of
 from augself_loss.recording.names import is_listed
 from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node, leaves
 
-CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
-"""Containers whose children are read, the most special first."""
-FIXED = frozenset(
-    {"Normalize", "Denormalize", "Resize", "LongestMaxSize", "SmallestMaxSize", "Identity"}
-)
-"""Class names of modules without randomness that keep a view's fractional frame."""
 CALLED = frozenset({"__call__", "__iter__", "__len__", "__getitem__", "__getattr__"})
 """Special methods through which a container finds and runs its children."""
 HARMLESS = frozenset({"extra_repr", "train", "eval", "to", "state_dict", "load_state_dict"})
@@ -53,6 +48,7 @@ class Wiring:
         inert: modules that can never change a view, as they are built.
         fixed: modules without randomness.
         containers: containers whose children are read.
+        ignored: the outermost modules that are left out of the record.
     """
 
     def __init__(self, catalogue: Catalogue, ignore: tuple[Any, ...]) -> None:
@@ -62,6 +58,7 @@ class Wiring:
         self.inert: list[nn.Module] = []
         self.fixed: list[nn.Module] = []
         self.containers: list[nn.Module] = []
+        self.ignored: list[nn.Module] = []
 
     def is_ignored(self, module: nn.Module) -> bool:
         """Whether the user wants a module's randomness left out."""
@@ -75,6 +72,7 @@ class Wiring:
         """
         name = type(module).__name__
         if self.is_ignored(module):
+            self.ignored.append(module)
             return NOTHING
         # A user's class may bear Kornia's name: only the user's own encoders read it.
         own = self.catalogue.knows(name, own=True)
@@ -83,11 +81,7 @@ class Wiring:
         if isinstance(module, CONTAINERS) and not own:
             return self._wire_container(module, place)
         if not (own or (is_host(module) and self.catalogue.knows(name))):
-            raise PipelineError(
-                f"KorniaRecorder expected augmentations that it can record, found '{name}'. Pass "
-                "an encoder that reads it (encoders=[MyEncoder()]), or leave it out of the record "
-                f"with ignore=[{name}]."
-            )
+            raise unknown(module)
         return self._wire_leaf(module, place)
 
     def _wire_fixed(self, module: nn.Module, place: Place) -> Node:
@@ -160,11 +154,6 @@ def _run_twice(name: str) -> PipelineError:
         "twice: it keeps the parameters of its last run only. Replace it by a "
         "kornia.augmentation.ImageSequential, or let random_apply choose fewer children."
     )
-
-
-def is_host(module: nn.Module) -> bool:
-    """Whether a module is of Kornia or PyTorch itself."""
-    return type(module).__module__.split(".")[0] in {"kornia", "torch"}
 
 
 def odds_of(module: nn.Module) -> set[float]:

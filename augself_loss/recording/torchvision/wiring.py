@@ -41,9 +41,10 @@ class Wiring(Walk):
     """Makes twins of a torchvision pipeline's transforms, and follows the pipeline's changes."""
 
     recorder = "TorchvisionRecorder"
+    containers, fixed = CONTAINERS, FIXED
     hint = (
-        " If it runs another pipeline, name its attribute: wrappers={{{name}: 'transform'}}. If "
-        "it makes several views, use ViewsRecorder(transform)."
+        " If it runs another pipeline, name its attribute: wrappers={{{name}: '{attribute}'}}. If "
+        "it makes several views, use ViewsRecorder."
     )
 
     def wire_known(self, transform: Any) -> tuple[Any, Node]:

@@ -1,0 +1,75 @@
+"""Which modules are Kornia's own, and what a user can do about others, or about none recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kornia.augmentation import AugmentationSequential, ImageSequential
+from torch import nn
+
+from augself_loss.errors import PipelineError
+from augself_loss.recording.held import held_in
+
+CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
+"""Containers whose children are read, the most special first."""
+FIXED = frozenset(
+    {"Normalize", "Denormalize", "Resize", "LongestMaxSize", "SmallestMaxSize", "Identity"}
+)
+"""Class names of modules without randomness that keep a view's fractional frame."""
+
+
+def is_host(module: nn.Module) -> bool:
+    """Whether a module is of Kornia or PyTorch itself."""
+    return type(module).__module__.split(".")[0] in {"kornia", "torch"}
+
+
+def may_draw(module: nn.Module) -> bool:
+    """Whether a module is an augmentation of Kornia's, or holds one, at any depth."""
+    return any(_is_part(one) and type(one).__name__ not in FIXED for one in module.modules())
+
+
+def unknown(module: nn.Module) -> PipelineError:
+    """Say that a module is not known; whether a user's own draws, only they know."""
+    name = type(module).__name__
+    if _is_part(module):
+        cure = "Pass"
+    elif may_draw(module):
+        cure = f"If it only runs what it holds, put {_run_by(module)} in its place. Else pass"
+    else:
+        cure = f"If it draws nothing at random, say so: ignore=[{name}]. Else pass"
+    return PipelineError(
+        f"KorniaRecorder expected augmentations that it can record, found '{name}'. {cure} an "
+        "encoder that reads it (encoders=[MyEncoder()]), or leave it out of the record with "
+        f"ignore=[{name}]."
+    )
+
+
+def check_something(ignored: Iterable[nn.Module]) -> None:
+    """Refuse that all that could be recorded is left out of the record.
+
+    Args:
+        ignored: what is left out of a pipeline of which nothing else is recorded.
+
+    Raises:
+        PipelineError: one of them holds augmentations of Kornia's.
+    """
+    for module in ignored:
+        if not _is_part(module) and may_draw(module):
+            raise PipelineError(
+                "KorniaRecorder expected something to record, found that ignore= leaves out all "
+                f"of '{type(module).__name__}', with what it holds. If it only runs that, put "
+                f"{_run_by(module)} in its place, in the order in which it runs them."
+            )
+
+
+def _run_by(module: nn.Module) -> str:
+    """Write down, as Python, what runs the parts of Kornia's that a module holds."""
+    return f"nn.Sequential({', '.join(held_in(module, _is_part, 'module'))})"
+
+
+def _is_part(module: object) -> bool:
+    """Whether this is of Kornia's augmentations, or a plain container that holds one."""
+    if isinstance(module, CONTAINERS) and is_host(module):
+        return bool(held_in(module, _is_part))
+    own = type(module).__module__.startswith("kornia.augmentation")
+    return own and isinstance(module, nn.Module)
