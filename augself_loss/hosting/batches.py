@@ -12,6 +12,7 @@ from torch import Tensor
 
 from augself_loss.errors import RecordError
 from augself_loss.recording.multiview import MultiViewRecorder, is_packed
+from augself_loss.recording.recorder import CallableRecorder
 
 At: TypeAlias = "int | str | Sequence[int | str] | None"
 """An index, a key, a path of them from the outside in, or ``None`` for the batch itself."""
@@ -125,7 +126,7 @@ class Place:
             dtype: what uint8 images are brought to.
 
         Raises:
-            RecordError: no tensor of images there.
+            RecordError: no tensor of images there, or a recorder that works image by image.
         """
         images = self.get(batch)
         if not isinstance(images, Tensor):
@@ -134,10 +135,29 @@ class Place:
                 f"the device, found {type(images).__name__}. Say where the images are: "
                 "images='image'."
             )
+        _check_batches(recorder, images)
         if images.dtype == torch.uint8:
             images = (images / 255).to(dtype)
         with torch.no_grad():
             return self.put(batch, recorder(images))
+
+
+def _check_batches(recorder: MultiViewRecorder, images: Tensor) -> None:
+    """Refuse a recorder that augments one image after the other, in the data set.
+
+    Raises:
+        RecordError: it is one.
+    """
+    one = next((one for one in recorder.recorders if isinstance(one, CallableRecorder)), None)
+    if one is not None:
+        plain = type(recorder) is MultiViewRecorder
+        transform = "MultiViewRecorder(recorder)" if plain else "the recorder"
+        raise RecordError(
+            f"AugSelf expected views and their records, found images {tuple(images.shape)}: this "
+            f"batch has no records, and {type(one).__name__} augments image by image. Give its "
+            f"data set {transform} as the transform; in validation, call your model without "
+            "views()."
+        )
 
 
 def _put(batch: Any, steps: Sequence[int | str], views: Any) -> Any:

@@ -9,12 +9,16 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from kornia.augmentation import RandomHorizontalFlip
+from torchvision.transforms import v2
 
+from augself_loss import AugSelf
 from augself_loss.errors import RecordError
 from augself_loss.hosting.batches import At, Place
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.torchvision import TorchvisionRecorder, ViewsRecorder
 
+FLIP = v2.RandomHorizontalFlip()
 RECORDER = MultiViewRecorder(KorniaRecorder(RandomHorizontalFlip(p=1.0)))
 
 
@@ -124,3 +128,35 @@ def test_images_become_views_and_records() -> None:
     assert packed.shape[:2] == (2, 2)
     with pytest.raises(RecordError, match="expected a tensor of images at 1"):
         Place(1).augmented((images, 0), RECORDER, torch.float32)
+
+
+class TwoCrops:
+    """Makes two views."""
+
+    def __init__(self, transform: Any) -> None:
+        self.transform = transform
+
+    def __call__(self, image: Any) -> Any:
+        return [self.transform(image), self.transform(image)]
+
+
+ONE_BY_ONE: dict[str, tuple[Any, str]] = {
+    "one for both": (TorchvisionRecorder(FLIP), r"MultiViewRecorder\(recorder\)"),
+    "one per view": (
+        MultiViewRecorder(TorchvisionRecorder(FLIP)),
+        r"MultiViewRecorder\(recorder\)",
+    ),
+    "of an object": (ViewsRecorder(TwoCrops(FLIP)), "the recorder"),
+}
+
+
+@pytest.mark.parametrize("case", ONE_BY_ONE)
+def test_images_without_records_are_refused_where_they_come_one_by_one(case: str) -> None:
+    recorder, transform = ONE_BY_ONE[case]
+    augself = AugSelf(torch.nn.Flatten(), recorder, {"flip": 1.0})
+    images, labels = torch.rand(4, 3, 8, 8), torch.zeros(4)
+    says = f"no records, and TorchvisionRecorder .* data set {transform} as .*without views"
+    for batch in (images, [images, labels], [[images, {"flip": torch.zeros(4, 1)}], labels]):
+        with pytest.raises(RecordError, match=says) as refused:
+            augself.views(batch)
+        assert len(str(refused.value)) <= 350

@@ -13,8 +13,9 @@ pytest.importorskip("albumentations")
 import albumentations as A  # noqa: N812
 from albumentations_pipelines import IMAGE
 
+from augself_loss import AugSelf
 from augself_loss.encoders import BlurEncoder, RegressionEncoder
-from augself_loss.errors import ImageError, PipelineError
+from augself_loss.errors import ImageError, PipelineError, RecordError
 from augself_loss.recording.albumentations import AlbumentationsRecorder
 from augself_loss.recording.albumentations.library import check_library
 
@@ -181,3 +182,10 @@ def test_a_whole_pipeline_is_not_ignored() -> None:
             AlbumentationsRecorder(Holding(), **ignored)
     plain = A.Compose([A.Lambda(image=to_rgb), A.Resize(8, 8)])
     assert AlbumentationsRecorder(plain, ignore=[to_rgb]).encoders == ()
+
+
+def test_a_batch_of_images_without_records_is_refused() -> None:
+    recorder = AlbumentationsRecorder(A.HorizontalFlip())
+    augself = AugSelf(torch.nn.Flatten(), recorder, {"flip": 1.0})
+    with pytest.raises(RecordError, match=r"no records, and AlbumentationsRecorder .*without view"):
+        augself.views(torch.rand(4, 3, 8, 8))
