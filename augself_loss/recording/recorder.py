@@ -29,7 +29,8 @@ class CallableRecorder:
         register: for any other random callable: the callable or its class → ``(encoder, apply)``,
             where ``apply(callable, image)`` returns the view and the encoder's columns, ``None``
             if it was not applied. It must be a module-level function to pass to workers.
-        ignore: callables or classes whose randomness is not recorded.
+        ignore: callables or classes whose randomness is not recorded, and your own that draw
+            nothing; a function also stands for the ``Lambda`` that calls it.
         wrappers: your own classes that only run another pipeline, once per image → name of the
             attribute that holds it, e.g. ``{MyTransform: "transform"}``.
         types: types to record even if this pipeline never applies them (as the identity), so that

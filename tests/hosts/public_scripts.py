@@ -1,6 +1,7 @@
 """What the public scripts of self-supervised methods hold, written anew: same names, same draws.
 
-Of SimSiam, MoCo, MoCo v3, DINO, VICReg, Barlow Twins and SwAV, and what descends from them.
+Of SimSiam, MoCo, MoCo v3, DINO, VICReg, Barlow Twins, SwAV and sthalles' SimCLR, and what descends
+from them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import random
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import ImageFilter, ImageOps
+from torch import nn
 from torch.utils.data import Dataset
 from torchvision import transforms
 
@@ -101,6 +104,46 @@ class PILRandomGaussianBlur:
         return img.filter(
             ImageFilter.GaussianBlur(radius=random.uniform(self.radius_min, self.radius_max))
         )
+
+
+class ConvolvingBlur:
+    """The GaussianBlur of sthalles' SimCLR: two convolutions, its σ by NumPy's random."""
+
+    def __init__(self, kernel_size: int) -> None:
+        radias = kernel_size // 2
+        kernel_size = radias * 2 + 1
+        self.blur_h = nn.Conv2d(3, 3, (kernel_size, 1), bias=False, groups=3)
+        self.blur_v = nn.Conv2d(3, 3, (1, kernel_size), bias=False, groups=3)
+        self.k = kernel_size
+        self.r = radias
+        self.blur = nn.Sequential(nn.ReflectionPad2d(radias), self.blur_h, self.blur_v)
+        self.pil_to_tensor = transforms.ToTensor()
+        self.tensor_to_pil = transforms.ToPILImage()
+
+    def __call__(self, img: Any) -> Any:
+        img = self.pil_to_tensor(img).unsqueeze(0)
+        sigma = np.random.uniform(0.1, 2.0)
+        x = np.arange(-self.r, self.r + 1)
+        x = np.exp(-np.power(x, 2) / (2 * sigma * sigma))
+        x = x / x.sum()
+        kernel = torch.from_numpy(x).view(1, -1).repeat(3, 1)
+        self.blur_h.weight.data.copy_(kernel.view(3, 1, self.k, 1))
+        self.blur_v.weight.data.copy_(kernel.view(3, 1, 1, self.k))
+        with torch.no_grad():
+            img = self.blur(img)
+            img = img.squeeze()
+        return self.tensor_to_pil(img)
+
+
+class ContrastiveLearningViewGenerator:
+    """That of sthalles' SimCLR."""
+
+    def __init__(self, base_transform: Any, n_views: int = 2) -> None:
+        self.base_transform = base_transform
+        self.n_views = n_views
+
+    def __call__(self, x: Any) -> Any:
+        return [self.base_transform(x) for i in range(self.n_views)]
 
 
 def get_color_distortion(s: float = 1.0) -> Any:
