@@ -12,7 +12,6 @@ from torch import Tensor
 
 from augself_loss.errors import RecordError
 from augself_loss.recording.multiview import MultiViewRecorder, is_packed
-from augself_loss.recording.recorder import CallableRecorder
 
 At: TypeAlias = "int | str | Sequence[int | str] | None"
 """An index, a key, a path of them from the outside in, or ``None`` for the batch itself."""
@@ -148,15 +147,14 @@ def _check_batches(recorder: MultiViewRecorder, images: Tensor) -> None:
     Raises:
         RecordError: it is one.
     """
-    one = next((one for one in recorder.recorders if isinstance(one, CallableRecorder)), None)
-    if one is not None:
-        plain = type(recorder) is MultiViewRecorder
+    alone = [one for one in recorder.recorders if not getattr(one, "takes_batches", True)]
+    if alone:
+        name, plain = type(alone[0]).__name__, type(recorder) is MultiViewRecorder
         transform = "MultiViewRecorder(recorder)" if plain else "the recorder"
         raise RecordError(
             f"AugSelf expected views and their records, found images {tuple(images.shape)}: this "
-            f"batch has no records, and {type(one).__name__} augments image by image. Give its "
-            f"data set {transform} as the transform; in validation, call your model without "
-            "views()."
+            f"batch has no records, and {name} augments image by image. Give its data set "
+            f"{transform} as the transform; in validation, call your model without views()."
         )
 
 

@@ -51,6 +51,8 @@ class CallableRecorder:
     """Under whose names the encoders read what transforms drew."""
     wiring: ClassVar[type[Walk]]
     """What walks the pipeline; a host with transforms of its own has one that knows them."""
+    takes_batches: ClassVar[bool] = False
+    """Whether it can augment a whole batch, as recorders of batches do; they need not say so."""
     writes_rows: ClassVar[bool] = True
     """Whether a call is :meth:`noted` and :meth:`settle`, no more: rows then say all of it."""
 
