@@ -19,6 +19,7 @@ from augself_loss.errors import LossError
 from augself_loss.hosting.batches import At, Place
 from augself_loss.hosting.depth_taps import Taps
 from augself_loss.hosting.extend import extend
+from augself_loss.hosting.objectives import check_multiview
 from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
 from augself_loss.objectives import Objective, Objectives
@@ -226,8 +227,4 @@ def _check(module: object, recorder: object, name: str, elsewhere: str) -> None:
             "'dataloader_iter'. Add the term in that step yourself, with split_views and "
             "AugSelfLoss."
         )
-    if not isinstance(recorder, MultiViewRecorder):
-        raise LossError(
-            f"{name} expected the MultiViewRecorder (or LightlyRecorder) that makes the views, "
-            f"found {type(recorder).__name__}. Wrap it: MultiViewRecorder(recorder)."
-        )
+    check_multiview(recorder, name)

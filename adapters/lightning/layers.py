@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from augself_loss.adapters.lightning.host import host_classes
-from augself_loss.adapters.lightning.step import Step
+from augself_loss.adapters.lightning.step import HINT, Step
 from augself_loss.hosting.term import loss_in
 
 EVALUATION = ("validation_step", "test_step", "predict_step")
@@ -20,7 +20,7 @@ def training(host: Any) -> Mapping[str, Any]:
     @functools.wraps(host.training_step)
     def training_step(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
         step: Step = self.augself_step
-        batch, views = step.separate(batch)
+        batch, views = step.separate(batch, HINT)
         with step.watch(self, views):
             output = host.training_step(self, batch, *args, **kwargs)
             if not self.automatic_optimization:

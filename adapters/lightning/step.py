@@ -9,37 +9,27 @@ from torch import Tensor
 
 from augself_loss.eager import eager
 from augself_loss.errors import LossError
-from augself_loss.hosting.batches import Place
-from augself_loss.hosting.term import Term, detached, loss_in, plus
+from augself_loss.hosting.batch_term import BatchTerm
+from augself_loss.hosting.term import detached, loss_in, plus
 from augself_loss.output import Output
-from augself_loss.recording.multiview import MultiViewRecorder
+
+HINT = " (which a DataModule's own on_after_batch_transfer overrides)"
+"""Where else images on the device may get lost."""
 
 
 @dataclass
-class Step(Term):
+class Step(BatchTerm):
     """What the module's own step is wrapped in.
 
     Args:
-        place: where in the batch the views are.
-        device_recorder: augments batches on the device, or ``None`` where workers did.
-        log: prefix of what is logged, or ``None``.
         name: what the module calls the objective.
     """
 
-    place: Place = Place()  # noqa: RUF009
-    device_recorder: MultiViewRecorder | None = None
-    log: str | None = "augself"
     name: str = "augself"
 
     def objective(self, module: Any) -> Any:
         """Return the module's objective, ``None`` where it has none."""
         return getattr(module, self.name, None)
-
-    def separate(self, batch: Any) -> tuple[Any, list[Tensor]]:
-        """Take the records off the batch, and keep them; return the batch and the views."""
-        hint = " (which a DataModule's own on_after_batch_transfer overrides)"
-        alone = self.take(self.place.views(batch, hint))
-        return self.place.put(batch, alone), alone
 
     def added(self, module: Any, output: Any) -> Any:
         """Add Σ λ · L to the loss in what a step returned, and log it beside the host's own."""

@@ -9,6 +9,7 @@ from augself_loss.hosting.batches import At, Place
 from augself_loss.hosting.depth_taps import Taps
 from augself_loss.hosting.extend import extend
 from augself_loss.hosting.in_sync import InSync, keep_apart
+from augself_loss.hosting.objectives import check_multiview
 from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder
@@ -115,11 +116,7 @@ def _check(trainer: Any, recorder: object) -> None:
             f"add_augself expected a transformers.Trainer, found {type(trainer).__name__}. In a "
             "loop of your own, with Accelerate too, use AugSelf."
         )
-    if not isinstance(recorder, MultiViewRecorder):
-        raise LossError(
-            "add_augself expected the MultiViewRecorder that makes the views, found "
-            f"{type(recorder).__name__}. Wrap it: MultiViewRecorder(recorder)."
-        )
+    check_multiview(recorder, "add_augself")
     if trainer.model_init is not None:
         raise LossError(
             "add_augself expected a Trainer with one model, found model_init, which makes the "

@@ -19,7 +19,7 @@ def training(host: Any) -> Mapping[str, Any]:
         step: Step = self.augself_step
         if not model.training:
             return host.compute_loss(self, model, step.place.stripped(inputs), *args, **kwargs)
-        inputs, views = step.separate(inputs)
+        inputs, views = step.separate(step.augmented(inputs))
         with step.watch(self.model, views):
             found = host.compute_loss(self, model, inputs, *args, **kwargs)
             base: Tensor = found[0] if isinstance(found, tuple) else found

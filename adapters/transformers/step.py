@@ -8,20 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augself_loss.hosting.batches import Place
+from augself_loss.hosting.batch_term import BatchTerm
 from augself_loss.hosting.in_sync import InSync
-from augself_loss.hosting.term import Term, detached
-from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.hosting.term import detached
 
 
 @dataclass
-class Step(Term):
+class Step(BatchTerm):
     """What the Trainer's own ``compute_loss`` is wrapped in.
 
     Args:
-        place: where in the batch the views are.
-        device_recorder: augments batches on the device, or ``None`` where workers did.
-        log: prefix of what is logged, or ``None``.
         in_sync: keeps the heads alike in all processes.
 
     Attributes:
@@ -29,19 +25,15 @@ class Step(Term):
         count: how many losses these are sums of.
     """
 
-    place: Place = Place("pixel_values")  # noqa: RUF009
-    device_recorder: MultiViewRecorder | None = None
-    log: str | None = "augself"
     in_sync: InSync | None = None
     sums: dict[str, Tensor] = field(default_factory=dict)
     count: int = 0
 
-    def separate(self, inputs: Any) -> tuple[Any, list[Tensor]]:
-        """Augment images on the device, or take the records off; return the batch and the views."""
-        if self.device_recorder is not None:
-            inputs = self.place.augmented(inputs, self.device_recorder, torch.float32)
-        alone = self.take(self.place.views(inputs))
-        return self.place.put(inputs, alone), alone
+    def augmented(self, inputs: Any) -> Any:
+        """Augment the batch's images, where no worker did."""
+        if self.device_recorder is None:
+            return inputs
+        return self.place.augmented(inputs, self.device_recorder, torch.float32)
 
     def term(self, trainer: Any, base: Tensor, items: Any) -> Tensor:
         """Compute Σ λ · L on the scale of the Trainer's own loss, and keep it for the log.

@@ -8,6 +8,7 @@ from augself_loss.errors import LossError
 from augself_loss.hosting.conditioned import conditioned
 from augself_loss.loss import AugSelfLoss
 from augself_loss.objectives import ConditionedProjector, Objective, Objectives
+from augself_loss.recording.multiview import MultiViewRecorder
 
 
 def check_augself(augself: object, name: str) -> None:
@@ -29,6 +30,23 @@ def check_augself(augself: object, name: str) -> None:
         else "Pass the loss itself, not a compiled or wrapped one."
     )
     raise LossError(f"{name} expected an AugSelfLoss, found {type(augself).__name__}. {way}")
+
+
+def check_multiview(recorder: object, name: str) -> None:
+    """Refuse a recorder of one view, and what is none.
+
+    Args:
+        recorder: what was given.
+        name: who asks.
+
+    Raises:
+        LossError: it makes no views.
+    """
+    if not isinstance(recorder, MultiViewRecorder):
+        raise LossError(
+            f"{name} expected the MultiViewRecorder (or LightlyRecorder) that makes the views, "
+            f"found {type(recorder).__name__}. Wrap it: MultiViewRecorder(recorder)."
+        )
 
 
 def check_objective(root: nn.Module, objective: object, name: str) -> None:
