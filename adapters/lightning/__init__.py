@@ -78,8 +78,8 @@ def add_augself(
         The module itself, its class extended.
 
     Raises:
-        LossError: no LightningModule, one that already has the term, an unknown tap or view, or
-            a training step that reads the data loader itself.
+        LossError: no LightningModule, one that has a term or an ``augself`` already, an unknown tap
+            or view, or a training step that reads the data loader itself.
         RecordError: the recorder does not record what the loss predicts.
         EncoderError: the recorder's ranges exceed the loss's.
 
@@ -125,7 +125,7 @@ def add_objective(  # noqa: PLR0913 - every one can be said alone
 ) -> Module:
     """Add any objective to a LightningModule, in place, as :func:`add_augself` adds AugSelf's.
 
-    Its networks become the submodule ``objective``. A
+    Its networks become the submodule ``objective``; nothing else may have that name. A
     :class:`~augself_loss.objectives.ConditionedProjector` in the module, and in its momentum copy,
     is called with features alone, and gets the record of the view they came from.
 
@@ -208,7 +208,7 @@ def _extended(module: Module, step: Step, objective: nn.Module | None) -> Module
     if step.device_recorder is not None:
         extend(host, on_device)
     host.augself_step = step
-    if objective is not None:
+    if step.name is not None:
         setattr(host, step.name, objective)
     return module
 

@@ -19,17 +19,11 @@ HINT = " (which a DataModule's own on_after_batch_transfer overrides)"
 
 @dataclass
 class Step(BatchTerm):
-    """What the module's own step is wrapped in.
-
-    Args:
-        name: what the module calls the objective.
-    """
-
-    name: str = "augself"
+    """What the module's own step is wrapped in."""
 
     def objective(self, module: Any) -> Any:
         """Return the module's objective, ``None`` where it has none."""
-        return getattr(module, self.name, None)
+        return None if self.name is None else getattr(module, self.name)
 
     def added(self, module: Any, output: Any) -> Any:
         """Add Σ λ · L to the loss in what a step returned, and log it beside the host's own."""

@@ -9,7 +9,7 @@ from augself_loss.hosting.batches import At, Place
 from augself_loss.hosting.depth_taps import Taps
 from augself_loss.hosting.extend import extend
 from augself_loss.hosting.in_sync import InSync, keep_apart
-from augself_loss.hosting.objectives import check_multiview
+from augself_loss.hosting.objectives import check_multiview, check_once
 from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder
@@ -69,8 +69,9 @@ def add_augself(
         The Trainer itself, its class extended.
 
     Raises:
-        LossError: no Trainer, one whose model has the term already, an unknown tap or view, or a
-            Trainer that makes its model anew, shards it, or copies it to several devices.
+        LossError: no Trainer, one that has a term already or whose model has an ``augself``, an
+            unknown tap or view, or a Trainer that makes its model anew, shards it, or copies it to
+            several devices.
         RecordError: the recorder does not record what the loss predicts.
         EncoderError: the recorder's ranges exceed the loss's.
 
@@ -116,6 +117,7 @@ def _check(trainer: Any, recorder: object) -> None:
             f"add_augself expected a transformers.Trainer, found {type(trainer).__name__}. In a "
             "loop of your own, with Accelerate too, use AugSelf."
         )
+    check_once(trainer, "add_augself")
     check_multiview(recorder, "add_augself")
     if trainer.model_init is not None:
         raise LossError(

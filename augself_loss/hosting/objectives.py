@@ -32,6 +32,44 @@ def check_augself(augself: object, name: str) -> None:
     raise LossError(f"{name} expected an AugSelfLoss, found {type(augself).__name__}. {way}")
 
 
+def check_once(host: object, name: str) -> None:
+    """Refuse a host that has a term already.
+
+    Args:
+        host: the object whose step the term is added to.
+        name: who asks.
+
+    Raises:
+        LossError: it has one.
+    """
+    if hasattr(host, "augself_step"):
+        raise LossError(
+            f"{name} expected a {type(host).__name__} without a term, found one that an earlier "
+            "call added. Build it anew first (in a notebook, run that cell too). Several types and "
+            "pairs go into one AugSelfLoss, several objectives into one Objectives."
+        )
+
+
+def check_attribute(root: nn.Module, attribute: str, name: str) -> None:
+    """Refuse a module that has something else where the networks are to be.
+
+    Args:
+        root: the host's module.
+        attribute: what the networks will be called in it.
+        name: who asks.
+
+    Raises:
+        LossError: it has.
+    """
+    if hasattr(root, attribute):
+        found = type(getattr(root, attribute)).__name__
+        raise LossError(
+            f"{name} keeps its networks as '{attribute}', and expected {type(root).__name__} to "
+            f"have nothing of that name, found its own: {found}. Rename it; or, if an earlier term "
+            f"left it, del model.{attribute}."
+        )
+
+
 def check_multiview(recorder: object, name: str) -> None:
     """Refuse a recorder of one view, and what is none.
 

@@ -18,7 +18,12 @@ from augself_loss.encoders.base import Recorded
 from augself_loss.errors import LossError
 from augself_loss.hosting.conditioned import conditioned
 from augself_loss.hosting.depth_taps import DepthTaps, Taps, tapped
-from augself_loss.hosting.objectives import check_augself, check_objective
+from augself_loss.hosting.objectives import (
+    check_attribute,
+    check_augself,
+    check_objective,
+    check_once,
+)
 from augself_loss.hosting.optimizers import join, optimizers_in, with_weights
 from augself_loss.hosting.pairing import Views
 from augself_loss.hosting.tap_outputs import only_tensor
@@ -43,6 +48,7 @@ class Term:
         views: which views are paired.
         third: a view for the objective alone, which the host does not see; or ``None``.
         conditions: whether the host's projectors ask for records.
+        name: what the host's module calls the objective; ``None`` where it has none.
 
     Attributes:
         records: one per view, of the step that runs.
@@ -54,6 +60,7 @@ class Term:
     views: Views = "global"
     third: ThirdView | None = None
     conditions: bool = False
+    name: str | None = "augself"
     records: list[Record] = field(default_factory=list)
     current: Sequence[Tensor] = ()
     waiting: bool = False
@@ -79,6 +86,7 @@ class Term:
         third: int | None = None,
         through: str | None = None,
         anything: bool = False,
+        name: str = "augself",
         read: Callable[[Any], Any] = only_tensor,
         **own: Any,
     ) -> T:
@@ -95,22 +103,21 @@ class Term:
             third: which of the views is the objective's alone.
             through: the submodule that is called with that view's images, see ``ThirdView``.
             anything: whether the host takes other objectives than AugSelf's, and none.
+            name: what the module will call the objective.
             read: see there.
             **own: fields of a subclass.
 
         Raises:
-            LossError: no AugSelfLoss, a module that has the term already, an unknown tap or view.
+            LossError: no AugSelfLoss, a module that has a term already, or something else by the
+                name, an unknown tap or view.
             RecordError: the recorder does not record what the loss predicts.
             EncoderError: the loss's ranges do not hold the recorder's.
         """
         caller = "add_objective" if anything else "add_augself"
-        if hasattr(root, "augself") or hasattr(root, "augself_step"):
-            held = "augself" if hasattr(root, "augself") else "objective"
-            raise LossError(
-                f"'{type(root).__name__}' has an '{held}' already; {caller} expected a module "
-                "without one. Several types and pairs go into one AugSelfLoss, several objectives "
-                "into one Objectives."
-            )
+        check_once(root, caller)
+        held = None if objective is None else name
+        if held is not None:
+            check_attribute(root, held, caller)
         if anything:
             check_objective(root, objective, caller)
         else:
@@ -121,7 +128,7 @@ class Term:
         check_compared(views, objective, extra, count=count)
         found = tapped(root, objective, taps, in_order=in_order, read=read)
         conditions = bool(conditioned(root))
-        return cls(found, recorder.layout, views, extra, conditions=conditions, **own)
+        return cls(found, recorder.layout, views, extra, conditions=conditions, name=held, **own)
 
     def check_optimizers(
         self, augself: AugSelfLoss, optimizers: Sequence[torch.optim.Optimizer]

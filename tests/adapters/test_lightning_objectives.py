@@ -10,14 +10,16 @@ import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation wr
 import lightning.pytorch as pl
 import pytest
 import torch
+from conditioned_modules import METHODS as CONDITIONED
 from contract import SILENT, Run
 from lightly_modules import FEATURES
-from lightning_modules import SimSiam, device
+from lightning_modules import SimSiam, batches, device
 from objective_host import OWN, ObjectiveHost
+from pictures import trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from augself_loss import FlipEncoder, LossError, RecordError
+from augself_loss import AugSelfLoss, FlipEncoder, LossError, RecordError
 from augself_loss.adapters.lightning import add_augself, add_objective
 from augself_loss.objectives import ESSL, EquiMod
 from augself_loss.recording.kornia import KorniaRecorder
@@ -155,7 +157,7 @@ def test_errors_name_the_function_that_was_called() -> None:
 
 def test_one_call_adds_all() -> None:
     module = add_objective(SimSiam(), equimod(), recorder(3), taps="backbone", third=2)
-    with pytest.raises(LossError, match=r"an 'objective' already; add_objective .* one Objectives"):
+    with pytest.raises(LossError, match=r"expected .* a term, found one .* one Objectives"):
         add_objective(module, ESSL(FEATURES), recorder(3), taps="backbone", third=2)
     with pytest.raises(LossError, match="For other objectives use add_objective"):
         add_augself(SimSiam(), equimod(), recorder(), taps="backbone")  # type: ignore[arg-type]
@@ -163,6 +165,44 @@ def test_one_call_adds_all() -> None:
     two = MultiViewRecorder(KorniaRecorder(torch.nn.Sequential(device()[2])), views=3)
     with pytest.raises(RecordError, match="expected the entry 'flip'"):
         add_objective(SimSiam(), only_flips, two, taps="backbone", third=2)
+
+
+class Named(SimSiam):
+    """Calls something of its own ``objective``, as a setting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objective: Any = "simsiam"
+
+
+class Layered(Named):
+    def __init__(self) -> None:
+        super().__init__()
+        self.objective = nn.MSELoss()
+
+
+class Method(SimSiam):
+    def objective(self) -> None: ...
+
+
+@pytest.mark.parametrize(("kind", "found"), [(Named, "str"), (Layered, "MSELoss"),
+                                             (Method, "method")])  # fmt: skip
+def test_the_modules_own_objective_is_not_overwritten(kind: Any, found: str) -> None:
+    module = kind()
+    with pytest.raises(LossError, match=rf"as 'objective', .*found its own: {found}\. Rename it"):
+        add_objective(module, equimod(), recorder(3), taps="backbone", third=2)
+    assert type(module.objective).__name__ == found
+    add_augself(module, AugSelfLoss(FEATURES, {"flip": 1.0}), recorder(), taps="backbone")
+
+
+def test_the_modules_own_objective_is_no_term() -> None:
+    """Where a conditioned projector is all that is added."""
+    made = recorder()
+    module = CONDITIONED["SimSiam"](made.encoders)
+    module.objective = "simsiam"
+    add_objective(module, None, made, taps=module.taps, on_device=True)
+    trainer().fit(module, batches())
+    assert module.objective == "simsiam"
 
 
 class Supervised(pl.LightningModule):
@@ -191,12 +231,9 @@ def test_one_labelled_view_is_enough(name: str) -> None:
         objective = EquiMod(8, described, hidden_dim=8, embedding_dim=4, pool="mean")
     module = add_objective(Supervised(), objective, made, taps="net.0", third=1, on_device=True)
     before = [p.clone() for p in module.parameters()]
-    trainer = pl.Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+    host = trainer()
     data = TensorDataset(torch.rand(8, 3, 12, 12), torch.arange(8) % 2)
-    trainer.fit(module, DataLoader(data, batch_size=4))
+    host.fit(module, DataLoader(data, batch_size=4))
     changed = [not p.equal(b) for p, b in zip(module.parameters(), before, strict=True)]
     assert sum(changed) > len(changed) // 2
-    assert trainer.logged_metrics["objective/total"] > 0
+    assert host.logged_metrics["objective/total"] > 0

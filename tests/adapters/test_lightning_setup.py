@@ -39,6 +39,10 @@ def test_adding_it_draws_no_random_number() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
+class Named(SimCLR):
+    augself = True
+
+
 class WholeStep(SimCLR):
     def training_step(self, dataloader_iter: Any) -> Any:  # type: ignore[override]
         return next(dataloader_iter)
@@ -51,7 +55,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "no recorder": (
         lambda: add(recorder=RECORDER.recorders[0]), LossError, r"MultiViewRecorder\(recorder\)",
     ),
-    "twice": (lambda: add(add()), LossError, "'augself' already"),
+    "twice": (lambda: add(add()), LossError, "without a term, found one .*Build it anew"),
+    "another augself": (
+        lambda: add(Named()), LossError, r"as 'augself', .*Named .*found its own: bool\. Rename",
+    ),
     "unknown tap": (lambda: add(taps="encoder"), LossError, "found 'encoder'.*'backbone'"),
     "no tap": (lambda: add(taps=[]), LossError, "at least one"),
     "views": (lambda: add(views=[0, 2]), LossError, r"0\.\.1, found \[0, 2\]"),

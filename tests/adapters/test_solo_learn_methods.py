@@ -196,7 +196,7 @@ def linear() -> Any:
 REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "linear evaluation": (lambda: add(model=linear()), LossError, "found LinearModel.*pretrained"),
     "no model": (lambda: add(model=nn.Linear(1, 1)), LossError, "BaseMethod.*found Linear"),
-    "twice": (lambda: add(model=add()), LossError, "'augself' already"),
+    "twice": (lambda: add(model=add()), LossError, "without a term, found one"),
     "no loss": (lambda: add(augself=nn.MSELoss()), LossError, "AugSelfLoss, found MSELoss"),
     "no recorder": (lambda: add(recorder=RECORDER.recorders[0]), LossError, "MultiViewRecorder"),
     "unknown tap": (lambda: add(taps="trunk"), LossError, "found 'trunk'.*'encoder'"),

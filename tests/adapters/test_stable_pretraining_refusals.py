@@ -27,7 +27,7 @@ REFUSED: Mapping[str, tuple[Any, type[Exception], str]] = {
     "the term twice": (
         lambda: add_augself(with_term(), term(), RECORDER),
         LossError,
-        "'augself' already",
+        "without a term, found one",
     ),
     "no module of the host": (
         lambda: add_augself(Backbone(), term(), RECORDER),

@@ -76,7 +76,10 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], type[Exception], str]] = {
         lambda p: add(bare(p), recorder=RECORDER.recorders[0]), LossError,
         r"MultiViewRecorder\(recorder\)",
     ),
-    "twice": (lambda p: add(add(bare(p))), LossError, "'augself' already"),
+    "twice": (lambda p: add(add(bare(p))), LossError, "Trainer without a term, found one"),
+    "twice on one model": (
+        lambda p: add(bare(p, add(bare(p)).model)), LossError, r"del model\.augself",
+    ),
     "unknown tap": (lambda p: add(bare(p), taps="encoder"), LossError, "found 'encoder'"),
     "several devices": (lambda p: add(on_devices(p, 2)), LossError, "found 2: .*torchrun"),
     "models made anew": (
@@ -94,6 +97,20 @@ def test_refused_before_training(case: str, tmp_path: Path) -> None:
     attempt, error, message = REFUSED[case]
     with pytest.raises(error, match=message):
         attempt(tmp_path)
+
+
+def test_a_second_trainer_may_train_the_model(tmp_path: Path) -> None:
+    first = train(tmp_path)
+    kept = first.model.augself
+    del first.model.augself
+    second, recorder = prepared(tmp_path, model=lambda: first.model, save_strategy="no")
+    add(second, kept, recorder)
+    before = [p.clone() for p in kept.parameters()]
+    second.train()
+    assert not any(map(torch.equal, before, kept.parameters()))
+    rows = [row for row in second.state.log_history if "loss" in row]
+    assert all(row["loss"] == pytest.approx(row["augself/base"] + row["augself/total"])
+               for row in rows)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["deepspeed", "fsdp"])

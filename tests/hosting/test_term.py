@@ -67,7 +67,7 @@ def test_a_step_is_forgotten_when_it_ends() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     host, augself, _ = parts()
     host.augself = augself
-    with pytest.raises(LossError, match="'augself' already"):
+    with pytest.raises(LossError, match=r"'augself'.*found its own: AugSelfLoss"):
         Term.beside(host, augself, RECORDER, "backbone", count=2)
     with pytest.raises(LossError, match="expected an AugSelfLoss, found MSELoss"):
         Term.beside(Host(), nn.MSELoss(), RECORDER, "backbone", count=2)  # type: ignore[arg-type]
