@@ -20,6 +20,8 @@ def training(host: Any) -> Mapping[str, Any]:
     @functools.wraps(host.training_step)
     def training_step(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
         step: Step = self.augself_step
+        if step.evaluating:  # a validation_step that calls this one
+            return host.training_step(self, batch, *args, **kwargs)
         batch, views = step.separate(batch, HINT)
         with step.watch(self, views):
             output = host.training_step(self, batch, *args, **kwargs)
@@ -54,12 +56,14 @@ def training(host: Any) -> Mapping[str, Any]:
 
 
 def _evaluation(host: Any) -> dict[str, Any]:
-    """Let the steps that the module has of its own see batches without records."""
+    """Let the steps that the module has of its own see batches as its training step does."""
 
     def stripping(own: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(own)
         def evaluation_step(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
-            return own(self, self.augself_step.place.stripped(batch), *args, **kwargs)
+            step: Step = self.augself_step
+            with step.evaluation():
+                return own(self, step.stripped(batch), *args, **kwargs)
 
         return evaluation_step
 

@@ -40,6 +40,8 @@ Module = TypeVar("Module", bound=nn.Module)
 
 NAME = "augself"
 """Of the heads among the module's components."""
+EVALUATION = ("validate", "test", "predict")
+"""Stages without the term."""
 
 
 def add_augself(
@@ -117,7 +119,7 @@ def _with_term(host: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a forward function; the host pickles it by its name."""
 
     def forward(self: Any, batch: Any, stage: str, *args: Any, **kwargs: Any) -> Any:
-        if not self.training:
+        if stage in EVALUATION or not torch.is_grad_enabled():
             return host(self, batch, stage, *args, **kwargs)
         step: Step = self.augself_step
         trainer = getattr(self, "_trainer", None)

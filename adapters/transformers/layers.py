@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from augself_loss.adapters.transformers.step import Step
@@ -17,8 +18,8 @@ def training(host: Any) -> Mapping[str, Any]:
     @functools.wraps(host.compute_loss)
     def compute_loss(self: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         step: Step = self.augself_step
-        if not model.training:
-            return host.compute_loss(self, model, step.place.stripped(inputs), *args, **kwargs)
+        if step.evaluating or not torch.is_grad_enabled():
+            return host.compute_loss(self, model, step.stripped(inputs), *args, **kwargs)
         inputs, views = step.separate(step.augmented(inputs))
         with step.watch(self.model, views):
             found = host.compute_loss(self, model, inputs, *args, **kwargs)
@@ -28,8 +29,14 @@ def training(host: Any) -> Mapping[str, Any]:
 
     @functools.wraps(host.prediction_step)
     def prediction_step(self: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        inputs = self.augself_step.place.stripped(inputs)
-        return host.prediction_step(self, model, inputs, *args, **kwargs)
+        step: Step = self.augself_step
+        with step.evaluation():
+            return host.prediction_step(self, model, step.stripped(inputs), *args, **kwargs)
+
+    @functools.wraps(host.evaluation_loop)
+    def evaluation_loop(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with self.augself_step.evaluation():
+            return host.evaluation_loop(self, *args, **kwargs)
 
     @functools.wraps(host.create_optimizer)
     def create_optimizer(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -46,6 +53,7 @@ def training(host: Any) -> Mapping[str, Any]:
     return {
         "compute_loss": compute_loss,
         "prediction_step": prediction_step,
+        "evaluation_loop": evaluation_loop,
         "create_optimizer": create_optimizer,
         "log": log,
     }

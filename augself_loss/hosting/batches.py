@@ -107,14 +107,21 @@ class Place:
             "holds the views."
         )
 
-    def stripped(self, batch: Any) -> Any:
-        """Take the records off a batch for evaluation, where it has some."""
+    def stripped(self, batch: Any, third: int | None = None) -> Any:
+        """Take the records off a batch for evaluation, where it has some.
+
+        Args:
+            batch: any batch.
+            third: which of the recorded views goes with them, the objective's own.
+        """
         try:
             views = self.get(batch)
         except RecordError:
             return batch
         recorded = isinstance(views, (list, tuple)) and len(views) > 0 and is_packed(views[-1])
-        return self.put(batch, list(views[:-1])) if recorded else batch
+        if not recorded:
+            return batch
+        return self.put(batch, [view for i, view in enumerate(views[:-1]) if i != third])
 
     def augmented(self, batch: Any, recorder: MultiViewRecorder, dtype: torch.dtype) -> Any:
         """Replace images by their views and records, where the images are.

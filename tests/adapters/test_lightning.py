@@ -188,6 +188,37 @@ def test_validation_sees_views_alone() -> None:
         trainer().validate(module, loader(transform, shuffle=False), verbose=False)
 
 
+class Validated(SimSiam):
+    """Validates by its training step, as many do; tests by its validation step."""
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.log("validation", self.training_step(batch, batch_idx), batch_size=len(batch[1]))
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self.validation_step(batch, batch_idx)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_validation_step_may_call_the_training_step(recorded: bool) -> None:
+    module = augmented(Validated)
+    transform = recorder() if recorded else SimSiamTransform(input_size=SIZE)
+    host, data = trainer(), loader(transform, shuffle=False)
+    (found,) = host.validate(module, data, verbose=False)
+    assert list(found) == ["validation"], "no term, and nothing of it is logged"
+    assert host.test(module, data, verbose=False)[0].keys() == {"validation"}
+    seed(1)
+    host = trainer(num_sanity_val_steps=1)
+    host.fit(module, loader(recorder()), data)
+    assert host.callback_metrics.keys() >= {"validation", "augself/total"}
+
+
+def test_a_module_in_eval_mode_has_the_term() -> None:
+    module = augmented().eval()
+    before = [p.clone() for p in module.augself.parameters()]
+    run(module)
+    assert not any(map(torch.equal, before, module.augself.parameters()))
+
+
 def test_averaged_weights_hold_the_heads() -> None:
     module = augmented()
     start = {k: v.clone() for k, v in module.augself.state_dict().items()}

@@ -13,9 +13,9 @@ import torch
 from conditioned_modules import METHODS as CONDITIONED
 from contract import SILENT, Run
 from lightly_modules import FEATURES
-from lightning_modules import SimSiam, batches, device
+from lightning_modules import SimSiam, batches, device, worker
 from objective_host import OWN, ObjectiveHost
-from pictures import trainer
+from pictures import loader, trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -24,6 +24,7 @@ from augself_loss.adapters.lightning import add_augself, add_objective
 from augself_loss.objectives import ESSL, EquiMod
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.torchvision import TorchvisionRecorder
 
 HOST = ObjectiveHost()
 TERMS = [name for name in OWN if name != "CASSLE"]
@@ -203,6 +204,20 @@ def test_the_modules_own_objective_is_no_term() -> None:
     add_objective(module, None, made, taps=module.taps, on_device=True)
     trainer().fit(module, batches())
     assert module.objective == "simsiam"
+
+
+class Validated(SimSiam):
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.log("validation", self.training_step(batch, batch_idx), batch_size=len(batch[1]))
+
+
+def test_validation_does_not_see_the_third_view() -> None:
+    made = MultiViewRecorder(TorchvisionRecorder(worker()), views=3)
+    objective = ESSL(FEATURES, hidden_dims=[8])
+    module = add_objective(Validated(), objective, made, taps="backbone", third=2)
+    host = trainer()
+    host.fit(module, loader(made), loader(made, shuffle=False))
+    assert "validation" in host.callback_metrics
 
 
 class Supervised(pl.LightningModule):

@@ -191,6 +191,17 @@ def test_evaluation_runs_the_host_s_forward_alone() -> None:
     assert "loss" not in module({"image": torch.rand(2, 3, 16, 16)}, stage="validate")
 
 
+def test_it_is_the_stage_that_tells_training(tmp_path: Path) -> None:
+    module = spt.Module(
+        forward=stacked_forward, backbone=Backbone(), projector=nn.Linear(FEATURES, 4),
+        optim={"optimizer": SGD},
+    )  # fmt: skip
+    add_augself(module, term(), RECORDER).eval()
+    before = [p.clone() for p in module.augself.parameters()]
+    train(module, tmp_path)
+    assert not any(p.equal(b) for p, b in zip(module.augself.parameters(), before, strict=True))
+
+
 def test_the_student_is_tapped_and_teachers_can_be() -> None:
     module = with_term("BYOL")
     assert module.augself_step.taps.names == ("backbone.student",)

@@ -15,8 +15,10 @@ pytest.importorskip("accelerate")
 
 from pytorch_pipelines import worker
 from torch import Tensor, nn
+from torch.utils.data import default_collate
 from torchvision.transforms import v2
 from transformers import Trainer, TrainingArguments, set_seed
+from transformers.trainer_utils import EvalLoopOutput
 from transformers_host import QUIET, prepared
 from transformers_models import FEATURES, SimSiam
 
@@ -199,6 +201,41 @@ def test_evaluation_sees_no_records_and_has_no_term(tmp_path: Path) -> None:
     assert -1 <= found["eval_loss"] <= 1
     trainer.can_return_loss = False  # the model is called then, and nothing else
     assert "eval_loss" not in trainer.evaluate(trainer.train_dataset)
+
+
+class Still(SimSiam):
+    """Stays in eval mode, so that norms and dropout are as they were."""
+
+    def train(self, mode: bool = True) -> Still:  # noqa: ARG002
+        return super().train(False)
+
+
+def test_a_model_that_stays_in_eval_mode_has_the_term(tmp_path: Path) -> None:
+    set_seed(0)
+    trainer, recorder = prepared(tmp_path, model=Still, save_strategy="no")
+    add(trainer, recorder=recorder)
+    before = [p.clone() for p in trainer.model.augself.parameters()]
+    trainer.train()
+    assert not any(map(torch.equal, before, trainer.model.augself.parameters()))
+    assert "augself/total" in trainer.state.log_history[0]
+
+
+class OwnLoop(Trainer):  # type: ignore[misc]
+    """Evaluates by a loop of its own, with gradients."""
+
+    def evaluation_loop(self, dataloader: Any, *_: Any, **__: Any) -> Any:
+        losses = [self.compute_loss(self.model, inputs).item() for inputs in dataloader]
+        return EvalLoopOutput(None, None, {"eval_loss": sum(losses) / len(losses)}, len(losses))
+
+
+def test_an_evaluation_loop_of_the_users_own_has_no_term(tmp_path: Path) -> None:
+    rows = prepared(tmp_path)[0].train_dataset
+    arguments = TrainingArguments(str(tmp_path), **QUIET)
+    trainer = add(OwnLoop(SimSiam(), arguments, data_collator=default_collate))
+    assert -1 <= trainer.evaluate(rows)["eval_loss"] <= 1
+    with torch.no_grad():
+        inputs = default_collate([rows[0], rows[1]])
+        assert -1 <= float(trainer.compute_loss(trainer.model, inputs)) <= 1
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")

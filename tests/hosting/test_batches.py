@@ -117,8 +117,11 @@ def test_records_are_stripped_where_there_are_some() -> None:
     nested = Place(("u", 0)).stripped({"l": 1, "u": ([*views, packed], "labels")})
     assert nested["u"][1] == "labels"
     assert len(nested["u"][0]) == len(views)
+    alone = Place(0).stripped(([*views, packed], "labels"), third=0)
+    assert len(alone[0]) == 1
+    assert alone[0][0] is views[1]
     plain = (views, "labels")
-    assert Place(0).stripped(plain) is plain
+    assert Place(0).stripped(plain, third=0) is plain
 
 
 def test_images_become_views_and_records() -> None:
