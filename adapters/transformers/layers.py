@@ -15,6 +15,11 @@ from augself_loss.adapters.transformers.step import Step
 def training(host: Any) -> Mapping[str, Any]:
     """Say what a Trainer with the term does otherwise."""
 
+    @functools.wraps(host.train)
+    def train(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self.augself_step.logged()  # what an earlier run did not log
+        return host.train(self, *args, **kwargs)
+
     @functools.wraps(host.compute_loss)
     def compute_loss(self: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         step: Step = self.augself_step
@@ -51,6 +56,7 @@ def training(host: Any) -> Mapping[str, Any]:
         host.log(self, logs, *args, **kwargs)
 
     return {
+        "train": train,
         "compute_loss": compute_loss,
         "prediction_step": prediction_step,
         "evaluation_loop": evaluation_loop,

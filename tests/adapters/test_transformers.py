@@ -150,6 +150,15 @@ def test_the_log_has_means_of_the_term_and_of_the_own_loss(tmp_path: Path) -> No
     assert not any("augself" in key for row in silent.state.log_history for key in row)
 
 
+def test_what_one_run_did_not_log_is_not_in_the_next_ones_log(tmp_path: Path) -> None:
+    trainer = train(tmp_path, logging_steps=3)
+    assert len(trainer.losses) == 4, "one of them after the last row"
+    trainer.losses.clear()
+    trainer.train()
+    (row,) = [row for row in trainer.state.log_history if "loss" in row]
+    assert row["augself/base"] == pytest.approx(sum(trainer.losses[:3]) / 3)
+
+
 def test_an_optimizer_of_the_users_own_gets_the_heads(tmp_path: Path) -> None:
     trainer = train(tmp_path, optimizer=lambda m: torch.optim.SGD(m.parameters(), lr=0.01))
     heads = {id(p) for p in trainer.model.augself.parameters()}
