@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 Layer: TypeAlias = Callable[[Any], Mapping[str, Any]]
@@ -43,12 +44,34 @@ def _extended(host: Any, layers: tuple[Layer, ...]) -> Any:
     """Build the subclass; two objects of one class that get the same layers share it."""
     cls = host
     for layer in layers:
-        cls = type(host.__name__, (cls,), dict(layer(cls)))
+        with _unannounced(cls):
+            cls = type(host.__name__, (cls,), dict(layer(cls)))
         cls.__module__, cls.__qualname__ = host.__module__, host.__qualname__
         cls.__doc__ = host.__doc__
     cls.extended_by = host, layers
     cls.__reduce_ex__ = lambda self, _: (_restored, (host, layers), _state(self))
     return cls
+
+
+@contextmanager
+def _unannounced(cls: Any) -> Iterator[None]:
+    """Let a class get a subclass without its ``__init_subclass__``.
+
+    That may want arguments, or register what is no class of the user's.
+    """
+    hook = "__init_subclass__"
+    if not any(hook in vars(base) for base in cls.__mro__[:-1]):
+        yield
+        return
+    own = vars(cls).get(hook)
+    setattr(cls, hook, classmethod(lambda _: None))
+    try:
+        yield
+    finally:
+        if own is None:
+            delattr(cls, hook)
+        else:
+            setattr(cls, hook, own)
 
 
 def _state(target: Any) -> Any:

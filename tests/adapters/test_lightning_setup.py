@@ -174,6 +174,21 @@ def test_it_pickles_as_the_hosts_class() -> None:
     assert fit(module, loader(RECORDER)) == fit(twin, loader(RECORDER))
 
 
+class Registered(SimCLR):
+    def __init_subclass__(cls, key: str) -> None:
+        cls.key = key
+
+
+class Keyed(Registered, key="mine"):
+    pass
+
+
+def test_a_class_whose_subclasses_are_registered_has_the_term() -> None:
+    module = add(Keyed())
+    assert len(fit(module, loader(RECORDER))) == 4
+    assert module.key == "mine"
+
+
 def renamed(method: Any) -> Any:
     """Decorate a method as users do who leave functools.wraps away."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import abc
 import copy
 import pickle
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
@@ -73,6 +75,41 @@ def test_a_pickle_names_the_hosts_class_and_the_layers() -> None:
         assert twin.loss() == 3
         assert torch.equal(twin.inner.weight, host.inner.weight)
         assert twin.inner.weight is not host.inner.weight
+
+
+REGISTRY: dict[str, type[Any]] = {}
+
+
+class Registered(Host):
+    """Registers its subclasses, by a key that they must give."""
+
+    def __init_subclass__(cls, key: str, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        REGISTRY[key] = cls
+
+
+class ByKey(Registered, key="by key"):
+    pass
+
+
+class Abstract(abc.ABC, ByKey, key="abstract"):
+    def __init_subclass__(cls) -> None:
+        REGISTRY[cls.__name__] = cls
+
+
+@pytest.mark.parametrize("kind", [Registered, ByKey, Abstract])
+def test_a_registry_of_subclasses_stays_as_it_was(kind: Any) -> None:
+    before, host = dict(REGISTRY), kind()
+    hook = kind.__init_subclass__
+    extend(host, doubled)
+    extend(host, more)
+    assert (host.loss(), isinstance(host, kind), REGISTRY) == (3, True, before)
+    assert kind.__init_subclass__ == hook
+    assert pickle.loads(pickle.dumps(host)).loss() == 3
+
+    class Another(Abstract): ...
+
+    assert REGISTRY.pop("Another") is Another
 
 
 def test_what_lies_over_it_stays_when_one_more_layer_comes() -> None:
