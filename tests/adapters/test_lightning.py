@@ -119,6 +119,47 @@ def test_manual_optimization_past_lightning_is_refused() -> None:
         run(augmented(Past))
 
 
+def test_accumulated_by_hand_a_divided_weight_gives_the_same_gradients() -> None:
+    """As the guide says: the term is added to the divided loss as it is."""
+    found = []
+    for by_hand in (True, False):
+        made = recorder()
+        types = {"crop": 0.25 if by_hand else 1.0}
+        augself = AugSelfLoss(FEATURES, types, hidden_dim=16, encoders=made.encoders)
+        seed(0)
+        module = add_augself((ByHand if by_hand else Kept)(), augself, made, taps="backbone")
+        run(module, **({} if by_hand else {"accumulate_grad_batches": 4}))
+        found.append(module.kept)
+    assert found[0].keys() == found[1].keys()
+    for name, gradient in found[0].items():
+        assert torch.allclose(gradient, found[1][name], rtol=1e-3, atol=1e-6), name
+
+
+class Kept(Automatic):
+    """Keeps the gradients of its last step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[str, Tensor] = {}
+
+    def on_before_optimizer_step(self, *_: Any) -> None:
+        named = self.named_parameters()
+        self.kept = {name: p.grad.clone() for name, p in named if p.grad is not None}
+
+
+class ByHand(Kept):
+    """Accumulates as Lightning's documentation of manual optimization does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        self.manual_backward(super().training_step(batch, batch_idx) / 4)
+        if batch_idx % 4 == 3:
+            self.optimizers().step()  # type: ignore[union-attr]
+
+
 def test_gradients_accumulate() -> None:
     module, single = augmented(), augmented()
     before = weights(single, without="-")
