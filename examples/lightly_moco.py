@@ -77,8 +77,9 @@ def main() -> None:
         images.Pictures(hosting.pictures(args)), transform=transform
     )
     model = MoCo()
+    dim = model.backbone.feature_dim  # + AugSelf
     weights = {"crop": 10.0, "color": 2.0}  # + AugSelf
-    augself = AugSelfLoss(weights=weights, encoders=transform.encoders)  # + AugSelf
+    augself = AugSelfLoss(dim, weights, encoders=transform.encoders)  # + AugSelf
     add_augself(model, augself, transform, taps=("backbone", "backbone_momentum"))  # + AugSelf
     hosting.train(args, model, hosting.loader(args, dataset))
 

@@ -66,10 +66,10 @@ def augmentation(side: int = hosting.VIEW) -> KorniaRecorder:
     )
 
 
-def none(_: int) -> tuple[MultiViewRecorder, dict[str, Any]]:
+def none(dim: int) -> tuple[MultiViewRecorder, dict[str, Any]]:
     """Plain SimCLR: the same views, and an objective of weight 0."""
     recorder = MultiViewRecorder(augmentation())
-    return recorder, {"objective": AugSelfLoss(weights={"crop": 0.0}, encoders=recorder.encoders)}
+    return recorder, {"objective": AugSelfLoss(dim, {"crop": 0.0}, encoders=recorder.encoders)}
 
 
 def equimod(dim: int) -> tuple[MultiViewRecorder, dict[str, Any]]:

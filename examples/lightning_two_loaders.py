@@ -60,8 +60,9 @@ def main() -> None:
     unknown = images.Pictures(task.images, task.labels, transform)
     loaders = {"labelled": hosting.loader(args, known), "unlabelled": hosting.loader(args, unknown)}
     model = Consistent(int(task.labels.max()) + 1)
+    dim = model.backbone.feature_dim  # + AugSelf
     weights = {"crop": 1.0, "color": 1.0}  # + AugSelf
-    augself = AugSelfLoss(weights=weights, encoders=transform.encoders)  # + AugSelf
+    augself = AugSelfLoss(dim, weights, encoders=transform.encoders)  # + AugSelf
     add_augself(model, augself, transform, taps="backbone", images=("unlabelled", 0))  # + AugSelf
     hosting.train(args, model, loaders)
 

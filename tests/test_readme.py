@@ -65,6 +65,7 @@ def test_the_diff_works_in_a_script_as_lightly_documents_it(page: str, tmp_path:
     }
     text = (ROOT / page).read_text(encoding="utf-8")
     (diff,) = re.findall(r"```diff\n(.*?)```", text, flags=re.DOTALL)
+    diff = diff.replace("AugSelfLoss(512,", f"AugSelfLoss({modules.FEATURES},")
     exec("\n".join(line[1:] for line in diff.splitlines()), scope)
     collate = lightly_data.multi_view_collate.MultiViewCollate()
     loader = DataLoader(scope["dataset"], pictures.BATCH, collate_fn=collate)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from augself_loss.adapters.lightning.host import host_classes
-from augself_loss.adapters.lightning.step import HINT, Step
+from augself_loss.adapters.lightning.shapes import check_shapes
+from augself_loss.adapters.lightning.step import HINT, Step, trainer_of
 from augself_loss.hosting.term import loss_in
 
 EVALUATION = ("validation_step", "test_step", "predict_step")
@@ -47,10 +48,17 @@ def training(host: Any) -> Mapping[str, Any]:
             step.join(self, objective, configured)
         return configured
 
+    @functools.wraps(host.configure_callbacks)
+    def configure_callbacks(self: Any) -> Any:
+        callbacks = host.configure_callbacks(self)
+        check_shapes(trainer_of(self), self.augself_step.objective(self), callbacks)
+        return callbacks
+
     return {
         "training_step": training_step,
         "manual_backward": manual_backward,
         "configure_optimizers": configure_optimizers,
+        "configure_callbacks": configure_callbacks,
         **_evaluation(host),
     }
 

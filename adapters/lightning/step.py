@@ -46,8 +46,13 @@ class Step(BatchTerm):
 
     @eager
     def _log(self, module: Any, out: Output, base: Tensor) -> None:
-        # Before 1.8, Lightning keeps the trainer as a plain attribute.
-        trainer = getattr(module, "_trainer", None) or vars(module).get("trainer")
+        trainer = trainer_of(module)
         if self.log is not None and trainer is not None:
             logged = detached(out, f"{self.log}/", base=base)
             module.log_dict(logged, batch_size=len(self.current[0]))
+
+
+def trainer_of(module: Any) -> Any:
+    """Return the module's trainer, ``None`` where it has none."""
+    # Before 1.8, Lightning keeps the trainer as a plain attribute.
+    return getattr(module, "_trainer", None) or vars(module).get("trainer")

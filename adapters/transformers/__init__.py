@@ -9,7 +9,7 @@ from augself_loss.hosting.batches import At, Place
 from augself_loss.hosting.depth_taps import Taps
 from augself_loss.hosting.extend import extend
 from augself_loss.hosting.in_sync import InSync, keep_apart
-from augself_loss.hosting.objectives import check_multiview, check_once
+from augself_loss.hosting.objectives import check_multiview, check_once, check_shaped
 from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
 from augself_loss.recording.multiview import MultiViewRecorder
@@ -70,8 +70,8 @@ def add_augself(
 
     Raises:
         LossError: no Trainer, one that has a term already or whose model has an ``augself``, an
-            unknown tap or view, or a Trainer that makes its model anew, shards it, or copies it to
-            several devices.
+            unknown tap or view, a loss without ``feature_dim``, or a Trainer that makes its model
+            anew, shards it, or copies it to several devices.
         RecordError: the recorder does not record what the loss predicts.
         EncoderError: the recorder's ranges exceed the loss's.
 
@@ -102,6 +102,7 @@ def add_augself(
         in_order=in_order, place=Place(images), device_recorder=recorder if on_device else None,
         log=log, in_sync=InSync(augself, host.model),
     )  # fmt: skip
+    check_shaped(augself, "The Trainer")  # it counts parameters
     host.model.augself = augself.to(host.args.device)
     keep_apart(augself, host.model)  # the Trainer's DDP looks for unused parameters by default
     if host.optimizer is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from augself_loss.errors import LossError
 from augself_loss.hosting.conditioned import conditioned
@@ -67,6 +68,24 @@ def check_attribute(root: nn.Module, attribute: str, name: str) -> None:
             f"{name} keeps its networks as '{attribute}', and expected {type(root).__name__} to "
             f"have nothing of that name, found its own: {found}. Rename it; or, if an earlier term "
             f"left it, del model.{attribute}."
+        )
+
+
+def check_shaped(objective: nn.Module, name: str) -> None:
+    """Refuse a loss that learns the features' width in the first step.
+
+    Args:
+        objective: the loss.
+        name: who needs the shapes of its heads before.
+
+    Raises:
+        LossError: it was built without ``feature_dim``, and has not learned it yet.
+    """
+    if any(is_lazy(parameter) for parameter in objective.parameters()):
+        raise LossError(
+            f"{name} expected heads that have a shape before the first step, found a loss without "
+            "feature_dim. Pass the width of the features that the tap returns, e.g. "
+            "AugSelfLoss(512, …) for a ResNet-18."
         )
 
 

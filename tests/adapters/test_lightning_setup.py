@@ -10,7 +10,9 @@ import pytest
 import torch
 from lightly.transforms import SimCLRTransform
 from lightly_modules import FEATURES, SIZE, SimCLR
-from pictures import fit, loader, same, seed, weights
+from lightning.pytorch.callbacks import EMAWeightAveraging, StochasticWeightAveraging
+from lightning.pytorch.tuner import Tuner
+from pictures import fit, loader, same, seed, trainer, weights
 from torch import nn
 
 from augself_loss import AugSelfLoss, EncoderError, FeatureError, LossError, RecordError
@@ -108,6 +110,44 @@ def test_a_tap_that_is_not_called_is_refused() -> None:
     module.spare = nn.Linear(2, 2)
     with pytest.raises(FeatureError, match="spare: no call"):
         fit(add(module, taps="spare"), loader(RECORDER))
+
+
+class Averaging(SimCLR):
+    def configure_callbacks(self) -> Any:
+        return EMAWeightAveraging(decay=0.5)
+
+
+WANTING: dict[str, Callable[[Any, Any], Any]] = {
+    "EMAWeightAveraging": lambda module, data: fit(module, data, EMAWeightAveraging(decay=0.5)),
+    "StochasticWeightAveraging": lambda module, data: fit(
+        module, data, StochasticWeightAveraging(swa_lrs=0.01)
+    ),
+    "LearningRateFinder": lambda module, data: Tuner(trainer()).lr_find(
+        module, data, num_training=2, attr_name="rate"
+    ),
+    "DDPStrategy": lambda module, data: fit(module, data, strategy="ddp"),
+}
+
+
+@pytest.mark.parametrize("name", WANTING)
+def test_heads_without_a_shape_are_refused_where_one_is_wanted(name: str) -> None:
+    module, data = add(augself=loss(feature_dim=None)), loader(RECORDER)
+    module.rate = 0.1
+    message = rf"{name} expected heads that have a shape before .*AugSelfLoss\(512"
+    with pytest.raises(LossError, match=message):
+        WANTING[name](module, data)
+
+
+def test_they_are_refused_beside_a_callback_of_the_modules_own() -> None:
+    with pytest.raises(LossError, match="EMAWeightAveraging expected heads"):
+        fit(add(Averaging(), loss(feature_dim=None)), loader(RECORDER))
+
+
+def test_heads_without_a_shape_learn_it_elsewhere() -> None:
+    module = add(augself=loss(feature_dim=None))
+    fit(module, loader(RECORDER))
+    assert module.augself.feature_dim == FEATURES
+    fit(module, loader(RECORDER), EMAWeightAveraging(decay=0.5))
 
 
 class Optimized(SimCLR):

@@ -82,6 +82,10 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], type[Exception], str]] = {
     "twice on one model": (
         lambda p: add(bare(p, add(bare(p)).model)), LossError, r"del model\.augself",
     ),
+    "no width": (
+        lambda p: add(bare(p), AugSelfLoss(encoders=RECORDER.encoders)), LossError,
+        r"The Trainer expected heads that have a shape .*AugSelfLoss\(512",
+    ),
     "unknown tap": (lambda p: add(bare(p), taps="encoder"), LossError, "found 'encoder'"),
     "several devices": (lambda p: add(on_devices(p, 2)), LossError, "found 2: .*torchrun"),
     "models made anew": (
