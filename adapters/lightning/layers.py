@@ -48,19 +48,25 @@ def training(host: Any) -> Mapping[str, Any]:
             step.join(self, objective, configured)
         return configured
 
+    return {
+        "training_step": training_step,
+        "manual_backward": manual_backward,
+        "configure_optimizers": configure_optimizers,
+        **starting(host),
+        **_evaluation(host),
+    }
+
+
+def starting(host: Any) -> Mapping[str, Any]:
+    """Look, when training starts, at what would fail on heads without a shape."""
+
     @functools.wraps(host.configure_callbacks)
     def configure_callbacks(self: Any) -> Any:
         callbacks = host.configure_callbacks(self)
         check_shapes(trainer_of(self), self.augself_step.objective(self), callbacks)
         return callbacks
 
-    return {
-        "training_step": training_step,
-        "manual_backward": manual_backward,
-        "configure_optimizers": configure_optimizers,
-        "configure_callbacks": configure_callbacks,
-        **_evaluation(host),
-    }
+    return {"configure_callbacks": configure_callbacks}
 
 
 def _evaluation(host: Any) -> dict[str, Any]:

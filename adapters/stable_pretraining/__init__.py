@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from augself_loss.adapters.lightning.layers import starting
 from augself_loss.adapters.lightning.random_state import KeepRandomState
 from augself_loss.adapters.lightning.step import Step
 from augself_loss.adapters.stable_pretraining.makers import RECORD
@@ -23,6 +24,7 @@ from augself_loss.adapters.stable_pretraining.recorder import StablePretrainingR
 from augself_loss.eager import eager
 from augself_loss.errors import LossError, RecordError, missing_extra
 from augself_loss.hosting.depth_taps import Taps, listed, renamed
+from augself_loss.hosting.extend import extend
 from augself_loss.hosting.pairing import Views
 from augself_loss.loss import AugSelfLoss
 from augself_loss.parameters import Layout
@@ -110,6 +112,7 @@ def add_augself(
         host, augself, recorder, names, views, count=recorder.views, in_order=in_order, log=log
     )
     _train_with(host, listed(names)[0])
+    extend(host, starting)
     host.augself, host.augself_step = augself, step
     host.forward = types.MethodType(_with_term(host.forward.__func__), host)
     return module

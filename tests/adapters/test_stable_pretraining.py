@@ -13,6 +13,7 @@ import torch
 pytest.importorskip("stable_pretraining")
 
 import stable_pretraining as spt
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 from stable_pretraining.data import transforms
 from stable_pretraining_modules import (
@@ -30,7 +31,7 @@ from stable_pretraining_term import CONSTANT, RECORDER, SGD, loaded, term, train
 from torch import nn
 from torch.utils.data import DataLoader
 
-from augself_loss import AugSelfLoss, Output
+from augself_loss import AugSelfLoss, LossError, Output
 from augself_loss.adapters.stable_pretraining import StablePretrainingRecorder, add_augself
 
 # Some forward functions are called by hand, where nothing is logged.
@@ -200,6 +201,14 @@ def test_it_is_the_stage_that_tells_training(tmp_path: Path) -> None:
     before = [p.clone() for p in module.augself.parameters()]
     train(module, tmp_path)
     assert not any(p.equal(b) for p, b in zip(module.augself.parameters(), before, strict=True))
+
+
+def test_heads_without_a_shape_are_refused_where_one_is_wanted(tmp_path: Path) -> None:
+    module = build("SimCLR")
+    add_augself(module, AugSelfLoss(encoders=RECORDER.encoders), RECORDER)
+    host = trainer(EMAWeightAveraging(decay=0.5))
+    with pytest.raises(LossError, match="EMAWeightAveraging expected heads"):
+        manage(host, module, batches(RECORDER), tmp_path)
 
 
 def test_the_student_is_tapped_and_teachers_can_be() -> None:
