@@ -125,8 +125,8 @@ def test_accumulated_by_hand_a_divided_weight_gives_the_same_gradients() -> None
     for by_hand in (True, False):
         made = recorder()
         types = {"crop": 0.25 if by_hand else 1.0}
-        augself = AugSelfLoss(FEATURES, types, hidden_dim=16, encoders=made.encoders)
         seed(0)
+        augself = AugSelfLoss(FEATURES, types, hidden_dim=16, encoders=made.encoders)
         module = add_augself((ByHand if by_hand else Kept)(), augself, made, taps="backbone")
         run(module, **({} if by_hand else {"accumulate_grad_batches": 4}))
         found.append(module.kept)
