@@ -171,4 +171,5 @@ def test_a_plain_loop_is_told_of_a_loader_that_ran_out(on_device: bool) -> None:
     batch = {"labelled": next(iter(labelled())), "unlabelled": None}
     with pytest.raises(RecordError, match=r"and a None: .*'max_size_cycle'"):
         augself.views(batch)
-    assert len(AugSelf(SemiSupervised(), recorder(True)).views(batch["labelled"])) == 2
+    augself = AugSelf(SemiSupervised(), recorder(True), TYPES, taps="backbone")
+    assert len(augself.views(batch["labelled"])) == 2
