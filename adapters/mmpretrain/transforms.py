@@ -34,7 +34,8 @@ from augself_loss.encoders.crop import padding_sides
 from augself_loss.encoders.solarize import fraction_of_white
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
-from augself_loss.recording.reported import Apply, Entries, Size
+from augself_loss.recording.reported import Apply, Size
+from augself_loss.recording.reports import Entries
 from augself_loss.recording.walk import Reading
 
 Drawn: TypeAlias = Mapping[str, Any]
