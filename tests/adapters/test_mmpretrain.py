@@ -241,7 +241,7 @@ def built(weights: Any = None, preprocessor: Any = None, **term: Any) -> Any:
         (lambda: built(pipeline=RECORDED, taps=()), LossError, "at least one submodule"),
         (lambda: built(pipeline=RECORDED, views=[0, 2]), LossError, r"0\.\.1, found \[0, 2\]"),
         (lambda: built(pipeline=RECORDED, feature_dim=None), LossError, "feature_dim"),
-        (lambda: add_augself(build("SimSiam")[0], *parts()), LossError, "has an 'augself'"),
+        (lambda: add_augself(build("SimSiam")[0], *parts()), LossError, "without a term"),
         (lambda: add_augself(torch.nn.Identity(), *parts()), LossError, "found Identity"),
     ],
 )  # fmt: skip
