@@ -43,7 +43,7 @@ REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
     "negative weight": ({"AUGSELF": node({"crop": -1.0})}, "expected a finite number >= 0"),
     "type that never varies": (
         {"AUGSELF": node({"solarize": 1.0})},
-        "RecordError: record1 expected the entry 'solarize'",
+        "RecordError: The loss expected pipelines that augment 'solarize'",
     ),
     "hidden width": ({"AUGSELF": node(TERM, HIDDEN_DIM=0)}, "hidden_dim expected"),
     "feature width": ({"AUGSELF": node(TERM, FEATURE_DIM=0)}, "feature_dim expected"),
@@ -91,7 +91,10 @@ REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
     ),
     "not readable": (on_device({"name": "RandomMixUpV2"}), "PipelineError: KorniaRecorder"),
     "nothing at random": (on_device({"name": "Normalize", "mean": [0.5], "std": [0.5]}), "none"),
-    "not recorded on the device": (on_device(JITTER), "RecordError: record1 expected the entry"),
+    "not recorded on the device": (
+        on_device(JITTER),
+        "RecordError: The loss expected pipelines that augment 'crop'",
+    ),
 }
 
 
