@@ -50,7 +50,8 @@ def views_in(batch: Any) -> Any:
         what = f"{len(found)} lists of views with records: pass only one of them"
     raise RecordError(
         f"{EXPECTED}{what}. Wrap the data set's transform: "
-        "transform=MultiViewRecorder(TorchvisionRecorder(transform))."
+        "transform=MultiViewRecorder(TorchvisionRecorder(transform)). A collate function of your "
+        "own has to keep the records."
     )
 
 
