@@ -167,7 +167,7 @@ def _marked(pixels: Tensor) -> Tensor:
     return (bits * _factors(bits.shape[1], bits.device)).sum(dim=1)  # int64 wraps around
 
 
-@functools.cache
+@functools.lru_cache(maxsize=16)  # images of many sizes would fill the device
 def _factors(count: int, device: torch.device) -> Tensor:
     """Draw odd factors, the same ones in every process."""
     generator = torch.Generator("cpu").manual_seed(0)
