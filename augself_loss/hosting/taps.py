@@ -165,7 +165,7 @@ class FeatureTaps:
         found: dict[int, Tensor | None] = {}
         if not wanted:
             return []
-        if self._watch.overrun and self._watch.views:
+        if self._watch.overrun:
             count = len(self._watch.views)
             raise FeatureError(MANY.format(views=count, rows=self._watch.rows))
         if not self._order_checked:

@@ -79,6 +79,16 @@ def test_features_without_a_gradient_are_refused_where_the_module_trains(
     assert len(root.taps.features([0, 1])) == 2
 
 
+def test_views_may_be_named_after_other_images_passed() -> None:
+    root, given = host("backbone"), views()
+    named: list[Tensor] = []
+    with root.taps.watch(root, named):
+        root.backbone(torch.rand_like(given[0]))
+        named += given
+        outs = [root.backbone(view) for view in given]
+    assert same(root.taps.features([0, 1]), outs)
+
+
 def test_a_momentum_encoder_alone_is_refused_and_a_frozen_block_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
