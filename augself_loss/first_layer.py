@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from augself_loss.autocast import is_autocast
+
 Columns: TypeAlias = tuple[tuple[int, int], ...]
 """Spans (start, stop) of a view's features: what one type's head is given."""
 
@@ -130,7 +132,6 @@ def taken(features: Tensor, columns: Columns | None) -> Tensor:
 def fitted(features: Tensor, dtype: torch.dtype) -> Tensor:
     """Bring features to a dtype, unless autocast will choose it."""
     device = features.device.type
-    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    if autocast and features.dtype in (torch.float32, torch.get_autocast_dtype(device)):
+    if is_autocast(device) and features.dtype in (torch.float32, torch.get_autocast_dtype(device)):
         return features  # on other dtypes it fails: float64, and the CPU's other half precision
     return features.to(dtype)

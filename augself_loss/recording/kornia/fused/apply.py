@@ -9,6 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from augself_loss.autocast import is_autocast
 from augself_loss.recording.kornia.fused.agree import check_agreement
 from augself_loss.recording.kornia.fused.block import moved
 from augself_loss.recording.kornia.fused.choose import form_of
@@ -78,6 +79,6 @@ def _prepared(
 
 
 def _no_autocast(device: torch.device) -> AbstractContextManager[object]:
-    if device.type == "meta" or not torch.is_autocast_enabled(device.type):
-        return nullcontext()
-    return torch.autocast(device.type, enabled=False)
+    if is_autocast(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
