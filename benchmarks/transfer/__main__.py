@@ -75,6 +75,7 @@ def grid(args: argparse.Namespace) -> None:
             [(run, _command(args, *each)) for run, each in zip(runs, chosen, strict=True)],
             args.jobs,
             minutes=None if args.minutes is None else deadline.left / 60,
+            whole=args.whole,
         )
         if failed:
             raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}")

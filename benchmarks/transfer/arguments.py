@@ -108,6 +108,10 @@ def _add_runs(
         "--minutes", type=float, help="have stopped then, to go on with the same command later"
     )
     many.add_argument(
+        "--whole", action="store_true",
+        help="with --minutes: begin no run that is not likely to be finished by then",
+    )  # fmt: skip
+    many.add_argument(
         "--published", type=Path, metavar="FILE", help="runs in this file are not run again"
     )
 

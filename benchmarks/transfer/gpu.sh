@@ -10,8 +10,8 @@
 # JOBS     runs at a time, each a process with its share of the cores
 #
 # WHEELS=FOLDER installs what the machine lacks from there, into a folder of its own. RUNS=FOLDER says
-# where weights and checkpoints lie (a temporary folder by default): keep it, and unfinished runs go on
-# from their last epoch.
+# where weights and checkpoints lie: keep it, and unfinished runs go on from their last epoch. Without
+# it they are lost, and no run is begun that is not likely to be finished in time.
 set -eu
 if [ $# -lt 4 ]; then
     sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
@@ -25,7 +25,11 @@ jobs=$4
 shift 4
 began=$(date +%s)
 root=$(realpath "$(dirname "$0")/../..")
-runs=${RUNS:-$(mktemp -d)}
+if [ -z "${RUNS:-}" ]; then
+    RUNS=$(mktemp -d)
+    set -- --whole "$@"
+fi
+runs=$RUNS
 PYTHONPATH="$root:$root/benchmarks${PYTHONPATH:+:$PYTHONPATH}"
 if [ -n "${WHEELS:-}" ]; then
     site=$(mktemp -d)

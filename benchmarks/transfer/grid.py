@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +23,11 @@ LEAST = 20.0
 
 
 def work(
-    runs: Sequence[tuple[Run, list[str]]], jobs: int, *, minutes: float | None = None
+    runs: Sequence[tuple[Run, list[str]]],
+    jobs: int,
+    *,
+    minutes: float | None = None,
+    whole: bool = False,
 ) -> list[str]:
     """Finish runs, ``jobs`` at a time, each on its share of the cores.
 
@@ -33,6 +38,8 @@ def work(
         jobs: how many at a time.
         minutes: have stopped after so many. Runs that are not finished go on later, from their
             last checkpoint; one that does not stop in time itself is ended.
+        whole: begin no run with less time left than the quickest so far took, from its beginning to
+            its end: where checkpoints are not kept, it would only slow the others down.
 
     Returns:
         Names of the runs that failed.
@@ -41,6 +48,7 @@ def work(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     deadline = Deadline.after(minutes)
     failed: list[str] = []
+    took: list[float] = []
     lock = threading.Lock()
     columns = (
         TextColumn("{task.description}"),
@@ -52,8 +60,13 @@ def work(
         bar = progress.add_task("runs", total=len(runs), completed=len(runs) - len(open_runs))
 
         def finish(run: Run, command: list[str]) -> None:
+            if whole and deadline.left < min(took, default=0.0):
+                return
+            afresh, began = not run.checkpoint.exists(), time.monotonic()
             code = _process(command, run.folder / "log.txt", threads, deadline)
             with lock:
+                if code == 0 and afresh:
+                    took.append(time.monotonic() - began)
                 progress.advance(bar, int(code == 0))
                 if code not in (0, EXIT):
                     failed.append(run.config.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 pytest.importorskip("lightning")
 pytest.importorskip("lightly")
 
-from transfer import recipes
+from transfer import grid, recipes
 from transfer.config import ARMS, METHODS
 from transfer.grid import work
 from transfer.runs import SECTIONS, Run, versions
@@ -87,6 +88,26 @@ def test_a_grid_stops_in_time_and_goes_on_later(tmp_path: Path) -> None:
         assert not run.finished
     assert work([(run, command)], 1, minutes=5) == []
     assert run.finished
+
+
+@pytest.mark.parametrize(("whole", "begun"), [(True, 1), (False, 2)])
+def test_no_run_is_begun_that_would_not_be_finished(
+    whole: bool, begun: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def process(command: list[str], *_: object) -> int:
+        commands.append(command)
+        time.sleep(0.5)  # of the 0.75 that there are
+        return 0
+
+    monkeypatch.setattr(grid, "_process", process)
+    runs = [
+        (Run(tmp_path, recipes.configure("pack", "simclr", seed, augself=False)), [str(seed)])
+        for seed in range(2)
+    ]
+    assert grid.work(runs, 1, minutes=0.75 / 60, whole=whole) == []
+    assert len(commands) == begun
 
 
 @pytest.mark.parametrize(
