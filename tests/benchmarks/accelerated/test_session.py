@@ -88,6 +88,22 @@ def test_what_there_is_no_time_for_is_named(parts: Any, tmp_path: Path) -> None:
     assert {row["status"] for row in rows} == {"skipped: no time left"}
 
 
+def test_a_part_has_its_first_case_though_others_took_its_time(
+    parts: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(session.time, "monotonic", lambda: now[0])
+
+    def slow() -> list[dict[str, Any]]:
+        now[0] += 50
+        return [{"ms": 1.0}]
+
+    parts({"one": {"a": slow}, "two": {"b": slow, "c": slow}, "three": {"d": slow}})
+    found = ran(tmp_path, "one", "two", "three")  # of a minute
+    measured = [row["case"] for part in found.values() for row in part["rows"] if "ms" in row]
+    assert measured == ["a", "b"], "after which nothing may begin"
+
+
 def test_parts_share_the_time_and_leave_the_rest_to_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
