@@ -17,7 +17,7 @@ OPTIONAL = {
 """What ``import augself_loss`` must not load; torch itself loads NumPy where it is installed."""
 
 LAYERS: list[tuple[str, ...]] = [
-    ("errors", "deprecation", "versions", "output", "draws"),
+    ("errors", "deprecation", "versions", "output", "draws", "autocast"),
     ("parameters", "arguments"),
     ("encoders.step",),
     ("encoders.in_place", "encoders.maps"),
@@ -136,7 +136,7 @@ def test_no_module_imports_itself_by_a_detour() -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("recording")])
 def test_recording_knows_records_and_encoders_only(name: str) -> None:
-    known = ("errors", "parameters", "encoders", "geometry", "recording")
+    known = ("autocast", "errors", "parameters", "encoders", "geometry", "recording")
     assert all(imported.split(".")[0] in known for imported in GRAPH[name])
 
 

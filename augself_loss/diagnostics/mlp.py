@@ -51,7 +51,7 @@ def fit_mlp(
 
 
 def _network(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
-    on: dict[str, Any] = {"device": "cpu", "dtype": torch.float32}
+    on: dict[str, Any] = {"dtype": torch.float32}
     return nn.Sequential(
         nn.Linear(inputs, HIDDEN, **on),
         nn.ReLU(),
@@ -70,7 +70,7 @@ def _train(net: nn.Sequential, x: Tensor, y: Tensor) -> None:
     best, kept, waited = float("inf"), copy.deepcopy(net.state_dict()), 0
     for _ in range(EPOCHS):
         net.train()
-        for rows in torch.split(torch.randperm(train, device="cpu"), BATCH):
+        for rows in torch.split(torch.randperm(train), BATCH):
             optimizer.zero_grad()
             functional.mse_loss(net(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -87,13 +87,14 @@ def _train(net: nn.Sequential, x: Tensor, y: Tensor) -> None:
 
 @contextmanager
 def _alone(seed: int) -> Iterator[None]:
-    """Seed the CPU's random numbers for a while, with gradients whatever the caller's mode."""
+    """Seed the CPU for a while, where all is made, with gradients whatever the caller's mode."""
     devices: list[int] = []
     with (
         torch.random.fork_rng(devices),
         torch.inference_mode(False),
         torch.enable_grad(),
         torch.autocast("cpu", enabled=False),
+        torch.device("cpu"),  # Adam's counters lie on the default device up to PyTorch 2.11
     ):
         torch.default_generator.manual_seed(seed)
         yield
