@@ -56,6 +56,10 @@ class Matcher:
 
     The first search for rows of these forms reads the device, to see which cast fits and whether
     all rows are there. Later ones queue their check on an accelerator and read nothing.
+
+    In several processes, every one of them has to search at the same time. Without gradients one
+    may be here alone, to evaluate: it reads the device, and asks the others only for images that
+    it was not given itself.
     """
 
     def __init__(self) -> None:
@@ -65,8 +69,6 @@ class Matcher:
     def find(self, view: Tensor, calls: Sequence[tuple[Tensor, Images]]) -> Tensor | None:
         """Pick the rows that belong to a view's images.
 
-        In several processes, every one of them has to search at the same time.
-
         Args:
             view: ``(B, …)``.
             calls: features ``(N, …)`` and the images ``(N, …)`` that they were made of, one pair a
@@ -75,15 +77,20 @@ class Matcher:
         Returns:
             Features ``(B, …)``, or ``None`` where an image of the view is missing.
         """
+        if _may_be_alone():
+            for cast in CASTS:
+                there, features = _search(cast(view), calls)
+                if bool(there.any(dim=1).all()):
+                    return _picked(there, features)
         kept = [(tuple(x.images.shape), x.images.dtype, f.requires_grad) for f, x in calls]
         form = (tuple(view.shape), view.dtype, *kept)
         seen_before = form in self._casts and is_queued(view)
         for number in self._casts[form] if seen_before else ALL_CASTS:
-            there, features = _search(CASTS[number](view), calls)
+            there, features = _search(CASTS[number](view), calls, together=True)
             found = _everywhere(there.any(dim=1).all())
             if _holds(found, checked_before=seen_before):
                 self._casts[form] = (number,)
-                return features.index_select(0, there.int().argmax(dim=1))
+                return _picked(there, features)
         self._casts[form] = ()
         return None
 
@@ -121,6 +128,8 @@ class Matcher:
 
     def _agreed(self, form: Hashable, fact: Callable[[], Tensor], images: Tensor) -> bool:
         """Look at a fact in all processes: what follows may be a search that all take part in."""
+        if _may_be_alone():
+            return bool(fact())
         known = self._facts.get(form)
         if known is False and is_queued(images):
             return False
@@ -128,13 +137,24 @@ class Matcher:
         return self._facts[form]
 
 
-def _search(view: Tensor, calls: Sequence[tuple[Tensor, Images]]) -> tuple[Tensor, Tensor]:
+def _may_be_alone() -> bool:
+    """Whether this process may be the only one that searches: the first often evaluates alone."""
+    return process_count() > 1 and not torch.is_grad_enabled()
+
+
+def _picked(there: Tensor, features: Tensor) -> Tensor:
+    return features.index_select(0, there.int().argmax(dim=1))
+
+
+def _search(
+    view: Tensor, calls: Sequence[tuple[Tensor, Images]], *, together: bool = False
+) -> tuple[Tensor, Tensor]:
     """Compare a view's images with those of all calls, ``(B, N)``; return all features ``(N, …)``.
 
-    Features without a gradient may be of another process's batch: they are gathered.
+    Features without a gradient may be of another process's batch: together, they are gathered.
     """
     trained = any(rows.requires_grad for rows, _ in calls)
-    shared = process_count() > 1 and not trained
+    shared = together and process_count() > 1 and not trained
     wanted = {dtype: marks(view.to(dtype)) for dtype in {x.images.dtype for _, x in calls}}
     found = [_gathered(x.marks) if shared else x.marks for _, x in calls]
     there = [wanted[x.images.dtype][:, None] == m for (_, x), m in zip(calls, found, strict=True)]

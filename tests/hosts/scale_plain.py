@@ -86,6 +86,20 @@ def several_of_a_width_that_nobody_knows() -> None:
     assert augself.feature_dim == 8
 
 
+def evaluated_by_the_first_process_alone() -> None:
+    """Evaluate in one process while the others train on: no process waits for another."""
+    net = network()
+    wrapped = DistributedDataParallel(net)
+    beside = build(wrapped, taps="module.1")
+    for _ in range(2):
+        if dist.get_rank() == 0:
+            with torch.no_grad():
+                views = beside.views(torch.rand(4, 3, 20, 20))
+                net(torch.cat(views).flip(0))
+                assert beside.term().isfinite()
+        assert not differ(trained(beside, wrapped, [wrapped, beside], lr=1e-3))
+
+
 def main() -> None:
     dist.init_process_group("gloo")
     torch.manual_seed(dist.get_rank())
@@ -120,6 +134,7 @@ def main() -> None:
 
     without_networks_or_frozen()
     several_of_a_width_that_nobody_knows()
+    evaluated_by_the_first_process_alone()
 
     net = network()
     wrapped = DistributedDataParallel(net)
