@@ -12,6 +12,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
@@ -186,7 +187,8 @@ def pretrain(
 
     Raises:
         ValueError: fewer pictures than a batch takes.
-        TimeUpError: the training stopped before its last epoch.
+        TimeUpError: the training stopped before its last epoch, as time was up or the process was
+            told to end (SIGTERM).
     """
     if run.backbone.exists():
         return
@@ -203,7 +205,13 @@ def pretrain(
             f"Pretraining expected at least a batch of {config.batch} pictures, found "
             f"{len(setting.pretrain)}. Use fewer (batch=...)."  # type: ignore[arg-type]
         )
-    trainer.fit(method, batches, ckpt_path=str(run.checkpoint) if run.checkpoint.exists() else None)
+    known = str(run.checkpoint) if run.checkpoint.exists() else None
+    try:
+        trainer.fit(method, batches, ckpt_path=known)
+    except SIGTERMException:  # which would end the process as if all were done
+        raise TimeUpError(
+            f"{config.name} was told to end; it goes on from its last epoch."
+        ) from None
     if keep.stopped:
         raise TimeUpError(f"{config.name} goes on later from epoch {trainer.current_epoch}.")
     if trainer.is_global_zero:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from transfer import pretraining, recipes
 from transfer.config import ARMS, METHODS, Config
 from transfer.data import pack_setting
 from transfer.data.sets import Setting
+from transfer.deadline import TimeUpError
 from transfer.objectives import METHODS as COMPARED
 from transfer.runs import Run, RunError
 
@@ -54,6 +57,25 @@ class Watch(pl.Callback):
         if trainer.global_step == self.stop_at:
             raise InterruptedError
         self.seen.append(torch.cat([*(v.flatten() for v in views[:2]), labels.float()]))
+
+
+class Terminate(pl.Callback):
+    """Tells the process to end, as a scheduler does."""
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == 12:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_run_that_is_told_to_end_says_that_it_is_not_done(
+    setting: Setting, tmp_path: Path
+) -> None:
+    run = Run(tmp_path, tiny("simclr", epochs=2))
+    with pytest.raises(TimeUpError, match="simclr-augself-s0 was told to end"):
+        pretraining.pretrain(run, setting, quiet=True, callbacks=[Terminate()])
+    assert run.checkpoint.exists()
+    pretraining.pretrain(run, setting, quiet=True)
+    assert run.backbone.exists()
 
 
 @pytest.mark.parametrize("method", METHODS)
