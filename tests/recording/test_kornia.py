@@ -137,6 +137,24 @@ def test_a_copied_or_pickled_recorder_records_the_same(
         assert_same_record(record, results[0][1])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_boxes_drawn_in_half_precision_are_told_exactly(dtype: torch.dtype) -> None:
+    """They were told in half precision themselves, several pixels off in a large image."""
+    crop, default = K.RandomResizedCrop((8, 8)), torch.get_default_dtype()
+    recorder = KorniaRecorder(crop)
+    torch.set_default_dtype(dtype)
+    try:
+        images = torch.rand(8, 1, 250, 310)
+        views, record = recorder(images)
+        corners = crop._params["src"].long()
+        assert torch.equal(recorder.replay(images, record), views)
+    finally:
+        torch.set_default_dtype(default)
+    (left, top), (right, bottom) = corners[:, 0].T, corners[:, 2].T
+    box = torch.stack([top, left, bottom - top + 1, right - left + 1], dim=-1)
+    assert torch.equal(record["crop"], box / torch.tensor([250, 310, 250, 310]))
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_record_is_float32_whatever_the_images(dtype: torch.dtype, smooth: Images) -> None:
     recorder = KorniaRecorder(PIPELINES["AugmentationSequential"]())

@@ -14,6 +14,7 @@ from augself_loss.errors import PipelineError
 
 ONLY_APPLIED_ROWS = tuple(int(part) for part in kornia.__version__.split(".")[:2]) < (0, 9)
 """Whether this Kornia keeps the parameters of applied samples only, see ``recorder``."""
+HALVES = (torch.float16, torch.bfloat16)
 
 
 def device_of(steps: Iterable[Mapping[str, Any]]) -> torch.device:
@@ -28,11 +29,14 @@ def device_of(steps: Iterable[Mapping[str, Any]]) -> torch.device:
 def on(device: torch.device, value: Any) -> Any:
     """Bring a parameter to a device without waiting for it; leave what is no tensor.
 
-    It is detached: where a sampling range learns, targets must not pull at it.
+    It is detached: where a sampling range learns, targets must not pull at it. In half precision,
+    which Kornia may draw in, a box's sides and its fractions of the image would be rounded.
     """
     if not isinstance(value, Tensor):
         return value
-    return (value.detach() if value.requires_grad else value).to(device, non_blocking=True)
+    detached = value.detach() if value.requires_grad else value
+    dtype = torch.float32 if value.dtype in HALVES else value.dtype
+    return detached.to(device, dtype, non_blocking=True)
 
 
 def run(module: Any, images: Tensor, params: Any) -> Tensor:
