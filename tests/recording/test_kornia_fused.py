@@ -246,6 +246,16 @@ def test_other_dtypes_are_kornias_own(dtype: torch.dtype, smooth: Images) -> Non
     assert torch.equal(kornia, fused)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_draws_of_another_dtype_are_kornias_own(dtype: torch.dtype, smooth: Images) -> None:
+    """Colours and blur failed: expected dtype float for `weight` but got dtype double."""
+
+    def build() -> nn.Module:
+        return K.AugmentationSequential(*simclr()[:6]).to(dtype)
+
+    assert_close(*both(build, smooth(8, 40, 40)))
+
+
 @pytest.mark.parametrize("channels", [1, 4])
 def test_images_of_other_channels(channels: int) -> None:
     def build() -> nn.Module:

@@ -53,7 +53,8 @@ class KorniaRecorder:
     With ``apply="fused"`` Kornia still draws, so records and random state stay the same, but its
     draws are applied in a few vectorised operations: several times faster, views within 1e-5. The
     first batch is compared with Kornia's. Modules without a fused form run as Kornia's own, see
-    :attr:`fused`; so do images that are not float32 or that need gradients.
+    :attr:`fused`; so do images that are not float32 or that need gradients, and what a module drew
+    in another dtype.
 
     Later changes of the pipeline that leave records true are followed: probabilities, narrower
     ranges. All others are refused at the next call, which reads settings again if they were written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -132,7 +133,7 @@ class _Run:
             self._run_kornia(module, params, within)
             return
         drawn = module.forward_parameters(self.form.shape) if params is None else params
-        if any(isinstance(value, Tensor) and value.requires_grad for value in drawn.values()):
+        if not _is_readable(drawn):
             self._run_kornia(module, drawn, within)
             return
         module._params = drawn
@@ -160,6 +161,16 @@ class _Run:
             self.images, drawn, passenger, by_graph=self.fused.by_graph, check=check
         )
         return self.images, carried
+
+
+def _is_readable(drawn: Mapping[str, Any]) -> bool:
+    """Whether fused forms read what was drawn: of float32, apart from gates, and not to learn."""
+    return not any(
+        value.requires_grad
+        or (value.is_floating_point() and value.dtype != torch.float32 and name != "batch_prob")
+        for name, value in drawn.items()
+        if isinstance(value, Tensor)
+    )
 
 
 def _place(name: str, module: nn.Module) -> str:
