@@ -228,6 +228,26 @@ def test_what_a_record_can_tell_is_accepted(build: Build, smooth: Images) -> Non
     KorniaRecorder(build())(smooth(3, 16, 16))
 
 
+KEYS: dict[str, Any] = {"['image', 'mask']": ["input", "mask"], "None": None}
+
+
+@pytest.mark.parametrize("found", KEYS)
+@pytest.mark.parametrize("wrap", [lambda m: m, nn.Sequential])
+def test_a_pipeline_that_wants_masks_too_is_refused(found: str, wrap: Any) -> None:
+    """Kornia failed at the first batch: the number of inputs must align with data_keys."""
+    pipeline = K.AugmentationSequential(blur(), data_keys=KEYS[found])
+    with pytest.raises(PipelineError) as error:
+        KorniaRecorder(wrap(pipeline))
+    text = str(error.value).replace("input", "image")  # as Kornia called it before 0.9
+    assert f"found data_keys={found}. Leave data_keys out" in text
+
+
+@pytest.mark.parametrize("found", KEYS)
+def test_keys_inside_of_a_container_play_no_part(found: str, smooth: Images) -> None:
+    inner = K.AugmentationSequential(blur(), data_keys=KEYS[found])
+    assert "blur" in KorniaRecorder(K.ImageSequential(inner))(smooth(2, 8, 8))[1]
+
+
 def test_one_object_twice_is_refused() -> None:
     flip = K.RandomHorizontalFlip()
     with pytest.raises(PipelineError, match="found the same object twice"):

@@ -30,10 +30,12 @@ class Place(NamedTuple):
     Args:
         drawn: some container around it draws which children to run, or in which order.
         again: some Kornia container around it may run it twice in one call.
+        told: the Kornia container around it says what images are, and not their keys.
     """
 
     drawn: bool = False
     again: bool = False
+    told: bool = False
 
 
 class Wiring:
@@ -108,11 +110,14 @@ class Wiring:
                 "Use p= or ImageSequential(..., random_apply=1), pass an encoder that reads it "
                 f"(encoders=[MyEncoder()]), or leave it out of the record with ignore=[{name}]."
             )
+        if not place.told:
+            _check_keys(module)
         repeats = may_repeat(module)
         tracked = isinstance(module, ImageSequential)
         inside = Place(
             drawn=place.drawn or bool(getattr(module, "random_apply", False)),
             again=(place.again or repeats) if tracked else False,
+            told=tracked,
         )
         self.containers.append(module)
         children = [self.wire(child, inside) for child in module._modules.values()]
@@ -146,6 +151,18 @@ def _kind(container: Any) -> Literal["sequence", "one_of", "order"]:
     if not chosen:
         return "sequence"
     return "one_of" if chosen == (1, 2) else "order"
+
+
+def _check_keys(container: Any) -> None:
+    """Refuse a container that is called with images, and wants masks or boxes too."""
+    keys = getattr(container, "data_keys", ())
+    if keys is None or len(keys) > 1:
+        found = None if keys is None else [key.name.lower() for key in keys]
+        raise PipelineError(
+            f"Expected '{type(container).__name__}' to take images alone, found "
+            f"data_keys={found}. Leave data_keys out, and move masks and boxes by the record: "
+            "recorder.replay(masks, record, kind='mask')."
+        )
 
 
 def _run_twice(name: str) -> PipelineError:
