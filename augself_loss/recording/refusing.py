@@ -10,6 +10,7 @@ from torch import nn
 
 from augself_loss.errors import PipelineError
 from augself_loss.recording.held import held_in
+from augself_loss.recording.misgiven import cure_of, other_recorder
 from augself_loss.recording.names import ANONYMOUS, function_in, name_of
 from augself_loss.recording.plan import Node, leaves
 
@@ -26,6 +27,8 @@ class Refusing:
     ignoring: ClassVar[str] = "ignore=[{name}]"
     hint: ClassVar[str] = ""
     """How a user writes both down, and what else to do of an unknown transform, for messages."""
+    composed: ClassVar[str] = "v2.Compose([...])"
+    """How several transforms are made one, for messages."""
     library: ClassVar[str] = "torchvision.transforms"
     """Where the library's own transforms are defined."""
     containers: ClassVar[Collection[str]] = ()
@@ -54,7 +57,10 @@ class Refusing:
         name, function = name_of(transform), function_in(transform)
         ignoring = self.ignoring.format(name=name)
         out = f"register how to run and read it ({self.registering.format(name=name)}), or"
-        if function is None and self.is_library_s(transform):
+        misgiven = cure_of(transform, self.composed)
+        if misgiven:
+            cure = misgiven
+        elif function is None and self.is_library_s(transform):
             cure = f"{out[0].upper()}{out[1:]} leave it out of the record with {ignoring}."
         elif name == ANONYMOUS or (function is not None and name_of(function) == ANONYMOUS):
             called = "its_name"
@@ -69,6 +75,7 @@ class Refusing:
             plain = function is not None or isinstance(transform, FUNCTIONS)
             hint = "" if plain else self.hint_on(name, inner)
             cure = f"{first}{hint} Else {out} ignore it{f': {ignoring}' * bool(inner)}.".lstrip()
+            cure += other_recorder(transform, self.recorder)
         return PipelineError(
             f"{self.recorder} expected transforms that it can record, found '{name}'. {cure}"
         )

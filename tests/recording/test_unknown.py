@@ -221,3 +221,35 @@ def test_parts_are_found_in_whatever_holds_them() -> None:
     assert held_in(holder, lambda part: part is FLIP) == [
         "augment['a'][1]", "augment['b'][0]", "augment['b'][1]['c']",
     ]  # fmt: skip
+
+
+MISGIVEN: dict[str, tuple[Any, str]] = {
+    "a class": (K.RandomInvert, r"'RandomInvert'\. It is a class\. .* RandomInvert\(\.\.\.\)"),
+    "a list": ([K.RandomInvert(), FLIP], r"found 'list'\. Make one pipeline of what it holds: "),
+    "nothing": (None, r"found 'NoneType'\. Pass a pipeline"),
+    "a recorder": (TorchvisionRecorder(FLIP), "It is a recorder already"),
+}
+
+
+@pytest.mark.parametrize("recorder", [KorniaRecorder, TorchvisionRecorder])
+@pytest.mark.parametrize("case", MISGIVEN)
+def test_what_is_no_pipeline_is_said_to_be_none(case: str, recorder: Any) -> None:
+    """Kornia's recorder failed on lists: no attribute 'modules'; the other one advised ignore=."""
+    given, says = MISGIVEN[case]
+    with pytest.raises(PipelineError, match=says):
+        recorder(given)
+
+
+@pytest.mark.parametrize(
+    ("recorder", "given", "other"),
+    [
+        (KorniaRecorder, FLIP, "Transforms of torchvision are recorded by TorchvisionRecorder"),
+        (KorniaRecorder, v1.Compose([FLIP]), "are recorded by TorchvisionRecorder"),
+        (TorchvisionRecorder, K.RandomInvert(), "kornia are recorded by KorniaRecorder"),
+    ],
+)
+def test_another_librarys_transform_names_its_recorder(
+    recorder: Any, given: Any, other: str
+) -> None:
+    with pytest.raises(PipelineError, match=other):
+        recorder(given)

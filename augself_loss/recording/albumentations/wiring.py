@@ -41,7 +41,7 @@ class Wiring(Walk):
 
     recorder = "AlbumentationsRecorder"
     hint = " If it only runs a pipeline, pass that pipeline to the recorder instead."
-    library = "albumentations."
+    library, composed = "albumentations.", "A.Compose([...])"
     containers, fixed = KINDS, FIXED
 
     def __init__(self, *args: Any) -> None:

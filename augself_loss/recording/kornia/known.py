@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from kornia.augmentation import AugmentationSequential, ImageSequential
 from torch import nn
 
 from augself_loss.errors import PipelineError
 from augself_loss.recording.held import held_in
+from augself_loss.recording.misgiven import cure_of, other_recorder
+from augself_loss.recording.names import name_of
 
 CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
 """Containers whose children are read, the most special first."""
+RECORDER = "KorniaRecorder"
 FIXED = frozenset(
     {"Normalize", "Denormalize", "Resize", "LongestMaxSize", "SmallestMaxSize", "Identity"}
 )
@@ -40,7 +44,25 @@ def unknown(module: nn.Module) -> PipelineError:
     return PipelineError(
         f"KorniaRecorder expected augmentations that it can record, found '{name}'. {cure} an "
         "encoder that reads it (encoders=[MyEncoder()]), or leave it out of the record with "
-        f"ignore=[{name}]."
+        f"ignore=[{name}].{other_recorder(module, RECORDER)}"
+    )
+
+
+def check_pipeline(pipeline: Any) -> None:
+    """Refuse what is no module in the place of a pipeline.
+
+    Raises:
+        PipelineError: it is none.
+    """
+    if isinstance(pipeline, nn.Module):
+        return
+    composed = "nn.Sequential(...)"
+    cure = cure_of(pipeline, composed) or (
+        f"Pass Kornia's augmentations, several in an {composed}."
+        f"{other_recorder(pipeline, RECORDER)}"
+    )
+    raise PipelineError(
+        f"{RECORDER} expected a module of augmentations, found '{name_of(pipeline)}'. {cure}"
     )
 
 

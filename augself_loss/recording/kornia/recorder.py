@@ -24,7 +24,7 @@ from augself_loss.recording.journal import Journal
 from augself_loss.recording.kornia.drawn import applied, draws_at_once
 from augself_loss.recording.kornia.fused.walk import FusedPipeline, fused_pipeline
 from augself_loss.recording.kornia.images import ImageCheck, needs_colour
-from augself_loss.recording.kornia.known import check_something
+from augself_loss.recording.kornia.known import check_pipeline, check_something
 from augself_loss.recording.kornia.params import (
     all_rows,
     check_canvas,
@@ -78,9 +78,9 @@ class KorniaRecorder:
         encoders: encoders of the recorded types, with this pipeline's ranges.
 
     Raises:
-        PipelineError: an unknown random transform, a container that runs its children in a way of
-            its own, an order that no record can express, or an ``ignore`` that leaves nothing to
-            record; ``compile`` with ``apply="kornia"``.
+        PipelineError: no module, an unknown random transform, a container that runs its children in
+            a way of its own, an order that no record can express, or an ``ignore`` that leaves
+            nothing to record; ``compile`` with ``apply="kornia"``.
 
     Example:
         >>> import kornia.augmentation as K
@@ -102,6 +102,7 @@ class KorniaRecorder:
         apply: Literal["kornia", "fused"] = "kornia",
         compile: bool = False,  # noqa: A002 - as torch calls it
     ) -> None:
+        check_pipeline(pipeline)
         self.pipeline = pipeline
         self._catalogue = Catalogue("kornia", encoders)
         self._wiring = Wiring(self._catalogue, tuple(ignore))
