@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MethodType
 from typing import Any
+
+from torch import nn
+
+from augself_loss.errors import PipelineError
 
 ANONYMOUS = "<lambda>"
 """What Python calls a function that was given no name."""
@@ -39,6 +43,26 @@ def function_in(transform: Any) -> Any:
         function = held.get("lambd", held.get("function", one))  # v1, v2, albumentations
     inner = None if function is None else function_in(function)
     return function if inner is None else inner
+
+
+def check_ignore(ignore: Any) -> tuple[Any, ...]:
+    """Return what a user wants ignored as a tuple.
+
+    Raises:
+        PipelineError: no list, or a name in it.
+    """
+    alone = isinstance(ignore, (str, type, nn.Module)) or not isinstance(ignore, Iterable)
+    listed = (ignore,) if alone else tuple(ignore)
+    named = [item for item in listed if isinstance(item, str)]
+    if named:
+        found = f"the name {named[0]!r}. Write the class itself, ignore=[{named[0]}]"
+    elif alone:
+        found = f"{name_of(ignore)!r} alone. Write ignore=[{name_of(ignore)}]"
+    else:
+        return listed
+    raise PipelineError(
+        f"ignore expected a list of transforms, functions or classes, found {found}."
+    )
 
 
 def is_listed(transform: Any, listed: tuple[Any, ...]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from augself_loss.encoders import Encoder
 from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.names import check_ignore
 from augself_loss.recording.recorder import CallableRecorder
 from augself_loss.recording.reported import Apply
 
@@ -73,7 +74,7 @@ class PipelinesRecorder(MultiViewRecorder, ABC):
         ignore: Iterable[Any] = (),
         types: Iterable[str] = (),
     ) -> None:
-        encoders, ignore, types = tuple(encoders), tuple(ignore), tuple(types)
+        encoders, ignore, types = tuple(encoders), check_ignore(ignore), tuple(types)
 
         def recorder(pipeline: Any) -> CallableRecorder:
             return self.view_recorder(

@@ -12,6 +12,7 @@ from augself_loss.recording.catalogue import Catalogue, Host, layout_of, unite
 from augself_loss.recording.follow import together
 from augself_loss.recording.forms import RecordForm
 from augself_loss.recording.journal import Journal
+from augself_loss.recording.names import check_ignore
 from augself_loss.recording.notes import Note, running
 from augself_loss.recording.plan import check_plan, leaves
 from augself_loss.recording.reported import Apply, check_one_view, check_register
@@ -76,8 +77,9 @@ class CallableRecorder:
         own = [*encoders, *(encoder for encoder, _ in registered.values())]
         self._catalogue = Catalogue(self.library, own)
         wiring = self.wiring(
-            self._catalogue, encoders, registered, tuple(ignore), wrappers or {}, tuple(still)
-        )
+            self._catalogue, encoders, registered, check_ignore(ignore), wrappers or {},
+            tuple(still),
+        )  # fmt: skip
         self.transform, plan = wiring.wire(transform)
         wiring.check_something(plan, types)
         check_plan(plan)

@@ -253,3 +253,22 @@ def test_another_librarys_transform_names_its_recorder(
 ) -> None:
     with pytest.raises(PipelineError, match=other):
         recorder(given)
+
+
+@pytest.mark.parametrize(
+    ("ignore", "found"),
+    [
+        (["RandomInvert"], r"the name 'RandomInvert'\. Write the class itself, ignore="),
+        ("RandomInvert", "the name 'RandomInvert'"),
+        (K.RandomInvert, r"'RandomInvert' alone\. Write ignore=\[RandomInvert\]"),
+        (nn.Sequential(FLIP), "'Sequential' alone"),
+        (to_rgb, "'to_rgb' alone"),
+    ],
+)
+def test_ignore_takes_no_names_and_nothing_alone(ignore: Any, found: str) -> None:
+    """Names were passed over, and what stood alone was not iterable."""
+    for recorder, pipeline in (
+        (KorniaRecorder, K.RandomHorizontalFlip()), (TorchvisionRecorder, FLIP),
+    ):  # fmt: skip
+        with pytest.raises(PipelineError, match=f"ignore expected a list of .*, found {found}"):
+            recorder(pipeline, ignore=ignore)

@@ -40,6 +40,7 @@ from augself_loss.recording.kornia.replay_moved import replay_boxes, replay_mask
 from augself_loss.recording.kornia.sizes import check_sizes, sizes_kept
 from augself_loss.recording.kornia.watch import PipelineWatch
 from augself_loss.recording.kornia.wiring import Wiring
+from augself_loss.recording.names import check_ignore
 from augself_loss.recording.plan import check_plan, leaves
 
 
@@ -105,7 +106,7 @@ class KorniaRecorder:
         check_pipeline(pipeline)
         self.pipeline = pipeline
         self._catalogue = Catalogue("kornia", encoders)
-        self._wiring = Wiring(self._catalogue, tuple(ignore))
+        self._wiring = Wiring(self._catalogue, check_ignore(ignore))
         plan, types = self._wiring.wire(pipeline), list(types)
         if not (leaves(plan) or types):
             check_something(self._wiring.ignored)

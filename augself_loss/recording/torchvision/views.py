@@ -19,6 +19,7 @@ from augself_loss.errors import PipelineError
 from augself_loss.recording.cast import GIVE_PIPELINES, Cast, on_stage
 from augself_loss.recording.follow import REMAKE
 from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.names import check_ignore
 from augself_loss.recording.notes import Note, logged
 from augself_loss.recording.rehearsal import Script, rehearse
 from augself_loss.recording.reported import Apply, check_one_view
@@ -80,7 +81,7 @@ class ViewsRecorder(MultiViewRecorder):
         self._twin = self._cast.twin()
         self._players: dict[int, _Player] = {}
         options: dict[str, Any] = {
-            "encoders": tuple(encoders), "register": register, "ignore": tuple(ignore),
+            "encoders": tuple(encoders), "register": register, "ignore": check_ignore(ignore),
             "wrappers": wrappers, "types": tuple(types), "still": tuple(still),
         }  # fmt: skip
         made: dict[tuple[int, ...], TorchvisionRecorder] = {}
