@@ -93,9 +93,11 @@ def split_views(
     if not (given and is_packed(given[-1])):
         kinds = [tuple(v.shape) if isinstance(v, Tensor) else type(v).__name__ for v in given]
         found = kinds if is_list else type(views).__name__
+        last = f", the last of {given[-1].dtype}" if given and isinstance(given[-1], Tensor) else ""
         raise RecordError(
             "AugSelf expected the views of a batch and, last, their records, an int32 tensor (B, "
-            f"N, P), found {found}. Wrap the data set's transform in a MultiViewRecorder."
+            f"N, P), found {found}{last}. Wrap the data set's transform in a MultiViewRecorder, "
+            "and cast views alone."
         )
     *rest, packed = given
     check_images(rest)

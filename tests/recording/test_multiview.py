@@ -187,6 +187,15 @@ def test_batches_without_their_records_are_refused() -> None:
         assert f"found {found}" in str(refused.value)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int64])
+def test_records_that_were_cast_are_said_to_be(dtype: torch.dtype) -> None:
+    """Their shapes, which are right, were all that the message said."""
+    several = MultiViewRecorder(strong())
+    *views, packed = default_collate([several(image) for image in IMAGES])
+    with pytest.raises(RecordError, match=rf"the last of {dtype}\. .* cast views alone"):
+        split_views([*views, packed.to(dtype)], several.layout)
+
+
 def test_another_recorder_s_batches_are_refused() -> None:
     several = MultiViewRecorder(strong())
     made = default_collate([several(image) for image in IMAGES])
