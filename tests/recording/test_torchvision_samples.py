@@ -183,6 +183,14 @@ def test_what_has_no_record_of_its_own_is_refused(name: str) -> None:
             take(sample)
 
 
+def test_a_dicts_image_with_floats_to_255_is_refused() -> None:
+    """torchvision would clamp it; only images that stood alone or in a tuple were looked at."""
+    recorder = TorchvisionRecorder(v2.ColorJitter(0.4))
+    with pytest.raises(ImageError, match="values up to 255"):
+        recorder({"id": 7, "image": tv_tensors.Image(pixels().float()), "mask": mask()})
+    recorder({"depth": pixels().float(), "image": image()})
+
+
 def test_an_image_that_a_pipeline_makes_plain_is_not_mixed_up_with_a_mask() -> None:
     """v2 would from there on augment the mask alone."""
     recorder = TorchvisionRecorder(v2.Compose([v2.ToPureTensor(), v2.RandomHorizontalFlip()]))

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL.Image import Image
 from torch import Tensor
+from torchvision import tv_tensors
 
 from augself_loss.errors import ImageError
 from augself_loss.recording.recorder import CallableRecorder
@@ -79,8 +80,12 @@ class TorchvisionRecorder(CallableRecorder):
             return
         check_one(image, "TorchvisionRecorder")
         if isinstance(image, dict):  # a pipeline without torchvision's may read it otherwise
-            return
-        if is_sample(image):
+            if self._image_checked:
+                return
+            marked = (one for one in parts_of(image) if isinstance(one, tv_tensors.Image))
+            image = next(marked, None)
+            check_one(image, "TorchvisionRecorder")
+        elif is_sample(image):
             image = image_in(parts_of(image), "TorchvisionRecorder")
             check_one(image, "TorchvisionRecorder")
         if self._image_checked or not isinstance(image, Tensor):
