@@ -7,7 +7,7 @@ known again by its bits: neither by its place in a batch nor by the tensor that 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,41 +57,42 @@ class Matcher:
     The first search for rows of these forms reads the device, to see which cast fits and whether
     all rows are there. Later ones queue their check on an accelerator and read nothing.
 
-    In several processes, every one of them has to search at the same time. Without gradients one
-    may be here alone, to evaluate: it reads the device, and asks the others only for images that
-    it was not given itself.
+    In several processes, every one of them has to search at the same time, and remembers the same:
+    a smaller last batch is of the form of the others. Without gradients one process may be here
+    alone, to evaluate, see :func:`searches`.
     """
 
     def __init__(self) -> None:
-        self._casts: dict[Hashable, tuple[int, ...]] = {}
+        self._ways: dict[Hashable, tuple[tuple[bool, int], ...]] = {}
         self._facts: dict[Hashable, bool] = {}
 
-    def find(self, view: Tensor, calls: Sequence[tuple[Tensor, Images]]) -> Tensor | None:
+    def find(
+        self, view: Tensor, calls: Sequence[tuple[Tensor, Images]], *, alone: bool = False
+    ) -> Tensor | None:
         """Pick the rows that belong to a view's images.
 
         Args:
             view: ``(B, …)``.
             calls: features ``(N, …)`` and the images ``(N, …)`` that they were made of, one pair a
                 call; the images have the view's form.
+            alone: ask no other process; it reads the device.
 
         Returns:
             Features ``(B, …)``, or ``None`` where an image of the view is missing.
         """
-        if _may_be_alone():
-            for cast in CASTS:
-                there, features = _search(cast(view), calls)
-                if bool(there.any(dim=1).all()):
-                    return _picked(there, features)
-        kept = [(tuple(x.images.shape), x.images.dtype, f.requires_grad) for f, x in calls]
-        form = (tuple(view.shape), view.dtype, *kept)
-        seen_before = form in self._casts and is_queued(view)
-        for number in self._casts[form] if seen_before else ALL_CASTS:
-            there, features = _search(CASTS[number](view), calls, together=True)
+        if alone:
+            return _own(view, calls)
+        kept = [(*_form(x.images, view), f.requires_grad) for f, x in calls]
+        form = (*_form(view, view), *kept)
+        seen_before = form in self._ways and is_queued(view)
+        ways: Iterable[tuple[bool, int]] = self._ways[form] if seen_before else _all_ways(calls)
+        for shared, number in ways:
+            there, features = _search(CASTS[number](view), calls, shared=shared)
             found = _everywhere(there.any(dim=1).all())
             if _holds(found, checked_before=seen_before):
-                self._casts[form] = (number,)
+                self._ways[form] = ((shared, number),)
                 return _picked(there, features)
-        self._casts[form] = ()
+        self._ways[form] = ()
         return None
 
     def is_only(self, views: Sequence[Tensor], number: int, images: Tensor) -> bool:
@@ -102,7 +103,7 @@ class Matcher:
             number: which of them is asked for.
             images: ``(B, …)`` as a call was given them.
         """
-        form = (number, tuple(images.shape), images.dtype, views[number].dtype)
+        form = (number, *_form(images, views[number]), views[number].dtype)
 
         def fact() -> Tensor:
             alike = [v for v in views if len(v) == len(images) and v.numel() == images.numel()]
@@ -122,7 +123,7 @@ class Matcher:
         """
         if near is far:
             return True
-        form = (name, tuple(near.shape), near.dtype, tuple(far.shape), far.dtype)
+        form = (name, *_form(near, far), *_form(far, far))
         same_form = len(near) == len(far) and near.numel() == far.numel()
         return same_form and self._agreed(form, lambda: mapped_in_order(far, near), near)
 
@@ -142,19 +143,60 @@ def _may_be_alone() -> bool:
     return process_count() > 1 and not torch.is_grad_enabled()
 
 
+def searches() -> tuple[bool, ...]:
+    """Say how often to search for rows, and whether each time without the other processes.
+
+    A process that may be alone asks the others only for what it was given nowhere itself.
+    """
+    return (True, False) if _may_be_alone() else (False,)
+
+
+def _form(images: Tensor, beside: Tensor) -> tuple[Hashable, ...]:
+    """Describe images as all processes would: one may have a smaller last batch."""
+    return len(images) / max(1, len(beside)), tuple(images.shape[1:]), images.dtype
+
+
+def _all_ways(calls: Sequence[tuple[Tensor, Images]]) -> Iterator[tuple[bool, int]]:
+    """List how rows may be found: among a process's own, else among those of all; by each cast.
+
+    Features without a gradient may be of another process's batch.
+    """
+    yield from ((False, number) for number in ALL_CASTS)
+    if process_count() > 1 and not any(rows.requires_grad for rows, _ in calls) and _even(calls):
+        yield from ((True, number) for number in ALL_CASTS)
+
+
+def _even(calls: Sequence[tuple[Tensor, Images]]) -> bool:
+    """Whether all processes have as many rows; else they cannot be gathered."""
+    counts = torch.tensor([len(rows) for rows, _ in calls], device=calls[0][0].device)
+    both = torch.stack([counts, -counts])
+    dist.all_reduce(both, op=dist.ReduceOp.MIN)
+    return torch.equal(both[0], -both[1])
+
+
+def _own(view: Tensor, calls: Sequence[tuple[Tensor, Images]]) -> Tensor | None:
+    """Pick a view's rows among this process's own."""
+    for cast in CASTS:
+        there, features = _search(cast(view), calls)
+        if bool(there.any(dim=1).all()):
+            return _picked(there, features)
+    return None
+
+
 def _picked(there: Tensor, features: Tensor) -> Tensor:
     return features.index_select(0, there.int().argmax(dim=1))
 
 
 def _search(
-    view: Tensor, calls: Sequence[tuple[Tensor, Images]], *, together: bool = False
+    view: Tensor, calls: Sequence[tuple[Tensor, Images]], *, shared: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Compare a view's images with those of all calls, ``(B, N)``; return all features ``(N, …)``.
 
-    Features without a gradient may be of another process's batch: together, they are gathered.
+    Args:
+        view: ``(B, …)``.
+        calls: features and images.
+        shared: compare with the images of all processes' calls.
     """
-    trained = any(rows.requires_grad for rows, _ in calls)
-    shared = together and process_count() > 1 and not trained
     wanted = {dtype: marks(view.to(dtype)) for dtype in {x.images.dtype for _, x in calls}}
     found = [_gathered(x.marks) if shared else x.marks for _, x in calls]
     there = [wanted[x.images.dtype][:, None] == m for (_, x), m in zip(calls, found, strict=True)]

@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.hosting.frozen import check_frozen
-from augself_loss.hosting.matching import Matcher
+from augself_loss.hosting.matching import Matcher, searches
 from augself_loss.hosting.tap_advice import MANY, counts, unproven
 from augself_loss.hosting.tap_calls import Call, Seen, Watch, is_alike
 from augself_loss.hosting.tap_hooks import Enter, Leave
@@ -205,20 +205,32 @@ class FeatureTaps:
                 return max(known, key=lambda feature: feature.requires_grad)
         if view is None or self._watch.is_changed(number):
             return None
-        for calls in by_tap:
-            unknown = [(call.feature, seen) for call, seen in calls if not seen.views]
-            alike = [pair for pair in unknown if is_alike(pair[1].images, view)]
-            for trained in (True, False):
-                some = [pair for pair in alike if pair[0].requires_grad == trained]
-                rows = self._matched(number, some) if some else None
+        for alone in searches():
+            for calls in by_tap:
+                rows = self._matched(number, view, calls, alone=alone)
                 if rows is not None:
                     return rows
         return None
 
-    def _matched(self, number: int, calls: Sequence[tuple[Tensor, Seen]]) -> Tensor | None:
+    def _matched(
+        self, number: int, view: Tensor, calls: Sequence[tuple[Call, Seen]], *, alone: bool
+    ) -> Tensor | None:
+        """Find a view by its images among a tap's calls, first among those that learn."""
+        unknown = [(call.feature, seen) for call, seen in calls if not seen.views]
+        alike = [pair for pair in unknown if is_alike(pair[1].images, view)]
+        for trained in (True, False):
+            some = [pair for pair in alike if pair[0].requires_grad == trained]
+            rows = self._rows(number, some, alone=alone) if some else None
+            if rows is not None:
+                return rows
+        return None
+
+    def _rows(
+        self, number: int, calls: Sequence[tuple[Tensor, Seen]], *, alone: bool
+    ) -> Tensor | None:
         """Find a view image by image; else as a whole, where it was normalized on the way."""
         views = self._watch.views
-        rows = self._matcher.find(views[number], calls)
+        rows = self._matcher.find(views[number], calls, alone=alone)
         if rows is not None:
             return rows
         size = len(views[number])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from augself_loss.errors import FeatureError
-from augself_loss.hosting.matching import Images, Matcher
+from augself_loss.hosting.matching import Images, Matcher, searches
 from augself_loss.hosting.tap_calls import Call, Seen, is_alike
 from augself_loss.parameters import Record, side_by_side
 
@@ -45,11 +45,12 @@ class Whose:
             FeatureError: rows that no call returned, or a call whose images are no views.
         """
         packed = [_packed(record) for record in records]
-        rows = self._rows(features, calls, views, packed) if packed else None
-        if rows is None:
-            raise FeatureError(_unknown(features, calls))
-        widths = [entry.shape[-1] for entry in records[0].values()]
-        return dict(zip(records[0], torch.split(rows, widths, dim=-1), strict=True))
+        for alone in searches() if packed else ():
+            rows = self._rows(features, calls, views, packed, alone=alone)
+            if rows is not None:
+                widths = [entry.shape[-1] for entry in records[0].values()]
+                return dict(zip(records[0], torch.split(rows, widths, dim=-1), strict=True))
+        raise FeatureError(_unknown(features, calls))
 
     def _rows(
         self,
@@ -57,23 +58,26 @@ class Whose:
         calls: Sequence[tuple[Call, Seen]],
         views: Sequence[Tensor],
         packed: Sequence[Tensor],
+        *,
+        alone: bool,
     ) -> Tensor | None:
         for call, seen in calls:
             part = _part_of(call.output, features)
             if part is not None:
-                rows = self._of_images(seen, views, packed)
+                rows = self._of_images(seen, views, packed, alone=alone)
                 return None if rows is None else rows[part]
         flat = features.detach().flatten(1)
         found: list[tuple[Tensor, Images]] = []
         for call, seen in calls:
             like = call.feature.detach().flatten(1).to(flat.dtype)
-            rows = self._of_images(seen, views, packed) if like.shape[1] == flat.shape[1] else None
+            fits = like.shape[1] == flat.shape[1]
+            rows = self._of_images(seen, views, packed, alone=alone) if fits else None
             if rows is not None:
                 found.append((rows, Images(like)))
-        return self._features.find(flat, found) if found else None
+        return self._features.find(flat, found, alone=alone) if found else None
 
     def _of_images(
-        self, seen: Seen, views: Sequence[Tensor], packed: Sequence[Tensor]
+        self, seen: Seen, views: Sequence[Tensor], packed: Sequence[Tensor], *, alone: bool
     ) -> Tensor | None:
         """Find the records of images: of a view, of several in any order, or of one normalized."""
         if seen.views:
@@ -84,7 +88,7 @@ class Whose:
         form = seen.images.dtype
         known = [(packed[i], Images(views[i].to(form).reshape(-1, *seen.images.shape[1:])))
                  for i in alike]  # fmt: skip
-        rows = self._images.find(seen.images, known)
+        rows = self._images.find(seen.images, known, alone=alone)
         if rows is not None:
             return rows
         parts = torch.split(seen.images, len(views[alike[0]]))

@@ -5,6 +5,7 @@ Run as ``torchrun scale_plain.py``; see :func:`processes.start`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
@@ -29,14 +30,14 @@ def network() -> nn.Module:
 
 
 def trained(
-    augself: Any, model: nn.Module, held: list[nn.Module], *, lr: float = 0.1
+    augself: Any, model: nn.Module, held: list[nn.Module], *, lr: float = 0.1, rows: int = 6
 ) -> list[Tensor]:
     """Train on other images in every process; return the heads' parameters."""
     parameters = [p for module in held for p in module.parameters()]
     optimizer = torch.optim.SGD(parameters, lr=lr)
     for step in range(STEPS):
         torch.manual_seed(10 * step + dist.get_rank())
-        views = augself.views(torch.rand(6, 3, 20, 20))
+        views = augself.views(torch.rand(rows, 3, 20, 20))
         loss = model(views[0]).square().mean() + model(views[1]).square().mean()
         optimizer.zero_grad()
         (loss + augself.term()).backward()
@@ -88,16 +89,29 @@ def several_of_a_width_that_nobody_knows() -> None:
 
 def evaluated_by_the_first_process_alone() -> None:
     """Evaluate in one process while the others train on: no process waits for another."""
-    net = network()
+    net = QueryAndKey()
     wrapped = DistributedDataParallel(net)
-    beside = build(wrapped, taps="module.1")
-    for _ in range(2):
+    beside = build(wrapped, taps=("module.query.1", "module.key.1"))
+    ways: list[Callable[[Tensor, Tensor], object]] = [
+        lambda a, b: net.query(torch.cat([b, a]).flip(0)),
+        lambda a, b: [net.query(2 * a - 1), net.query(2 * b - 1)],
+        lambda a, b: [net.query(a * 1), net.key(b * 1)],
+    ]
+    for way in ways:
         if dist.get_rank() == 0:
             with torch.no_grad():
-                views = beside.views(torch.rand(4, 3, 20, 20))
-                net(torch.cat(views).flip(0))
+                way(*beside.views(torch.rand(4, 3, 20, 20)))
                 assert beside.term().isfinite()
         assert not differ(trained(beside, wrapped, [wrapped, beside], lr=1e-3))
+
+
+def last_batches_of_other_sizes() -> None:
+    """Find images where one process has fewer, in what learns and in what does not."""
+    wrapped = DistributedDataParallel(QueryAndKey())
+    beside = build(wrapped, taps=("module.query.1", "module.key.1"))
+    for rows in (6, 6 - dist.get_rank()):
+        trained(beside, wrapped, [wrapped, beside], lr=1e-3, rows=rows)
+        assert not differ([*beside.parameters(), *wrapped.parameters()])
 
 
 def main() -> None:
@@ -135,6 +149,7 @@ def main() -> None:
     without_networks_or_frozen()
     several_of_a_width_that_nobody_knows()
     evaluated_by_the_first_process_alone()
+    last_batches_of_other_sizes()
 
     net = network()
     wrapped = DistributedDataParallel(net)
@@ -156,6 +171,20 @@ def main() -> None:
     assert not differ(trained(step, wrapped, [wrapped, step]))
     assert not differ([*net.parameters()])
     leave()
+
+
+class QueryAndKey(nn.Module):
+    """Gives what it is called with, copied and normalized, to a network and to a frozen one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key = network(), network().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = 2 * x - 1
+        with torch.no_grad():
+            target = self.key(x * 1)
+        return self.query(x * 1) - target  # type: ignore[no-any-return]
 
 
 class _Forward(nn.Module):
