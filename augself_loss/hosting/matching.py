@@ -67,7 +67,12 @@ class Matcher:
         self._facts: dict[Hashable, bool] = {}
 
     def find(
-        self, view: Tensor, calls: Sequence[tuple[Tensor, Images]], *, alone: bool = False
+        self,
+        view: Tensor,
+        calls: Sequence[tuple[Tensor, Images]],
+        which: Hashable = None,
+        *,
+        alone: bool = False,
     ) -> Tensor | None:
         """Pick the rows that belong to a view's images.
 
@@ -75,6 +80,7 @@ class Matcher:
             view: ``(B, …)``.
             calls: features ``(N, …)`` and the images ``(N, …)`` that they were made of, one pair a
                 call; the images have the view's form.
+            which: of a step's searches this is: what one finds says nothing of another.
             alone: ask no other process; it reads the device.
 
         Returns:
@@ -83,7 +89,7 @@ class Matcher:
         if alone:
             return _own(view, calls)
         kept = [(*_form(x.images, view), f.requires_grad) for f, x in calls]
-        form = (*_form(view, view), *kept)
+        form = (which, *_form(view, view), *kept)
         seen_before = form in self._ways and is_queued(view)
         ways: Iterable[tuple[bool, int]] = self._ways[form] if seen_before else _all_ways(calls)
         for shared, number in ways:
@@ -95,15 +101,18 @@ class Matcher:
         self._ways[form] = ()
         return None
 
-    def is_only(self, views: Sequence[Tensor], number: int, images: Tensor) -> bool:
+    def is_only(
+        self, views: Sequence[Tensor], number: int, images: Tensor, which: Hashable = None
+    ) -> bool:
         """Whether images are one view, scaled or normalized in its order, and no other view.
 
         Args:
             views: ``(B, …)`` each.
             number: which of them is asked for.
             images: ``(B, …)`` as a call was given them.
+            which: of the images that a step's calls were given.
         """
-        form = (number, *_form(images, views[number]), views[number].dtype)
+        form = (which, number, *_form(images, views[number]), views[number].dtype)
 
         def fact() -> Tensor:
             alike = [v for v in views if len(v) == len(images) and v.numel() == images.numel()]

@@ -206,38 +206,40 @@ class FeatureTaps:
         if view is None or self._watch.is_changed(number):
             return None
         for alone in searches():
-            for calls in by_tap:
-                rows = self._matched(number, view, calls, alone=alone)
+            for name, calls in zip(self.names, by_tap, strict=True):
+                rows = self._matched(number, name, calls, alone=alone)
                 if rows is not None:
                     return rows
         return None
 
     def _matched(
-        self, number: int, view: Tensor, calls: Sequence[tuple[Call, Seen]], *, alone: bool
+        self, number: int, tap: str, calls: Sequence[tuple[Call, Seen]], *, alone: bool
     ) -> Tensor | None:
         """Find a view by its images among a tap's calls, first among those that learn."""
+        view = self._watch.views[number]
         unknown = [(call.feature, seen) for call, seen in calls if not seen.views]
         alike = [pair for pair in unknown if is_alike(pair[1].images, view)]
         for trained in (True, False):
             some = [pair for pair in alike if pair[0].requires_grad == trained]
-            rows = self._rows(number, some, alone=alone) if some else None
+            rows = self._rows(number, tap, some, alone=alone) if some else None
             if rows is not None:
                 return rows
         return None
 
     def _rows(
-        self, number: int, calls: Sequence[tuple[Tensor, Seen]], *, alone: bool
+        self, number: int, tap: str, calls: Sequence[tuple[Tensor, Seen]], *, alone: bool
     ) -> Tensor | None:
         """Find a view image by image; else as a whole, where it was normalized on the way."""
         views = self._watch.views
-        rows = self._matcher.find(views[number], calls, alone=alone)
+        rows = self._matcher.find(views[number], calls, (tap, number), alone=alone)
         if rows is not None:
             return rows
         size = len(views[number])
-        for features, seen in calls:
+        for call, (features, seen) in enumerate(calls):
             parts = zip(torch.split(features, size), torch.split(seen.images, size), strict=True)
-            for rows, given in parts:
-                if self._matcher.is_only(views, number, given):
+            for place, (rows, given) in enumerate(parts):
+                which = (tap, rows.requires_grad, call, place)
+                if self._matcher.is_only(views, number, given, which):
                     return rows
         return None
 

@@ -61,23 +61,29 @@ class Whose:
         *,
         alone: bool,
     ) -> Tensor | None:
-        for call, seen in calls:
+        for which, (call, seen) in enumerate(calls):
             part = _part_of(call.output, features)
             if part is not None:
-                rows = self._of_images(seen, views, packed, alone=alone)
+                rows = self._of_images(which, seen, views, packed, alone=alone)
                 return None if rows is None else rows[part]
         flat = features.detach().flatten(1)
         found: list[tuple[Tensor, Images]] = []
-        for call, seen in calls:
+        for which, (call, seen) in enumerate(calls):
             like = call.feature.detach().flatten(1).to(flat.dtype)
             fits = like.shape[1] == flat.shape[1]
-            rows = self._of_images(seen, views, packed, alone=alone) if fits else None
+            rows = self._of_images(which, seen, views, packed, alone=alone) if fits else None
             if rows is not None:
                 found.append((rows, Images(like)))
         return self._features.find(flat, found, alone=alone) if found else None
 
     def _of_images(
-        self, seen: Seen, views: Sequence[Tensor], packed: Sequence[Tensor], *, alone: bool
+        self,
+        which: int,
+        seen: Seen,
+        views: Sequence[Tensor],
+        packed: Sequence[Tensor],
+        *,
+        alone: bool,
     ) -> Tensor | None:
         """Find the records of images: of a view, of several in any order, or of one normalized."""
         if seen.views:
@@ -88,12 +94,14 @@ class Whose:
         form = seen.images.dtype
         known = [(packed[i], Images(views[i].to(form).reshape(-1, *seen.images.shape[1:])))
                  for i in alike]  # fmt: skip
-        rows = self._images.find(seen.images, known, alone=alone)
+        rows = self._images.find(seen.images, known, which, alone=alone)
         if rows is not None:
             return rows
         parts = torch.split(seen.images, len(views[alike[0]]))
-        found = [next((i for i in alike if self._images.is_only(views, i, part)), None)
-                 for part in parts]  # fmt: skip
+        found = [
+            next((i for i in alike if self._images.is_only(views, i, part, (which, place))), None)
+            for place, part in enumerate(parts)
+        ]
         return None if None in found else torch.cat([packed[i] for i in found if i is not None])
 
 

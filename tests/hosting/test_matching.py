@@ -93,6 +93,8 @@ WAYS: dict[str, Callable[[Tensor, Tensor], list[Tensor]]] = {
     "joined": lambda a, b: [torch.cat([b, a]).half()],
     "shuffled": lambda a, b: [a, b[torch.randperm(len(b))]],
     "normalized": lambda a, b: [a, b * 2 - 1],
+    "all normalized": lambda a, b: [a * 2 - 1, b * 2 - 1],
+    "copied and normalized": lambda a, b: [a * 1, b * 2 - 1],
 }
 
 
@@ -113,6 +115,17 @@ def test_only_the_first_step_waits_for_the_device(
             taps.features([0, 1])
         counts.append(reads.count)
     assert counts[1:] == [0, 0]
+
+
+def test_what_is_known_of_a_view_says_nothing_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("augself_loss.hosting.matching.is_queued", lambda _: True)
+    root = nn.ModuleDict({name: nn.Linear(4, 2) for name in ("query", "key")})
+    taps = FeatureTaps(root, ("query", "key"))
+    for rows in (3, 3, 2):
+        views = list(torch.rand(2, rows, 4))
+        with taps.watch(root, views):
+            made = [root[name](view * 1) for name, view in zip(root, views, strict=True)]
+        assert all(map(torch.equal, taps.features([0, 1]), made))
 
 
 def test_images_that_are_missing_later_fail_when_the_device_comes_to_it(
