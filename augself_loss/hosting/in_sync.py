@@ -77,6 +77,10 @@ class InSync:
             self._wrapped = DistributedDataParallel(self._loss)
         return self._wrapped
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle without DDP, which belongs to this loss: a copy is wrapped anew."""
+        return {**vars(self), "_wrapped": None}
+
     def _give_to_all(self) -> None:
         if self._wrapped is None and not self._given_to_all:
             for tensor in (*self._loss.parameters(), *self._loss.buffers()):

@@ -5,6 +5,7 @@ Run as ``torchrun scale_plain.py``; see :func:`processes.start`.
 
 from __future__ import annotations
 
+import copy
 import unittest.mock
 from collections.abc import Callable
 from typing import Any
@@ -88,6 +89,19 @@ def several_of_a_width_that_nobody_knows() -> None:
     assert augself.feature_dim == 8
 
 
+def copied_while_it_trains() -> None:
+    """Copy a term that trains, for an average say: both train on."""
+    wrapped = DistributedDataParallel(network())
+    beside = build(wrapped)
+    trained(beside, wrapped, [wrapped, beside], lr=1e-3)
+    model, copied = copy.deepcopy((wrapped, beside))
+    before = [p.clone() for p in copied.parameters()]
+    assert not differ(trained(beside, wrapped, [wrapped, beside], lr=1e-3))
+    assert all(map(torch.equal, before, copied.parameters()))
+    assert not differ(trained(copied, model, [model, copied], lr=1e-3))
+    assert not all(map(torch.equal, before, copied.parameters()))
+
+
 def evaluated_by_the_first_process_alone() -> None:
     """Evaluate in one process while the others train on: no process waits for another."""
     net = QueryAndKey()
@@ -153,6 +167,7 @@ def main() -> None:
 
     without_networks_or_frozen()
     several_of_a_width_that_nobody_knows()
+    copied_while_it_trains()
     evaluated_by_the_first_process_alone()
     last_batches_of_other_sizes()
 
