@@ -59,7 +59,8 @@ class InSync:
             prepare: gives the loss's parameters their shapes, before DDP takes them.
 
         Raises:
-            LossError: the user's DDP does not know the heads, which differ already.
+            LossError: the user's DDP does not know the heads, which differ already; or processes
+                may run out of batches, and only the user's DDP knows.
         """
         if process_count() == 1 or not torch.is_grad_enabled():
             return self._loss
@@ -68,6 +69,7 @@ class InSync:
             if self._calls & (self._calls - 1) == 0 and not self._sharded():
                 _check_alike(self._loss)
             return self._loss
+        self._check_even()
         if self._wrapped is None and not self._given_to_all:
             prepare()
         if not any(p.requires_grad for p in self._loss.parameters()):  # DDP would refuse it
@@ -76,6 +78,17 @@ class InSync:
         if self._wrapped is None:
             self._wrapped = DistributedDataParallel(self._loss)
         return self._wrapped
+
+    def _check_even(self) -> None:
+        """Refuse torch's Join: who ran out of batches goes on for the user's own DDP alone."""
+        configured = (getattr(module, "_join_config", None) for module in self._model.modules())
+        if any(getattr(config, "enable", False) for config in configured):
+            raise LossError(
+                "AugSelf expected the same number of batches in all processes, found your DDP "
+                "within Join: the others would wait for the heads of one that ran out. Let your "
+                "DDP hold the heads (model.augself = augself before DistributedDataParallel(model))"
+                ", or leave Join out and give every process as many batches."
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle without DDP, which belongs to this loss: a copy is wrapped anew."""

@@ -16,6 +16,7 @@ import torch.distributed as dist
 from processes import leave
 from pytorch_pipelines import device
 from torch import Tensor, nn
+from torch.distributed.algorithms.join import Join
 from torch.nn.parallel import DistributedDataParallel
 
 from augself_loss import AugSelf, AugSelfLoss, LossError, PlainStep
@@ -170,6 +171,7 @@ def main() -> None:
     copied_while_it_trains()
     evaluated_by_the_first_process_alone()
     last_batches_of_other_sizes()
+    in_a_join()
 
     net = network()
     wrapped = DistributedDataParallel(net)
@@ -191,6 +193,29 @@ def main() -> None:
     assert not differ(trained(step, wrapped, [wrapped, step]))
     assert not differ([*net.parameters()])
     leave()
+
+
+def in_a_join() -> None:
+    """Let processes run out of batches, which only a DDP that holds the heads can bear."""
+    wrapped = DistributedDataParallel(network())
+    beside = build(wrapped)
+    refused = ""
+    try:
+        with Join([wrapped]):
+            trained(beside, wrapped, [wrapped, beside])
+    except LossError as error:
+        refused = str(error)
+    assert "found your DDP within Join" in refused
+
+    holding = _Both(network())
+    holding.augself = augself = build(holding, taps="net.1", feature_dim=8)
+    inside = DistributedDataParallel(holding)
+    with Join([inside]):
+        for _ in range(STEPS + dist.get_rank()):
+            inside.zero_grad()
+            loss = inside(*augself.views(torch.rand(6, 3, 20, 20)))
+            (loss + augself.term()).backward()
+    assert not differ([*inside.parameters()])
 
 
 class QueryAndKey(nn.Module):
@@ -216,6 +241,13 @@ class _Forward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net[:3](x)  # type: ignore[index,no-any-return]
+
+
+class _Both(_Forward):
+    """Computes the loss of both views in one call, as Join wants."""
+
+    def forward(self, *views: Tensor) -> Tensor:
+        return torch.stack([self.net(x).square().mean() for x in views]).sum()
 
 
 if __name__ == "__main__":
