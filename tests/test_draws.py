@@ -11,7 +11,7 @@ import torch
 
 from augself_loss import AugSelfLoss
 from augself_loss.draws import undisturbed
-from augself_loss.hosting.matching import _factors, marks
+from augself_loss.hosting.marks import _factors, marks
 
 
 def test_the_cpus_draws_stay() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from augself_loss.hosting.matching import Images
+from augself_loss.hosting.marks import Images
 
 MOST = 32
 """As many times a step's views may pass its taps: more are those of another step, or of validation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +12,12 @@ from torch.utils.hooks import RemovableHandle
 
 from augself_loss.errors import FeatureError, LossError
 from augself_loss.hosting.frozen import check_frozen
-from augself_loss.hosting.matching import Matcher, searches
 from augself_loss.hosting.tap_advice import MANY, counts, unproven
-from augself_loss.hosting.tap_calls import Call, Seen, Watch, is_alike
+from augself_loss.hosting.tap_calls import Call, Seen, Watch
 from augself_loss.hosting.tap_hooks import Enter, Leave
 from augself_loss.hosting.tap_outputs import only_tensor
 from augself_loss.hosting.tap_roles import roles
-
-Sources: TypeAlias = Sequence[Sequence[tuple[Call, Seen]]]
-"""Per tap, its calls whose images are known, with these."""
+from augself_loss.hosting.tap_search import Search
 
 
 class FeatureTaps:
@@ -88,7 +85,7 @@ class FeatureTaps:
                 )
         self.in_order, self.read = in_order, read
         self._watch = Watch()
-        self._matcher = Matcher()
+        self._search = Search(self.names, self._watch)
         self._order_checked = self._frozen_told = False
         self._tapped: dict[str, tuple[nn.Module, list[RemovableHandle]]] = {}
         self._tap(root)
@@ -123,7 +120,7 @@ class FeatureTaps:
 
     def known_calls(self) -> list[tuple[Call, Seen]]:
         """List the calls of this block whose images are known, with these."""
-        return [pair for calls in self._sources() for pair in calls]
+        return [pair for calls in self._search.sources() for pair in calls]
 
     def entrance(self) -> str | None:
         """Name what the last :meth:`watch` saw called with images to get features.
@@ -169,8 +166,8 @@ class FeatureTaps:
             count = len(self._watch.views)
             raise FeatureError(MANY.format(views=count, rows=self._watch.rows))
         if not self._order_checked:
-            sources = self._sources()
-            found = {number: self._proven(number, sources) for number in wanted}
+            sources = self._search.sources()
+            found = {number: self._search.find(number, sources) for number in wanted}
         if self.in_order and (not found or None in found.values()):
             found = self._ordered()
         missing = [number for number in wanted if found.get(number) is None]
@@ -196,59 +193,6 @@ class FeatureTaps:
             handles.append(module.register_forward_hook(leave))
             self._tapped[name] = module, handles
 
-    def _proven(self, number: int, by_tap: Sources) -> Tensor | None:
-        """Find the features of a view by its tensor, or else by its images."""
-        view = self._watch.views[number] if number < len(self._watch.views) else None
-        for calls in by_tap:
-            known = [call.feature for call, seen in calls if number in seen.views]
-            if known:  # a view may pass twice, once without a gradient (a target)
-                return max(known, key=lambda feature: feature.requires_grad)
-        if view is None or self._watch.is_changed(number):
-            return None
-        for alone in searches():
-            for name, calls in zip(self.names, by_tap, strict=True):
-                rows = self._matched(number, name, calls, alone=alone)
-                if rows is not None:
-                    return rows
-        return None
-
-    def _matched(
-        self, number: int, tap: str, calls: Sequence[tuple[Call, Seen]], *, alone: bool
-    ) -> Tensor | None:
-        """Find a view by its images among a tap's calls, first among those that learn."""
-        view = self._watch.views[number]
-        unknown = [(call.feature, seen) for call, seen in calls if not seen.views]
-        alike = [pair for pair in unknown if is_alike(pair[1].images, view)]
-        for trained in (True, False):
-            some = [pair for pair in alike if pair[0].requires_grad == trained]
-            rows = self._rows(number, tap, some, alone=alone) if some else None
-            if rows is not None:
-                return rows
-        return None
-
-    def _rows(
-        self, number: int, tap: str, calls: Sequence[tuple[Tensor, Seen]], *, alone: bool
-    ) -> Tensor | None:
-        """Find a view image by image; else as a whole, where it was normalized on the way."""
-        views = self._watch.views
-        rows = self._matcher.find(views[number], calls, (tap, number), alone=alone)
-        if rows is not None:
-            return rows
-        size = len(views[number])
-        for call, (features, seen) in enumerate(calls):
-            parts = zip(torch.split(features, size), torch.split(seen.images, size), strict=True)
-            for place, (rows, given) in enumerate(parts):
-                which = (tap, rows.requires_grad, call, place)
-                if self._matcher.is_only(views, number, given, which):
-                    return rows
-        return None
-
-    def _sources(self) -> Sources:
-        """List every tap's calls whose images are known."""
-        found = [(call, call.source(self._matcher.keeps_order)) for call in self._watch.calls]
-        known = [(call, seen) for call, seen in found if seen is not None]
-        return [[pair for pair in known if pair[0].tap == name] for name in self.names]
-
     def _ordered(self) -> dict[int, Tensor | None]:
         """Give all rows to the views in their order, and hold that against what is proven."""
         views, calls = self._watch.views, self._watch.calls
@@ -269,13 +213,13 @@ class FeatureTaps:
         )
 
     def _check_order(self, parts: Sequence[tuple[Call, Tensor]]) -> None:
-        sources = self._sources()
+        sources = self._search.sources()
         seen_by = {id(call): seen for calls in sources for call, seen in calls}
         for number, (call, rows) in enumerate(parts):
             seen = seen_by.get(id(call))
             wrong = seen is not None and bool(seen.views) and number not in seen.views
             if not wrong and not self._order_checked:
-                proven = self._proven(number, sources)
+                proven = self._search.find(number, sources)
                 wrong = proven is not None and not torch.equal(proven, rows)
             if wrong:
                 raise FeatureError(

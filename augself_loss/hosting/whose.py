@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from augself_loss.errors import FeatureError
-from augself_loss.hosting.matching import Images, Matcher, searches
+from augself_loss.hosting.marks import Images
+from augself_loss.hosting.matching import Matcher, searches
 from augself_loss.hosting.tap_calls import Call, Seen, is_alike
 from augself_loss.parameters import Record, side_by_side
 

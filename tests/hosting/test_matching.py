@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from augself_loss.hosting.matching import CHUNK, _factors, mapped_in_order, marks
+from augself_loss.hosting.marks import CHUNK, _factors, marks
+from augself_loss.hosting.matching import mapped_in_order
 from augself_loss.taps import FeatureTaps
 
 
@@ -50,7 +51,7 @@ def test_a_mark_depends_on_the_image_alone(monkeypatch: pytest.MonkeyPatch) -> N
     assert torch.equal(marks(images[[4, 2]]), known[[4, 2]])
     assert torch.equal(marks(images.flatten(1)), known)
     assert torch.equal(marks(torch.tensor([[-0.0, 1.0]])), marks(torch.tensor([[0.0, 1.0]])))
-    monkeypatch.setattr("augself_loss.hosting.matching.CHUNK", 2 * 192)
+    monkeypatch.setattr("augself_loss.hosting.marks.CHUNK", 2 * 192)
     assert torch.equal(marks(images), known)
     assert CHUNK > 2 * 192
 
