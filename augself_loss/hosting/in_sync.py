@@ -85,9 +85,8 @@ class InSync:
         if any(getattr(config, "enable", False) for config in configured):
             raise LossError(
                 "AugSelf expected the same number of batches in all processes, found your DDP "
-                "within Join: the others would wait for the heads of one that ran out. Let your "
-                "DDP hold the heads (model.augself = augself before DistributedDataParallel(model))"
-                ", or leave Join out and give every process as many batches."
+                "within Join: the others would wait for the heads of one that ran out. Leave Join "
+                "out, and give every process as many batches."
             )
 
     def __getstate__(self) -> dict[str, Any]:
