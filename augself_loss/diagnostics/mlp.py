@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,15 +50,14 @@ def fit_mlp(
 
 
 def _network(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
-    on: dict[str, Any] = {"dtype": torch.float32}
     return nn.Sequential(
-        nn.Linear(inputs, HIDDEN, **on),
+        nn.Linear(inputs, HIDDEN, dtype=torch.float32),
         nn.ReLU(),
         nn.Dropout(dropout),
-        nn.Linear(HIDDEN, HIDDEN, **on),
+        nn.Linear(HIDDEN, HIDDEN, dtype=torch.float32),
         nn.ReLU(),
         nn.Dropout(dropout),
-        nn.Linear(HIDDEN, outputs, **on),
+        nn.Linear(HIDDEN, outputs, dtype=torch.float32),
     )
 
 

@@ -49,7 +49,7 @@ class Clock:
         return self.start + 60 * self.minutes
 
     def ends(self, name: str) -> float:
-        """When no second case of a part may begin; what earlier parts left over is its too."""
+        """When a part may begin no case but its first; what earlier parts left over is its too."""
         shares = [PARTS[part][1] for part in self.chosen]
         share = sum(shares[: self.chosen.index(name) + 1]) / sum(shares)
         return self.start + 60 * self.minutes * share

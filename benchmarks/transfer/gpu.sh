@@ -29,7 +29,6 @@ if [ -z "${RUNS:-}" ]; then
     RUNS=$(mktemp -d)
     set -- --whole "$@"
 fi
-runs=$RUNS
 PYTHONPATH="$root:$root/benchmarks${PYTHONPATH:+:$PYTHONPATH}"
 if [ -n "${WHEELS:-}" ]; then
     site=$(mktemp -d)
@@ -37,7 +36,7 @@ if [ -n "${WHEELS:-}" ]; then
     PYTHONPATH="$PYTHONPATH:$site"
 fi
 export PYTHONPATH
-setting="--data offline-webp --recipe resnet18 --runs $runs"
+setting="--data offline-webp --recipe resnet18 --runs $RUNS"
 # A part of a minute is left for writing down what is finished.
 left=$(awk "BEGIN { print $minutes - ($(date +%s) - $began) / 60 - 0.4 }")
 code=0
@@ -48,6 +47,6 @@ python3 -m transfer grid $setting --path "$bundle" --jobs "$jobs" --minutes "$le
 python3 -m transfer publish $setting --out "$out/runs.jsonl"
 if [ "$code" -ne 0 ] && [ "$code" -ne 75 ]; then
     # The end of every failed run's log, since its folder stays behind.
-    tail -n 20 "$runs"/*/*/log.txt > "$out/failed.txt" 2> /dev/null || true
+    tail -n 20 "$RUNS"/*/*/log.txt > "$out/failed.txt" 2> /dev/null || true
     exit "$code"
 fi

@@ -62,11 +62,12 @@ def work(
         def finish(run: Run, command: list[str]) -> None:
             if whole and deadline.left < min(took, default=0.0):
                 return
-            afresh, began = not run.checkpoint.exists(), time.monotonic()
+            begun = run.checkpoint.exists() or run.backbone.exists()
+            since = time.monotonic()
             code = _process(command, run.folder / "log.txt", threads, deadline)
             with lock:
-                if code == 0 and afresh:
-                    took.append(time.monotonic() - began)
+                if code == 0 and not begun:
+                    took.append(time.monotonic() - since)
                 progress.advance(bar, int(code == 0))
                 if code not in (0, EXIT):
                     failed.append(run.config.name)

@@ -209,9 +209,8 @@ def pretrain(
     try:
         trainer.fit(method, batches, ckpt_path=known)
     except SIGTERMException:  # which would end the process as if all were done
-        raise TimeUpError(
-            f"{config.name} was told to end; it goes on from its last epoch."
-        ) from None
+        said = f"{config.name} was told to end; it goes on from its last checkpoint."
+        raise TimeUpError(said) from None
     if keep.stopped:
         raise TimeUpError(f"{config.name} goes on later from epoch {trainer.current_epoch}.")
     if trainer.is_global_zero:
