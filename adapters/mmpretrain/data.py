@@ -16,6 +16,7 @@ from augself_loss.errors import LossError, PipelineError, RecordError
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.kornia.built import built
 from augself_loss.recording.multiview import MultiViewRecorder
+from augself_loss.recording.names import check_ignore
 
 KEY = "aug_params"
 """Where a sample's records are, in ``results`` and in its ``DataSample``."""
@@ -61,7 +62,8 @@ class RecordedMultiView(MultiView):  # type: ignore[misc]
         types: Iterable[str] = (),
     ) -> None:
         super().__init__(transforms, num_views)
-        options: Any = {"register": register, "ignore": tuple(ignore), "types": tuple(types)}
+        ignore = check_ignore(ignore, by_name=True)
+        options: Any = {"register": register, "ignore": ignore, "types": tuple(types)}
         views: list[MMRecorder] = []
         for line, count in zip(self.pipelines, self.num_views, strict=True):
             views += [MMRecorder(line, **options)] * count

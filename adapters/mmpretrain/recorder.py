@@ -29,6 +29,7 @@ class _Wiring(Walk):
 
     readings = READINGS
     exact = True
+    by_name = True
     chances = ("prob", "erase_prob")
     size_of = staticmethod(size_of)
     recorder = "RecordedMultiView"

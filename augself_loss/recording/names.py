@@ -45,23 +45,31 @@ def function_in(transform: Any) -> Any:
     return function if inner is None else inner
 
 
-def check_ignore(ignore: Any) -> tuple[Any, ...]:
+def check_ignore(ignore: Any, *, by_name: bool = False) -> tuple[Any, ...]:
     """Return what a user wants ignored as a tuple.
 
+    Args:
+        ignore: what the user gave.
+        by_name: whether classes are ignored by their names, as configs write them.
+
     Raises:
-        PipelineError: no list, or a name in it.
+        PipelineError: no list, a name in it, or anything but names where they are expected.
     """
     alone = isinstance(ignore, (str, type, nn.Module)) or not isinstance(ignore, Iterable)
     listed = (ignore,) if alone else tuple(ignore)
-    named = [item for item in listed if isinstance(item, str)]
-    if named:
-        found = f"the name {named[0]!r}. Write the class itself, ignore=[{named[0]}]"
-    elif alone:
-        found = f"{name_of(ignore)!r} alone. Write ignore=[{name_of(ignore)}]"
-    else:
+    wrong = [item for item in listed if isinstance(item, str) is not by_name]
+    if not wrong and not alone:
         return listed
+    item = (wrong or listed)[0]
+    name = item if isinstance(item, str) else name_of(item)
+    if not wrong:
+        found = f"{name!r} alone"
+    else:
+        found = f"{name!r} itself" if by_name else f"the name {name!r}"
+    kind = "names of classes" if by_name else "transforms, functions or classes"
+    written = repr(name) if by_name else name
     raise PipelineError(
-        f"ignore expected a list of transforms, functions or classes, found {found}."
+        f"ignore expected a list of {kind}, found {found}. Write ignore=[{written}]."
     )
 
 

@@ -76,10 +76,10 @@ class CallableRecorder:
         registered, encoders, types = check_register(register), tuple(encoders), list(types)
         own = [*encoders, *(encoder for encoder, _ in registered.values())]
         self._catalogue = Catalogue(self.library, own)
+        ignored = check_ignore(ignore, by_name=self.wiring.by_name)
         wiring = self.wiring(
-            self._catalogue, encoders, registered, check_ignore(ignore), wrappers or {},
-            tuple(still),
-        )  # fmt: skip
+            self._catalogue, encoders, registered, ignored, wrappers or {}, tuple(still)
+        )
         self.transform, plan = wiring.wire(transform)
         wiring.check_something(plan, types)
         check_plan(plan)

@@ -23,6 +23,8 @@ class Refusing:
 
     recorder: ClassVar[str]
     """Whose walk it is, for messages."""
+    by_name: ClassVar[bool] = False
+    """Whether classes are ignored by their names, as configs write them."""
     registering: ClassVar[str] = "register={{{name}: (encoder, apply)}}"
     ignoring: ClassVar[str] = "ignore=[{name}]"
     hint: ClassVar[str] = ""

@@ -290,6 +290,19 @@ def test_a_transform_of_the_users_own_is_registered_or_ignored() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ignore", "found"),
+    [("RandomShade", "'RandomShade' alone"), ([RandomShade], "'RandomShade' itself")],
+)
+def test_ignore_takes_a_list_of_names(ignore: Any, found: str) -> None:
+    """A name alone was read letter by letter, and a class was passed over."""
+    says = rf"list of names of classes, found {found}\. Write ignore=\['RandomShade'\]"
+    with pytest.raises(PipelineError, match=says):
+        RecordedMultiView([[RandomShade()]], 2, ignore=ignore)
+    with pytest.raises(PipelineError, match=says):
+        MMRecorder([RandomShade()], ignore=ignore)
+
+
+@pytest.mark.parametrize(
     ("build", "says"),
     [
         (lambda: RecordedMultiView([[RandomShade()]], 2), "RandomShade.*register.*ignore"),

@@ -258,7 +258,7 @@ def test_another_librarys_transform_names_its_recorder(
 @pytest.mark.parametrize(
     ("ignore", "found"),
     [
-        (["RandomInvert"], r"the name 'RandomInvert'\. Write the class itself, ignore="),
+        (["RandomInvert"], r"the name 'RandomInvert'\. Write ignore=\[RandomInvert\]"),
         ("RandomInvert", "the name 'RandomInvert'"),
         (K.RandomInvert, r"'RandomInvert' alone\. Write ignore=\[RandomInvert\]"),
         (nn.Sequential(FLIP), "'Sequential' alone"),
