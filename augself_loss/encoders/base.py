@@ -273,7 +273,7 @@ class Encoder(ABC):
             self.columns, self.identity, self.ranges, entry.unbind(-1), strict=True
         ):
             allowed = (identity, identity) if limits is None else limits
-            slack = 1e-4 * max(1.0, abs(allowed[0]), abs(allowed[1]))
+            slack = rounding(allowed)
             outside = (values < allowed[0] - slack) | (values > allowed[1] + slack)
             outside &= (values - identity).abs() > slack
             if bool(outside.any()):
@@ -287,6 +287,19 @@ class Encoder(ABC):
         ranges = [None if r is None else (r[0] + 0.0, r[1] + 0.0) for r in self.ranges]  # no -0.0
         inner = ", ".join(f"{c}={r}" for c, r in zip(self.columns, ranges, strict=True))
         return f"{type(self).__name__}({inner}, preset={self.preset!r})"
+
+
+def rounding(limits: Range) -> float:
+    """Tell how far off its range a value may lie for having been drawn in bfloat16 at the worst.
+
+    Args:
+        limits: the range.
+
+    Example:
+        >>> rounding((0.0, 256.0)), rounding((-0.01, 0.01))
+        (1.0, 0.0001)
+    """
+    return max(1e-4, 2**-8 * max(map(abs, limits)))
 
 
 class Recorded(Protocol):

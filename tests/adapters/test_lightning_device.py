@@ -97,6 +97,15 @@ def test_reduced_precision(precision: Any, images: Tensor, apply: Any) -> None:
     assert losses == pytest.approx(fit(module(), samples(images)), abs=0.1)
 
 
+def test_a_pipeline_that_the_module_holds_is_cast_with_it() -> None:
+    held = Augmented()
+    recorder = MultiViewRecorder(KorniaRecorder(held.pipeline))
+    types = {"crop": 1.0, "color": 1.0}
+    augself = AugSelfLoss(FEATURES, types, hidden_dim=16, encoders=recorder.encoders)
+    add_augself(held, augself, recorder, taps="backbone", on_device=True)
+    assert len(fit(held, samples(), max_epochs=2, precision="bf16-true")) == 4
+
+
 def test_bytes_are_scaled_and_evaluation_sees_plain_images() -> None:
     whole = (IMAGES * 255).byte()
     scaled, by_bytes = module(), module()

@@ -251,6 +251,30 @@ def test_moving_a_pipeline_is_no_change(smooth: Images) -> None:
     copy.deepcopy(recorder)(images)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("ColorJitter", (0.4, 0.4, 0.4, 0.1)),
+        ("RandomGaussianBlur", ((3, 3), (0.1, 2.0))),
+        ("RandomSolarize", ()),
+        ("RandomRotation", (30.0,)),
+        ("RandomResizedCrop", ((8, 8),)),
+    ],
+)
+def test_a_pipeline_in_half_precision_draws_what_its_encoders_take(
+    name: str, settings: Any, dtype: torch.dtype, smooth: Images
+) -> None:
+    """The ends of its ranges are rounded, outward too: hue's to 0.1001."""
+    pipeline = nn.Sequential(getattr(K, name)(*settings))
+    recorder, images = KorniaRecorder(pipeline), smooth(16, 12, 12)
+    pipeline.to(dtype)  # as a trainer's true half precision does
+    for _ in range(8):
+        _, record = recorder(images)
+        for encoder in recorder.encoders:
+            encoder.check(record)
+
+
 def test_a_change_that_is_refused_is_refused_again_until_it_is_undone(smooth: Images) -> None:
     pipeline, images = nn.Sequential(flip()), smooth(2, 8, 8)
     recorder = KorniaRecorder(pipeline)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from augself_loss.encoders import Encoder
-from augself_loss.encoders.base import Step
+from augself_loss.encoders.base import Step, rounding
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
 from augself_loss.recording.kornia.params import config_of, samplers_of
@@ -120,7 +120,7 @@ def _shown(limits: Range | None) -> str:
 def _within(new: Range | None, old: Range | None) -> bool:
     if new is None or old is None:
         return new is None
-    slack = 1e-5 * max(map(abs, (*new, *old)))
+    slack = rounding(old)
     return old[0] - slack <= new[0] and new[1] <= old[1] + slack
 
 
