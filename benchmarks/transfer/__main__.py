@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from transfer import BEGAN, recipes
-from transfer.arguments import parser
+from transfer.arguments import DEFAULT_ARMS, parser
 from transfer.catching_up import catch_up
 from transfer.config import ARMS, Config
 from transfer.costs import Cost, read_costs, write_costs
@@ -27,6 +27,7 @@ from transfer.errors import TransferError
 from transfer.evaluation.settings import EvaluationSettings
 from transfer.gradients import trained_ratios
 from transfer.grid import work
+from transfer.objectives import METHODS as COMPARED
 from transfer.one import finish
 from transfer.published import Line, lines, publish
 from transfer.reporting.report import report
@@ -128,16 +129,17 @@ def steps(args: argparse.Namespace) -> None:
     """Print what a training step of every arm takes, beside the first one's."""
     known: dict[str, dict[str, Cost]] = {}
     for method in args.methods:
-        configs = [_config(args, method, arm, "", args.seed) for arm in args.arms]
+        arms = args.arms or (list(ARMS) if method in COMPARED else DEFAULT_ARMS)
+        configs = [_config(args, method, arm, "", args.seed) for arm in arms]
         found = measure_steps(configs, rounds=args.rounds)
-        known[method] = dict(zip(args.arms, found, strict=True))
-        rows = Table(f"a step of {method}", "ms", f"× {args.arms[0]}", "weights trained, M")
-        for arm, cost in zip(args.arms, found, strict=True):
+        known[method] = dict(zip(arms, found, strict=True))
+        rows = Table(f"a step of {method}", "ms", f"× {arms[0]}", "weights trained, M")
+        for arm, cost in known[method].items():
             size = f"{cost.weights / 1e6:.2f}"
             rows.add_row(arm, f"{cost.milliseconds:.0f}", f"{cost.ratio:.2f}", size)
         Console().print(rows)
     if args.out is not None:
-        write_costs(known, args.out)
+        write_costs(known, args.out, dict(args.set))
 
 
 def _is_published(config: Config, known: Mapping[str, Line]) -> bool:

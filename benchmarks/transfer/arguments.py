@@ -12,7 +12,6 @@ from _shared import pack
 from transfer import recipes
 from transfer.config import ARMS, METHODS
 from transfer.data import settings as data
-from transfer.objectives import METHODS as COMPARED
 from transfer.runs import SECTIONS
 
 DEFAULT_ARMS = ("plain", "augself")
@@ -77,7 +76,7 @@ def _reported() -> argparse.ArgumentParser:
         help="plain runs of as much time as the objectives' take, to compare these with",
     )  # fmt: skip
     reported.add_argument(
-        "--steps", type=Path, metavar="FILE", help="what `steps --out` wrote: the objectives' costs"
+        "--steps", type=Path, metavar="FILE", help="what `steps --out` wrote: costs"
     )
     reported.add_argument("--notes", type=Path, help="Markdown that the report shall hold")
     return reported
@@ -142,8 +141,8 @@ def _add_measured(commands: Any, common: argparse.ArgumentParser) -> None:
     weigh.add_argument("--seed", type=int, default=0)
 
     timed = commands.add_parser("steps", parents=[common], help="time a step of every arm")
-    timed.add_argument("--methods", nargs="+", choices=COMPARED, default=list(COMPARED))
-    timed.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    timed.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    timed.add_argument("--arms", nargs="+", choices=ARMS, help="all that the method has")
     timed.add_argument("--seed", type=int, default=0)
     timed.add_argument("--out", type=Path, metavar="FILE", help="file to write, ….json")
     timed.add_argument("--rounds", type=int, default=20, help="steps of each that count")

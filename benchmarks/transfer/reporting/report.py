@@ -14,6 +14,7 @@ from transfer.reporting.ablations import ablation_tables, ablations
 from transfer.reporting.along import along_tables, draw_along
 from transfer.reporting.collect import Collection, RunsError, collect
 from transfer.reporting.comparing import Grid, main_grid, tasks_grid
+from transfer.reporting.cost import cost_table
 from transfer.reporting.headline import headline
 from transfer.reporting.lengths import draw_lengths, lengths_table
 from transfer.reporting.lengths import lengths as by_length
@@ -58,7 +59,7 @@ def report(
         also: runs of other lengths, a folder or file each, which are compared by length alone.
         objectives: runs of other objectives, with plain ones of their own; default: among ``runs``.
         longer: plain runs of as much time as the objectives' take, a length in each file.
-        costs: what a step of every arm takes; without, no costs of objectives are shown.
+        costs: what a step of every arm takes; without, the runs' own times are shown.
 
     Returns:
         What was written.
@@ -75,7 +76,9 @@ def report(
     out.mkdir(parents=True, exist_ok=True)
     arms = _objectives(compared, [collect(each, data) for each in longer], costs, out)
     gone = Section("What is missing", lines=_missing([collection, compared]))
-    page = _page([collection, *others], out, tasks=tasks, notes=written, arms=arms, gone=gone)
+    page = _page(
+        [collection, *others], out, tasks=tasks, notes=written, arms=arms, gone=gone, costs=costs
+    )
     (out / "REPORT.md").write_text(write_markdown(page), encoding="utf-8")
     (out / "report.json").write_text(write_json(page), encoding="utf-8")
     _print(page, out, console or Console())
@@ -90,6 +93,7 @@ def _page(
     notes: str,
     arms: Section,
     gone: Section,
+    costs: Costs | None,
 ) -> Page:
     collection = lengths[0]
     grid = tasks_grid(collection)
@@ -110,7 +114,7 @@ def _page(
             _retrieval(collection, out, tasks),
             _ablations(collection, out),
             arms,
-            Section("Cost", _tables(sections.cost_table(collection))),
+            Section("Cost", _tables(cost_table(collection, costs))),
             Section(
                 "What was run", _tables(*settings_tables(collection), versions_table(collection))
             ),

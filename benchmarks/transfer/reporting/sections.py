@@ -9,7 +9,6 @@ from transfer.reporting.collect import Collection
 from transfer.reporting.comparing import MEAN, Comparison, Grid, main_grid
 from transfer.reporting.intervals import Estimate, estimate
 from transfer.reporting.scores import (
-    SECONDS,
     Item,
     Reader,
     by_chance,
@@ -24,7 +23,6 @@ from transfer.reporting.scores import (
     probes,
     readability,
     retrieval,
-    seconds,
 )
 from transfer.reporting.tables import Cell, Table, gain, number
 
@@ -199,38 +197,6 @@ def retrieval_table(collection: Collection) -> Table | None:
         "P@5: how many of the nearest five are of the query's class; mAP: mean average precision."
     )
     return arms("retrieval", title, main_grid(collection, retrieval), note)
-
-
-def cost_table(collection: Collection) -> Table | None:
-    """Make the table of the pretraining's time, with the ratio of pairs of runs."""
-    grid = main_grid(collection, seconds)
-    if not grid.items:
-        return None
-    rows = []
-    for method, row in grid.rows.items():
-        found = row[grid.items[0]]
-        rows.append((Cell(named(method)), number(found.plain, SECONDS),
-                     number(found.augself, SECONDS), times(found), seeds_cell(found)))  # fmt: skip
-    where = " on a machine that ran two of them at a time" if collection.data == "offline" else ""
-    note = f"Wall time as the runs went{where}: a rough figure, no benchmark."
-    headers = ("", "base, s", "+ AugSelf, s", "ratio", "pairs")
-    return Table("cost", "Time of the pretraining", headers, tuple(rows), note)
-
-
-def times(found: Comparison) -> Cell:
-    """Write how many times as long: 1 is the neutral value, so neither sign nor bold."""
-    ratio = _ratio(found)
-    if ratio is None:
-        return Cell("–")
-    width = "–" if ratio.interval is None else f"{ratio.interval:.2f}"
-    return Cell(f"{ratio.mean:.2f} ± {width}", estimate=ratio)
-
-
-def _ratio(found: Comparison) -> Estimate | None:
-    if found.gain is None or found.plain is None or found.augself is None:
-        return None
-    plain, augself = found.plain.values, found.augself.values
-    return estimate({seed: augself[seed] / plain[seed] for seed in plain if plain[seed] > 0})
 
 
 def seeds_cell(found: Comparison) -> Cell:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from transfer.costs import Cost, Costs
 from transfer.reporting.collect import Collection
 from transfer.reporting.comparing import MEAN
+from transfer.reporting.cost import measured
 from transfer.reporting.objectives import COLOR, HELD_OUT, POSITION, Compared, compare_arms, labels
 from transfer.reporting.sections import seeds_cell
 from transfer.reporting.tables import Cell, Table, gain
@@ -47,7 +48,7 @@ def _costs(compared: Compared, costs: Costs) -> list[Table]:
         "third view",
     )  # fmt: skip
     note = (
-        f"Medians of steps in turn, {_said(costs)}; of one thread, views included. Weights are "
+        f"Medians of steps in turn, views included; of one thread ({measured(costs)}). Weights are "
         "trained and thrown away."
     )
     table = Table("objectives_cost", "What every objective costs", headers, tuple(cells), note, 2)
@@ -90,8 +91,3 @@ def _epochs(collection: Collection, method: str) -> int | None:
     """Say how long a method's plain runs are, if there are any."""
     found = collection.select(method, "plain")
     return int(found[0].config["epochs"]) if found else None
-
-
-def _said(costs: Costs) -> str:
-    """Say on what steps were measured."""
-    return ", ".join(costs.versions[key] for key in ("machine", "date") if key in costs.versions)
