@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from augself_loss.balance import gradient_ratios
+from augself_loss.constant_types import ConstantTypeWarning
 from augself_loss.encoders import (
     AffineEncoder,
     AngleEncoder,
@@ -71,6 +72,7 @@ __all__ = [
     "BlurEncoder",
     "ColorEncoder",
     "ColorJiggleEncoder",
+    "ConstantTypeWarning",
     "CropEncoder",
     "Encoder",
     "EncoderError",

@@ -18,6 +18,7 @@ from augself_loss.checks import (
     check_values,
     entries_read,
 )
+from augself_loss.constant_types import warn_of_constants
 from augself_loss.depths import Depths, FeatureDim, Pools, Reads
 from augself_loss.encoders import Encoder, Preset, default_encoders
 from augself_loss.encoders.base import Recorded
@@ -222,7 +223,10 @@ class AugSelfLoss(TrainedWith):
         if zeros is None:
             predictions = gated(predictions, weights)
         if looking:
-            check_predictions([raw for name, raw in predictions.items() if name not in silent])
+            learning = [name for name in predictions if name not in silent]
+            check_predictions([predictions[name] for name in learning])
+            if not self._values_checked:
+                warn_of_constants(learning, records, stacklevel=4)
             self._values_checked = True
         terms = term_losses(encoders, predictions, *pair_records(records, order, read))
         return Output(weighted_sum(terms, weights, zeros=zeros is None or bool(zeros)), terms)

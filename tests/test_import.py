@@ -31,7 +31,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("geometry.mapping", "geometry.sampling", "geometry.overlapping"),
     ("geometry",),
     ("functional",),
-    ("untouched", "silence", "lambdas", "trained_with", "eager"),
+    ("untouched", "silence", "lambdas", "trained_with", "eager", "constant_types"),
     ("first_layer", "grouped"),
     ("head",),
     ("heads", "optimizers"),
