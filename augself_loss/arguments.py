@@ -25,10 +25,11 @@ def check_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
         raise LossError("weights expected at least one type, e.g. {'crop': 1.0}, found none.")
     for name, weight in weights.items():
         if name not in known:
-            raise LossError(
-                f"weights expected types from {sorted(known)}, found '{name}'. For your own "
-                "augmentation pass its encoder: encoders=[MyEncoder(...)]."
-            )
+            cure = "For your own augmentation pass its encoder: encoders=[MyEncoder(...)]."
+            of = [t for t in known if isinstance(known, Mapping) and name in known[t].extras]
+            if of:
+                cure = f"This entry replays '{of[0]}' and is not predicted: leave it out."
+            raise LossError(f"weights expected types from {sorted(known)}, found '{name}'. {cure}")
         is_number = isinstance(weight, Real) and not isinstance(weight, bool)
         if not (is_number and 0 <= weight <= torch.finfo(torch.float32).max):
             raise LossError(

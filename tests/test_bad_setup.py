@@ -49,6 +49,11 @@ SETUP: dict[str, tuple[dict[str, Any], type[AugSelfError], str]] = {
     "no type": ({"weights": {}}, LossError, r"at least one type, e.g. .*found none"),
     "weights list": ({"weights": ["crop"]}, LossError, r"a dict from type name .*found list"),
     "unknown type": ({"weights": {"zoom": 1}}, LossError, r"'crop'.*found 'zoom'.*encoders="),
+    "replayed entry": (
+        {"weights": {"color": 1, "color_order": 1}},
+        LossError,
+        r"found 'color_order'\. This entry replays 'color' and is not predicted: leave it out",
+    ),
     "negative weight": (
         {"weights": {"crop": -1}},
         LossError,
