@@ -1,4 +1,4 @@
-"""Says what to do where something else was given in the place of a transform."""
+"""Says what to do with what was given in the place of a transform that can be recorded."""
 
 from __future__ import annotations
 
@@ -33,6 +33,19 @@ def cure_of(given: Any, composed: str) -> str | None:
     if hasattr(given, "layout") and hasattr(given, "encoders"):
         return "It is a recorder already. Use it alone, or pass its pipeline."
     return None
+
+
+def cure_of_moving(reading: str, ignoring: str) -> str:
+    """Say what to do with an unknown transform that may move pixels.
+
+    Args:
+        reading: how a user tells the recorder to read it.
+        ignoring: how a user leaves it out of the record.
+    """
+    return (
+        "It may move pixels: boxes and angles recorded beside it are then wrong. Take it out, or "
+        f"{reading}. If you predict neither, leave it out of the record with {ignoring}."
+    )
 
 
 def other_recorder(given: Any, recorder: str) -> str:

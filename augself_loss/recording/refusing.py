@@ -10,7 +10,7 @@ from torch import nn
 
 from augself_loss.errors import PipelineError
 from augself_loss.recording.held import held_in
-from augself_loss.recording.misgiven import cure_of, other_recorder
+from augself_loss.recording.misgiven import cure_of, cure_of_moving, other_recorder
 from augself_loss.recording.names import ANONYMOUS, function_in, name_of
 from augself_loss.recording.plan import Node, leaves
 
@@ -31,11 +31,13 @@ class Refusing:
     """How a user writes both down, and what else to do of an unknown transform, for messages."""
     composed: ClassVar[str] = "v2.Compose([...])"
     """How several transforms are made one, for messages."""
-    library: ClassVar[str] = "torchvision.transforms"
+    library: ClassVar[str | tuple[str, ...]] = "torchvision.transforms"
     """Where the library's own transforms are defined."""
     containers: ClassVar[Collection[str]] = ()
     fixed: ClassVar[Collection[str]] = ()
-    """Class names of its containers, and of its transforms without randomness."""
+    moving: ClassVar[Collection[str]] = ()
+    """Class names of its containers, of its transforms without randomness, and of those that move
+    pixels as no record tells."""
 
     ignored: list[Any]
     """The outermost parts of a pipeline that its user leaves out of the record."""
@@ -51,6 +53,10 @@ class Refusing:
             return bool(held_in(value, self.is_augmentation))
         return self.is_library_s(value) and name not in self.fixed
 
+    def moves(self, transform: Any) -> bool:
+        """Whether one of the library's that is not known moves pixels."""
+        return self.is_library_s(transform) and type(transform).__name__ in self.moving
+
     def unknown(self, transform: Any) -> PipelineError:
         """Say that a transform is not known.
 
@@ -58,12 +64,14 @@ class Refusing:
         """
         name, function = name_of(transform), function_in(transform)
         ignoring = self.ignoring.format(name=name)
-        out = f"register how to run and read it ({self.registering.format(name=name)}), or"
+        own = f"register how to run and read it ({self.registering.format(name=name)})"
         misgiven = cure_of(transform, self.composed)
         if misgiven:
             cure = misgiven
+        elif self.moves(transform):
+            cure = cure_of_moving(own, ignoring)
         elif function is None and self.is_library_s(transform):
-            cure = f"{out[0].upper()}{out[1:]} leave it out of the record with {ignoring}."
+            cure = f"{own[0].upper()}{own[1:]}, or leave it out of the record with {ignoring}."
         elif name == ANONYMOUS or (function is not None and name_of(function) == ANONYMOUS):
             called = "its_name"
             cure = (
@@ -76,7 +84,9 @@ class Refusing:
             first = "" if inner else f" If it draws nothing at random, say so: {ignoring}."
             plain = function is not None or isinstance(transform, FUNCTIONS)
             hint = "" if plain else self.hint_on(name, inner)
-            cure = f"{first}{hint} Else {out} ignore it{f': {ignoring}' * bool(inner)}.".lstrip()
+            cure = (
+                f"{first}{hint} Else {own}, or ignore it{f': {ignoring}' * bool(inner)}.".lstrip()
+            )
             cure += other_recorder(transform, self.recorder)
         return PipelineError(
             f"{self.recorder} expected transforms that it can record, found '{name}'. {cure}"

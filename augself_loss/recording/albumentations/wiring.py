@@ -67,6 +67,12 @@ class Wiring(Walk):
             return self._wire_leaf(transform)
         raise self.unknown(transform)
 
+    def moves(self, transform: Any) -> bool:
+        """Whether one of the library's that is not known moves pixels; dropouts only hide some."""
+        hides = type(transform).__name__.endswith(("Dropout", "Masking"))
+        own = is_albumentations(type(transform)) and isinstance(transform, A.DualTransform)
+        return own and not hides
+
     @staticmethod
     def size_of(image: Any) -> Size:
         """Height and width of an image."""

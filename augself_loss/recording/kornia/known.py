@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from kornia.augmentation import AugmentationSequential, ImageSequential
+from kornia.augmentation import (
+    AugmentationSequential,
+    ImageSequential,
+    IntensityAugmentationBase2D,
+)
 from torch import nn
 
 from augself_loss.errors import PipelineError
 from augself_loss.recording.held import held_in
-from augself_loss.recording.misgiven import cure_of, other_recorder
+from augself_loss.recording.misgiven import cure_of, cure_of_moving, other_recorder
 from augself_loss.recording.names import name_of
 
 CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
@@ -35,16 +39,18 @@ def may_draw(module: nn.Module) -> bool:
 def unknown(module: nn.Module) -> PipelineError:
     """Say that a module is not known; whether a user's own draws, only they know."""
     name = type(module).__name__
+    ignoring, reading = f"ignore=[{name}]", "pass an encoder that reads it (encoders=[MyEncoder()])"
+    first = f"If it draws nothing at random, say so: {ignoring}. "
+    if may_draw(module):
+        first = f"If it only runs what it holds, put {_run_by(module)} in its place. "
+    cure = f"{first}Else {reading}, or leave it out of the record with {ignoring}."
     if _is_part(module):
-        cure = "Pass"
-    elif may_draw(module):
-        cure = f"If it only runs what it holds, put {_run_by(module)} in its place. Else pass"
-    else:
-        cure = f"If it draws nothing at random, say so: ignore=[{name}]. Else pass"
+        cure = f"P{reading[1:]}, or leave it out of the record with {ignoring}."
+        if not isinstance(module, IntensityAugmentationBase2D):
+            cure = cure_of_moving(reading, ignoring)
     return PipelineError(
-        f"KorniaRecorder expected augmentations that it can record, found '{name}'. {cure} an "
-        "encoder that reads it (encoders=[MyEncoder()]), or leave it out of the record with "
-        f"ignore=[{name}].{other_recorder(module, RECORDER)}"
+        f"KorniaRecorder expected augmentations that it can record, found '{name}'. {cure}"
+        f"{other_recorder(module, RECORDER)}"
     )
 
 

@@ -16,9 +16,16 @@ from augself_loss.recording.reported import Size
 from augself_loss.recording.torchvision.pil import encoder_of, run_noting
 from augself_loss.recording.torchvision.samples import image_in, is_sample, parts_of
 from augself_loss.recording.torchvision.taps import tapped
+from augself_loss.recording.torchvision.timm import (
+    TIMM_MODULES,
+    TIMM_MOVING,
+    TIMM_READINGS,
+    TIMM_UNSEEN,
+    is_timm,
+)
 from augself_loss.recording.torchvision.wrapped import Counted, Wrapped
 from augself_loss.recording.twins import held_by, holding
-from augself_loss.recording.walk import Walk
+from augself_loss.recording.walk import Reading, Walk
 
 CONTAINERS = {"Compose": "sequence", "RandomApply": "sequence", "RandomChoice": "one_of",
               "RandomOrder": "order"}  # fmt: skip
@@ -36,12 +43,21 @@ FIXED = UNSEEN | {
 }  # fmt: skip
 """torchvision's transforms without randomness that keep a view's fractional frame."""
 
+MOVING = frozenset(
+    {
+        "AugMix", "AutoAugment", "ElasticTransform", "RandAugment", "RandomIoUCrop", "RandomResize",
+        "RandomShortestSize", "RandomZoomOut", "ScaleJitter", "TrivialAugmentWide",
+    }
+)  # fmt: skip
+"""torchvision's transforms that move pixels as no record tells."""
+
 
 class Wiring(Walk):
     """Makes twins of a torchvision pipeline's transforms, and follows the pipeline's changes."""
 
     recorder = "TorchvisionRecorder"
-    containers, fixed = CONTAINERS, FIXED
+    library = ("torchvision.transforms", TIMM_MODULES)
+    containers, fixed, moving = CONTAINERS, FIXED | TIMM_UNSEEN, MOVING | TIMM_MOVING
     hint = (
         " If it runs another pipeline, name its attribute: wrappers={{{name}: '{attribute}'}}. If "
         "it makes several views, use ViewsRecorder."
@@ -53,6 +69,8 @@ class Wiring(Walk):
         held = self.held_in(transform)
         if held is not None:
             return self._wire_wrapper(transform, held)
+        if is_timm(cls) and name in TIMM_UNSEEN:
+            return transform, NOTHING
         if cls is nn.Identity or (is_torchvision(cls) and name in FIXED):
             if name not in UNSEEN:
                 self.check_always(name)
@@ -61,14 +79,7 @@ class Wiring(Walk):
             return self._wire_container(transform)
         if self._tappable(cls):
             return self._wire_leaf(transform)
-        try:
-            encoder = encoder_of(transform)
-        except LookupError:
-            raise self.unknown(transform) from None
-        if encoder is None:
-            return self._left_still(transform)
-        own = (one for one in self.own if isinstance(one, type(encoder)))
-        return self._reported(transform, [next(own, encoder)], run_noting)
+        return self._wire_read(transform)
 
     def held_in(self, transform: Any) -> str | None:
         """Name the attribute in which a transform holds the pipeline that it only runs."""
@@ -101,6 +112,20 @@ class Wiring(Walk):
         self.watches.append(Settings(transform, encoder, self.catalogue))
         wired = tapped(transform, self.catalogue.reading(step), idle=encoder is None)
         return wired, NOTHING if encoder is None else Leaf(step.name, encoder)
+
+    def _wire_read(self, transform: Any) -> tuple[Any, Node]:
+        """Wire what timm is known to draw, or what some code hands to PIL."""
+        name = type(transform).__name__
+        reading = TIMM_READINGS.get(name) if is_timm(type(transform)) else None
+        build, apply = reading or Reading(encoder_of, run_noting)
+        try:
+            found: Any = build(transform)
+        except LookupError:
+            raise self.unknown(transform) from None
+        if found is None:
+            return self._left_still(transform)
+        own = (one for one in self.own if isinstance(one, type(found)))
+        return self._reported(transform, [next(own, found)], apply)
 
     def _tappable(self, cls: type) -> bool:
         """Whether some encoder reads a transform of this class, and it can be made to note."""
