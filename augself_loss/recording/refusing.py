@@ -68,7 +68,7 @@ class Refusing:
         misgiven = cure_of(transform, self.composed)
         if misgiven:
             cure = misgiven
-        elif self.moves(transform):
+        elif function is None and self.moves(transform):
             cure = cure_of_moving(own, ignoring)
         elif function is None and self.is_library_s(transform):
             cure = f"{own[0].upper()}{own[1:]}, or leave it out of the record with {ignoring}."

@@ -158,6 +158,14 @@ def to_rgb(image: Any, **_options: Any) -> Any:
     return image
 
 
+@pytest.mark.parametrize("transform", [A.ElasticTransform(), A.GridDistortion()])
+def test_what_moves_pixels_is_to_be_taken_out(transform: Any) -> None:
+    with pytest.raises(PipelineError, match=r"It may move pixels: .* Take it out, or register"):
+        AlbumentationsRecorder(A.Compose([A.HorizontalFlip(), transform]))
+    with pytest.raises(PipelineError, match=r"'GridDropout'\. Register how"):
+        AlbumentationsRecorder(A.Compose([A.HorizontalFlip(), A.GridDropout()]))
+
+
 def test_a_function_in_a_lambda_is_named_with_its_way_out() -> None:
     pipeline = A.Compose([A.HorizontalFlip(), A.Lambda(image=to_rgb)])
     with pytest.raises(PipelineError, match=r"found 'to_rgb'.*nothing at random, .*=\[to_rgb\]"):

@@ -102,6 +102,25 @@ def test_the_library_s_own_are_not_said_to_draw_nothing() -> None:
     assert "draws nothing" not in str(refused.value)
 
 
+MOVING: dict[str, Any] = {
+    "v2.RandAugment": lambda: TorchvisionRecorder(v2.Compose([FLIP, v2.RandAugment()])),
+    "v1.AutoAugment": lambda: TorchvisionRecorder(v1.Compose([FLIP, v1.AutoAugment()])),
+    "v2.ElasticTransform": lambda: TorchvisionRecorder(v2.ElasticTransform()),
+    "K.RandomShear": lambda: KorniaRecorder(K.RandomShear(9.0)),
+    "K.RandomElasticTransform": lambda: KorniaRecorder(K.RandomElasticTransform()),
+}
+
+
+@pytest.mark.parametrize("case", MOVING)
+def test_what_moves_pixels_is_to_be_taken_out(case: str) -> None:
+    """Ignored, it makes recorded boxes wrong: that is no way out for all."""
+    says = (
+        f"'{case.split('.')[1]}'. It may move pixels: .* Take it out, or .*If you predict neither"
+    )
+    with pytest.raises(PipelineError, match=says):
+        MOVING[case]()
+
+
 class Holding:
     """Runs a pipeline that it holds."""
 
