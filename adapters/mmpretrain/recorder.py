@@ -10,7 +10,13 @@ from typing import Any, TypeAlias
 from mmcv.transforms import Compose, RandomApply, RandomChoice
 from mmengine.utils import get_object_from_string
 
-from augself_loss.adapters.mmpretrain.transforms import FIXED, READINGS, UNSEEN, size_of
+from augself_loss.adapters.mmpretrain.transforms import (
+    FIXED,
+    MOVING,
+    READINGS,
+    UNSEEN,
+    size_of,
+)
 from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError
 from augself_loss.recording.notes import Note
@@ -37,7 +43,8 @@ class _Wiring(Walk):
         "register=dict({name}='package.module.name') with the name of a tuple (encoder, apply)"
     )
     ignoring = "ignore=['{name}']"
-    library = "mmpretrain."
+    library = ("mmpretrain.", "mmcv.")
+    fixed, moving = FIXED, MOVING
 
     def is_ignored(self, transform: Any) -> bool:
         """Whether its class's name is among those that the user leaves out."""

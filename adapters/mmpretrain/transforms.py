@@ -239,3 +239,11 @@ FIXED = UNSEEN | {
     "Transpose",
 }  # fmt: skip
 """Those without randomness that keep a view's frame."""
+MOVING = frozenset(
+    {
+        "AutoAugment", "EfficientNetCenterCrop", "MAERandomResizedCrop", "MultiScaleFlipAug", "Pad",
+        "RandAugment", "RandomChoiceResize", "RandomResize", "RandomTranslatePad", "Shear",
+        "TestTimeAug", "Translate",
+    }
+)  # fmt: skip
+"""Those that move pixels as no record tells."""
