@@ -40,18 +40,26 @@ def unknown(module: nn.Module) -> PipelineError:
     """Say that a module is not known; whether a user's own draws, only they know."""
     name = type(module).__name__
     ignoring, reading = f"ignore=[{name}]", "pass an encoder that reads it (encoders=[MyEncoder()])"
-    first = f"If it draws nothing at random, say so: {ignoring}. "
-    if may_draw(module):
-        first = f"If it only runs what it holds, put {_run_by(module)} in its place. "
-    cure = f"{first}Else {reading}, or leave it out of the record with {ignoring}."
-    if _is_part(module):
-        cure = f"P{reading[1:]}, or leave it out of the record with {ignoring}."
-        if not isinstance(module, IntensityAugmentationBase2D):
-            cure = cure_of_moving(reading, ignoring)
+    if _is_part(module) and not isinstance(module, IntensityAugmentationBase2D):
+        cure = cure_of_moving(reading, ignoring)
+    else:
+        cure = (
+            f"{_unless(module, ignoring)}{reading}, or leave it out of the record with {ignoring}."
+        )
+        cure = cure[0].upper() + cure[1:]
     return PipelineError(
         f"KorniaRecorder expected augmentations that it can record, found '{name}'. {cure}"
         f"{other_recorder(module, RECORDER)}"
     )
+
+
+def _unless(module: nn.Module, ignoring: str) -> str:
+    """Say what a user can do about a module of theirs that needs no encoder."""
+    if _is_part(module):
+        return ""
+    if may_draw(module):
+        return f"If it only runs what it holds, put {_run_by(module)} in its place. Else "
+    return f"If it draws nothing at random, say so: {ignoring}. Else "
 
 
 def check_pipeline(pipeline: Any) -> None:
