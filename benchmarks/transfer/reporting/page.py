@@ -43,6 +43,7 @@ class Page:
         picture: name of the main picture; empty if there is none.
         notes: Markdown that somebody wrote, inserted as it is.
         sections: the rest.
+        epochs: how long the runs trained; ``None`` where they differ.
     """
 
     data: str
@@ -50,11 +51,13 @@ class Page:
     picture: str = ""
     notes: str = ""
     sections: tuple[Section, ...] = field(default=())
+    epochs: int | None = None
 
 
 def write_markdown(page: Page) -> str:
     """Write the page."""
-    lines = [f"# AugSelf against plain training, data `{page.data}`", ""]
+    length = "" if page.epochs is None else f", {page.epochs} epochs"
+    lines = [f"# AugSelf against plain training, data `{page.data}`{length}", ""]
     lines += [
         "Written by `python -m transfer report` from the runs' metrics. It puts every number, seed "
         "by seed, into `report.json`.",

@@ -96,7 +96,7 @@ def _page(
     costs: Costs | None,
 ) -> Page:
     collection = lengths[0]
-    grid = tasks_grid(collection)
+    grid, trained = tasks_grid(collection), {run.config["epochs"] for run in collection.main()}
     return Page(
         data=collection.data,
         headline=tuple(headline(grid)),
@@ -120,6 +120,7 @@ def _page(
             ),
             gone,
         ),
+        epochs=trained.pop() if len(trained) == 1 else None,
     )
 
 
