@@ -21,7 +21,7 @@ def gradient_ratios(
     """Compare each term's gradient at the features with that of the base loss.
 
     The same λ weighs differently with each method: the ratio at λ = 1 was 0.9 for colour with
-    SimSiam's loss and 0.1 with SimCLR's (``benchmarks/transfer/REPORT.md``). Measure on a few
+    SimSiam's loss and 0.1 with SimCLR's (``benchmarks/transfer/FINDINGS.md``). Measure on a few
     batches after some training, before ``backward``: a weight amounts to λ_a · ratio.
 
     Args:
