@@ -10,13 +10,7 @@ from typing import Any, TypeAlias
 from mmcv.transforms import Compose, RandomApply, RandomChoice
 from mmengine.utils import get_object_from_string
 
-from augself_loss.adapters.mmpretrain.transforms import (
-    FIXED,
-    MOVING,
-    READINGS,
-    UNSEEN,
-    size_of,
-)
+from augself_loss.adapters.mmpretrain.transforms import FIXED, MOVING, READINGS, UNSEEN, size_of
 from augself_loss.encoders import Encoder
 from augself_loss.errors import PipelineError
 from augself_loss.recording.notes import Note

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from augself_loss.encoders import Encoder
-from augself_loss.encoders.base import Columns, rounding
+from augself_loss.encoders.base import Columns
 from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
 from augself_loss.recording.rows import misfit
@@ -87,6 +87,6 @@ def _bounds(encoder: Encoder) -> list[_Bound]:
     columns = zip(encoder.columns, encoder.identity, encoder.ranges, strict=False)
     for column, identity, between in columns:
         low, high = between or (identity, identity)
-        slack = rounding((low, high))
+        slack = 1e-4 * max(1.0, abs(low), abs(high))
         bounds.append(_Bound(low - slack, high + slack, identity, slack, column, between))
     return bounds

@@ -47,8 +47,7 @@ def _cropped(crop: Any, image: Any) -> tuple[Any, Columns]:
     copied = object.__new__(type(crop))
     vars(copied).update(vars(crop), get_params=noting)
     view = copied(image)
-    height, width = get_size(image)
-    return view, fractions(boxes[0], (height, width))
+    return view, _share(boxes[0], image)
 
 
 class _Canvas:
@@ -72,9 +71,15 @@ def _erased(erasing: Any, image: Any) -> tuple[Any, Columns | None]:
         )
     canvas = _Canvas(image)
     erasing._erase(canvas, *image.shape, image.dtype)
-    seen = canvas.box is not None and 0 not in canvas.box[2:]
-    height, width = image.shape[1:]
-    return image, fractions(canvas.box, (height, width)) if seen and canvas.box else None
+    if canvas.box is None or 0 in canvas.box[2:]:
+        return image, None
+    return image, _share(canvas.box, image)
+
+
+def _share(box: Columns, image: Any) -> Columns:
+    """Divide a box in pixels by its image's height and width."""
+    height, width = get_size(image)
+    return fractions(box, (height, width))
 
 
 def _erasing_encoder(erasing: Any) -> ErasingEncoder | None:
