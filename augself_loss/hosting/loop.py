@@ -142,6 +142,8 @@ class Loop:
         """Take the records off a batch, or augment its images; return the host's views."""
         if self._batch.views and self._trains and any(self._objective.weights.values()):
             self._use.skipped(stacklevel=stacklevel + 1)
+        self._block.close()
+        self._batch = _Batch()  # if this batch is refused, the term must not be of the last one
         found = views_in(batch)
         self._follow()
         there = self.model.device if device is None else torch.device(device)
@@ -232,9 +234,9 @@ class Loop:
         if not self._batch.views:
             call = "augself" if self.name == "AugSelf" else "step"  # as the documentation writes
             raise LossError(
-                f"{self.name} expected views since the last term, found none. Each step, call "
-                f"views = {call}.views(batch), then your forward pass, then {call}.term() once. "
-                "For several losses in a step, reuse the returned term."
+                f"{self.name} expected views since the last term, found none. Each step, or "
+                f"micro-batch, call views = {call}.views(batch), then your forward pass, then "
+                f"{call}.term() once. For several losses in a step, reuse the returned term."
             )
 
 

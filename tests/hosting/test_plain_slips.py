@@ -62,6 +62,19 @@ def test_heads_follow_a_model_that_is_moved_after_they_were_built() -> None:
     assert {parameter.device.type for parameter in augself.parameters()} == {"meta"}
 
 
+def test_a_batch_that_is_refused_leaves_no_earlier_one_to_the_term() -> None:
+    model = network()
+    augself = build(model)
+    base_loss(model, augself.views(images()))
+    with pytest.raises(RecordError, match="neither"):
+        augself.views(torch.zeros(3))
+    assert augself.records == []
+    with pytest.raises(LossError, match="expected views since the last term"):
+        augself.term()
+    _, term = step(augself, model, images())
+    assert term > 0
+
+
 def test_images_that_pass_after_a_step_without_a_term_are_let_go() -> None:
     model = network()
     augself = build(model)
