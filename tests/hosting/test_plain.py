@@ -1,12 +1,10 @@
-"""AugSelf in a training loop of one's own: any batch, any model, any optimizer."""
+"""AugSelf in a training loop of one's own: any model, any optimizer, any precision."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import io
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import kornia.augmentation as K  # noqa: N812 - as Kornia's own documentation writes it
@@ -18,27 +16,19 @@ from plain_parts import (
     base_loss,
     build,
     images,
-    in_workers,
     network,
     on_device,
     step,
 )
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, default_collate
-from torchvision.transforms import v2
 
 from augself_loss import (
-    AugSelf,
     AugSelfLoss,
     FeatureError,
     LossError,
-    RecordError,
-    TermUnusedWarning,
 )
-from augself_loss.heads_watch import HeadsUnchangedWarning
 from augself_loss.recording.kornia import KorniaRecorder
 from augself_loss.recording.multiview import MultiViewRecorder, split_views
-from augself_loss.recording.torchvision import TorchvisionRecorder
 
 
 def test_a_step_is_that_of_the_loss_with_features_and_records_by_hand() -> None:
@@ -55,96 +45,6 @@ def test_a_step_is_that_of_the_loss_with_features_and_records_by_hand() -> None:
     assert torch.equal(term, out.total)
     assert augself.logged.keys() == {"total", *WEIGHTS}
     assert not augself.logged["total"].requires_grad
-
-
-RECORDED = MultiViewRecorder(in_workers())
-
-
-def collated() -> list[Tensor]:
-    batch: list[Tensor] = default_collate([RECORDED(image) for image in images()])
-    return batch
-
-
-BATCHES: dict[str, Callable[[], Any]] = {
-    "views and records": collated,
-    "with labels": lambda: [collated(), torch.zeros(BATCH)],
-    "a dict": lambda: {"label": torch.zeros(BATCH), "image": collated()},
-    "nested": lambda: {"labelled": [images(), torch.zeros(BATCH)], "rest": (collated(),)},
-    "flat, with a label": lambda: [*collated(), torch.zeros(BATCH)],
-    "flat, with an index": lambda: [torch.arange(BATCH), *collated()],
-    "flat, with another image": lambda: (images(), *collated(), torch.zeros(BATCH)),
-    "flat pairs": lambda: default_collate(
-        [(in_workers()(i), in_workers()(i), 1) for i in images()]
-    ),
-    "pairs": lambda: default_collate([[in_workers()(i), in_workers()(i)] for i in images()]),
-    "pairs with labels": lambda: default_collate(
-        [([in_workers()(image), in_workers()(image)], 1) for image in images()]
-    ),
-}
-
-
-@pytest.mark.parametrize("form", BATCHES)
-def test_views_are_found_wherever_they_are(form: str) -> None:
-    model = network()
-    augself = build(model, recorder=RECORDED)
-    loss, term = step(augself, model, BATCHES[form]())
-    (loss + term).backward()
-    assert term > 0
-
-
-@pytest.mark.parametrize(
-    "batch",
-    [images(), [images(), torch.zeros(BATCH).long()], {"image": (images() * 255).byte()}],
-    ids=["tensor", "with labels", "uint8"],
-)
-def test_images_are_augmented_where_they_are(batch: Any) -> None:
-    augself = build()
-    views = augself.views(batch)
-    assert [view.shape for view in views] == [(BATCH, 3, 8, 8)] * 2
-    assert all(view.min() >= 0 and view.max() <= 1 for view in views)
-
-
-@pytest.mark.parametrize(
-    ("batch", "found"),
-    [
-        ([images(), images()], "2 tensors of images and no records"),
-        (torch.zeros(3), "neither"),
-        ({"a": collated(), "b": collated()}, "2 lists of views with records"),
-        (
-            dict(zip("abr", collated(), strict=True)),
-            r"views\(\[batch\['a'\], batch\['b'\], batch\['r'",
-        ),
-        ([collated()[0], [collated()[-1]]], r"views\(\[view1, view2, records\]\)"),
-        ([[images(), {"flip": torch.zeros(BATCH, 1)}]] * 2, "expected records of"),
-    ],
-    ids=["no records", "no images", "two batches", "a flat dict", "apart", "another recorder"],
-)
-def test_what_cannot_be_told_is_refused(batch: Any, found: str) -> None:
-    with pytest.raises(RecordError, match=found):
-        build().views(batch)
-
-
-def test_records_of_another_recorder_are_refused() -> None:
-    other = MultiViewRecorder(TorchvisionRecorder(v2.ColorJitter(0.4)))
-    with pytest.raises(RecordError, match="another recorder"):
-        build(recorder=RECORDED).views(default_collate([other(image) for image in images()]))
-
-
-@pytest.mark.slow
-def test_a_data_loader_with_workers_trains() -> None:
-    model = network()
-    augself = build(model, recorder=RECORDED)
-    optimizer = torch.optim.SGD([*model.parameters(), *augself.parameters()], lr=0.1)
-    data = [(RECORDED(image), 0) for image in images()]
-    before = copy.deepcopy(augself.state_dict())
-    for batch in DataLoader(data, BATCH // 2, num_workers=1, multiprocessing_context="spawn"):
-        loss, term = step(augself, model, batch)
-        optimizer.zero_grad()
-        (loss + term).backward()
-        optimizer.step()
-    after = augself.state_dict()
-    assert after["heads.crop.0.weight"].shape == (16, 16)
-    assert not torch.equal(before["heads.crop.6.bias"], after["heads.crop.6.bias"])
 
 
 class Momentum(nn.Module):
@@ -210,67 +110,6 @@ def test_an_optimizer_that_was_built_before_takes_the_heads() -> None:
     before = augself.heads["crop"][0].weight.detach().clone()
     optimizer.step()
     assert not torch.equal(before, augself.heads["crop"][0].weight)
-
-
-def test_forgotten_heads_are_told() -> None:
-    model = network()
-    augself = build(model, patience=2)
-    with pytest.warns(HeadsUnchangedWarning, match="in the optimizer") as seen:  # noqa: PT031
-        for _ in range(4):
-            loss = base_loss(model, augself.views(images()))
-            (loss + augself.term()).backward()
-    assert seen[0].filename == __file__
-
-
-def unused(model: nn.Module, augself: AugSelf, steps: int, *, use: str = "") -> list[Any]:
-    """Run steps that use the term in some way, and return the warnings given."""
-    optimizer = torch.optim.SGD([*model.parameters(), *augself.parameters()], lr=1e-3)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for _ in range(steps):
-            loss = base_loss(model, augself.views(images()))
-            if use:
-                term = augself.term()
-                loss = loss + term if use == "backward" else loss
-            if loss.requires_grad:
-                loss.backward()
-            optimizer.step()
-    return caught
-
-
-@pytest.mark.parametrize(
-    ("use", "says"),
-    [
-        ("", "expected a call of term() in each step, found none in 3 steps"),
-        ("compute", "expected a backward pass through term(), found none in 3 steps"),
-    ],
-)
-def test_a_term_that_is_not_used_is_told_once(use: str, says: str) -> None:
-    model = network()
-    augself = build(model, patience=3)
-    assert not unused(model, augself, 3, use=use)
-    (seen,) = unused(model, augself, 9, use=use)
-    assert seen.category is TermUnusedWarning
-    assert says in str(seen.message)
-    assert seen.filename == __file__
-
-
-@pytest.mark.parametrize("why", ["used", "silent", "evaluation", "no gradient", "begins in time"])
-def test_a_term_that_is_used_or_not_wanted_is_not_told(why: str) -> None:
-    model = network()
-    augself = build(model, patience=3)
-    if why == "silent":
-        augself.set_weights(dict.fromkeys(augself.weights, 0.0))
-        assert not unused(model, augself, 9, use="backward")
-    elif why == "begins in time":
-        assert not unused(model, augself, 2)
-        assert not unused(model, augself, 1, use="backward")
-    elif why == "used":
-        assert not unused(model, augself, 9, use="backward")
-    for part in (model, augself):
-        part.train(why != "evaluation")
-    with torch.set_grad_enabled(why != "no gradient"):
-        assert not unused(model, augself, 9)
 
 
 def test_a_resumed_run_goes_on_bit_for_bit() -> None:
