@@ -40,7 +40,7 @@ HOSTS = {
         "fvcore iopath tabulate parameterized hydra-core scikit-learn",
     ],
     "pytorch_metric_learning": ["pytorch-metric-learning==2.9.0"],
-    "transformers": ["transformers==5.24.0 accelerate==1.15.0"],
+    "transformers": ["transformers==5.24.0 accelerate==1.15.0 datasets==5.2.0 webdataset==1.0.2"],
     "vits": ["timm==1.0.31 transformers==5.24.0"],
 }
 """Framework of the contract suite → what pip installs for it, call by call, into its own venv."""

@@ -12,7 +12,14 @@ from torch import Tensor
 from augself_loss.errors import RecordError
 from augself_loss.hosting.batches import RAN_OUT, Place
 from augself_loss.parameters import Record
-from augself_loss.recording.multiview import MultiViewRecorder, check_images, is_packed, split_views
+from augself_loss.recording.multiview import (
+    UNCOLLATED,
+    MultiViewRecorder,
+    check_images,
+    is_packed,
+    is_uncollated,
+    split_views,
+)
 
 EXPECTED = (
     "AugSelf expected a batch with a list of views and their records, as a MultiViewRecorder "
@@ -42,6 +49,8 @@ def views_in(batch: Any) -> Any:
         raise RecordError(f"{EXPECTED}images without records, and a None: {RAN_OUT}")
     if len(found) == 1:
         return found[0]
+    if not found and is_uncollated(batch):
+        raise RecordError(f"{EXPECTED}{UNCOLLATED}")
     if not found:
         what = "neither"
     elif isinstance(found[0], Tensor):

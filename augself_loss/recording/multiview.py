@@ -29,14 +29,17 @@ from augself_loss.recording.packed import (
     to_bits,
 )
 from augself_loss.recording.rows import Row
+from augself_loss.recording.uncollated import UNCOLLATED, is_uncollated
 
 __all__ = [
     "RECORD_DTYPE",
+    "UNCOLLATED",
     "MultiViewRecorder",
     "Recorder",
     "check_images",
     "from_bits",
     "is_packed",
+    "is_uncollated",
     "mark_of",
     "split_views",
     "to_bits",

@@ -17,6 +17,12 @@ from torch.nn import functional
 
 from augself_loss.errors import RecordError
 from augself_loss.parameters import Layout, Record, check_layout, unpack, widths_of
+from augself_loss.recording.uncollated import UNCOLLATED, is_uncollated
+
+EXPECTED = (
+    "AugSelf expected the views of a batch and, last, their records, an int32 tensor (B, N, P), "
+    "found "
+)
 
 RECORD_DTYPE = torch.int32
 """Same width as the records' float32, and never cast by mixed or true half precision."""
@@ -91,13 +97,14 @@ def split_views(
     is_list = isinstance(views, Sequence) and not isinstance(views, str)
     given = list(views) if is_list else []
     if not (given and is_packed(given[-1])):
+        if is_uncollated(views):
+            raise RecordError(f"{EXPECTED}{UNCOLLATED}")
         kinds = [tuple(v.shape) if isinstance(v, Tensor) else type(v).__name__ for v in given]
         found = kinds if is_list else type(views).__name__
         last = f", the last of {given[-1].dtype}" if given and isinstance(given[-1], Tensor) else ""
         raise RecordError(
-            "AugSelf expected the views of a batch and, last, their records, an int32 tensor (B, "
-            f"N, P), found {found}{last}. Wrap the data set's transform in a MultiViewRecorder, "
-            "and cast views alone."
+            f"{EXPECTED}{found}{last}. Wrap the data set's transform in a MultiViewRecorder, and "
+            "cast views alone."
         )
     *rest, packed = given
     check_images(rest)
