@@ -54,8 +54,9 @@ class Refusing:
         return self.is_library_s(value) and name not in self.fixed
 
     def moves(self, transform: Any) -> bool:
-        """Whether one of the library's that is not known moves pixels."""
-        return self.is_library_s(transform) and type(transform).__name__ in self.moving
+        """Whether one that is not known is the library's, or derived from it, and moves pixels."""
+        kinds = (cls for cls in type(transform).__mro__ if cls.__name__ in self.moving)
+        return any(cls.__module__.startswith(self.library) for cls in kinds)
 
     def unknown(self, transform: Any) -> PipelineError:
         """Say that a transform is not known.

@@ -31,7 +31,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: A.SelectiveChannelTransform([A.InvertImg()], channels=[0]),
         "it can record, found 'SelectiveChannelTransform'",
     ),
-    "a user's container": (lambda: type("Mine", (A.Compose,), {})([A.InvertImg()]), "'Mine'"),
+    "a user's container": (
+        lambda: type("Mine", (A.Compose,), {"__call__": dict})([A.InvertImg()]), "'Mine'"
+    ),
     "fixed by its p": (lambda: A.Normalize(p=0.5), f"'Normalize' {AT_RANDOM} 'p=0.5'"),
     "fixed in a choice": (
         lambda: A.OneOf([A.Resize(8, 8), A.NoOp()]), f"'Resize' {AT_RANDOM} 'OneOf'"

@@ -309,6 +309,18 @@ def test_a_class_that_only_bears_kornias_name_is_refused(impostor: type[nn.Modul
         KorniaRecorder(nn.Sequential(K.RandomHorizontalFlip(), impostor()))
 
 
+class Jittered(K.ColorJitter):
+    def __init__(self) -> None:
+        super().__init__(0.4)
+
+
+def test_a_users_subclass_is_told_what_to_put_in_its_place() -> None:
+    with pytest.raises(PipelineError, match=r"sets arguments of ColorJitter, put a kornia\.augm"):
+        KorniaRecorder(K.AugmentationSequential(Jittered()))
+    with pytest.raises(PipelineError, match=r"found 'RandomTint'\. If it draws nothing"):
+        KorniaRecorder(nn.Sequential(K.RandomHorizontalFlip(), RandomTint()))
+
+
 def test_bad_images_are_refused_again() -> None:
     recorder = KorniaRecorder(K.ColorJitter(0.4))
     for _ in range(2):

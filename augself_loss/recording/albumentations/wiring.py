@@ -14,6 +14,7 @@ from augself_loss.recording.albumentations.taps import Reported, refilled, tappe
 from augself_loss.recording.catalogue import Catalogue
 from augself_loss.recording.follow import Always, Children, Settings
 from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node
+from augself_loss.recording.presets import as_known
 from augself_loss.recording.reported import Apply, Size
 from augself_loss.recording.twins import held_by
 from augself_loss.recording.walk import Walk
@@ -50,6 +51,7 @@ class Wiring(Walk):
 
     def wire_known(self, transform: Any) -> tuple[Any, Node]:
         """Wire albumentations' own, or what a user's encoder reads."""
+        transform = as_known(transform, self._is_known)
         cls, name = type(transform), type(transform).__name__
         if getattr(transform, "replay_mode", False):
             raise PipelineError(
@@ -126,6 +128,12 @@ class Wiring(Walk):
     def reporting(self, transform: Any, encoders: Sequence[Encoder], apply: Apply) -> Any:
         """Make what runs a user's callable on albumentations' data."""
         return Reported(transform, encoders, apply)
+
+    def _is_known(self, cls: type) -> bool:
+        """Whether transforms of this class can be read, or draw nothing."""
+        name = cls.__name__
+        fixed = name == "NoOp" or name in KINDS or name in FIXED
+        return (is_albumentations(cls) and fixed) or self._readable(cls)
 
     def _readable(self, cls: type) -> bool:
         """Whether some encoder reads a transform of this class."""

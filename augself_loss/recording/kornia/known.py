@@ -20,6 +20,8 @@ from augself_loss.recording.names import name_of
 CONTAINERS = (AugmentationSequential, ImageSequential, nn.Sequential)
 """Containers whose children are read, the most special first."""
 RECORDER = "KorniaRecorder"
+PARTS, GENERATORS = "kornia.augmentation", "kornia.augmentation.random_generator"
+"""Where Kornia defines its augmentations, and what draws their parameters."""
 FIXED = frozenset(
     {"Normalize", "Denormalize", "Resize", "LongestMaxSize", "SmallestMaxSize", "Identity"}
 )
@@ -57,9 +59,19 @@ def _unless(module: nn.Module, ignoring: str) -> str:
     """Say what a user can do about a module of theirs that needs no encoder."""
     if _is_part(module):
         return ""
+    base = _concrete_base(module)
+    if base:
+        whole = f"kornia.augmentation.{base}"
+        return f"If it only sets arguments of {base}, put a {whole} in its place. Else "
     if may_draw(module):
         return f"If it only runs what it holds, put {_run_by(module)} in its place. Else "
     return f"If it draws nothing at random, say so: {ignoring}. Else "
+
+
+def _concrete_base(module: nn.Module) -> str | None:
+    """Name the augmentation of Kornia's that a user's class is derived from, if it is whole."""
+    above = [cls.__name__ for cls in type(module).__mro__ if cls.__module__.startswith(PARTS)]
+    return above[0] if above and "Base" not in above[0] else None
 
 
 def check_pipeline(pipeline: Any) -> None:
@@ -107,5 +119,6 @@ def _is_part(module: object) -> bool:
     """Whether this is of Kornia's augmentations, or a plain container that holds one."""
     if isinstance(module, CONTAINERS) and is_host(module):
         return bool(held_in(module, _is_part))
-    own = type(module).__module__.startswith("kornia.augmentation")
+    origin = type(module).__module__
+    own = origin.startswith(PARTS) and not origin.startswith(GENERATORS)
     return own and isinstance(module, nn.Module)

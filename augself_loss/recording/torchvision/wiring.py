@@ -12,6 +12,7 @@ from torchvision.transforms.v2.functional import get_size
 from augself_loss.encoders.base import Step
 from augself_loss.recording.follow import Children, Settings
 from augself_loss.recording.plan import NOTHING, Leaf, Node
+from augself_loss.recording.presets import as_known
 from augself_loss.recording.reported import Size
 from augself_loss.recording.torchvision.pil import encoder_of, run_noting
 from augself_loss.recording.torchvision.samples import image_in, is_sample, parts_of
@@ -65,10 +66,11 @@ class Wiring(Walk):
 
     def wire_known(self, transform: Any) -> tuple[Any, Node]:
         """Wire what runs another pipeline, is torchvision's own, or is read by what it draws."""
-        cls, name = type(transform), type(transform).__name__
         held = self.held_in(transform)
         if held is not None:
             return self._wire_wrapper(transform, held)
+        transform = as_known(transform, self._is_known)
+        cls, name = type(transform), type(transform).__name__
         if is_timm(cls) and name in TIMM_UNSEEN:
             return transform, NOTHING
         if cls is nn.Identity or (is_torchvision(cls) and name in FIXED):
@@ -126,6 +128,15 @@ class Wiring(Walk):
             return self._left_still(transform)
         own = (one for one in self.own if isinstance(one, type(found)))
         return self._reported(transform, [next(own, found)], apply)
+
+    def _is_known(self, cls: type) -> bool:
+        """Whether transforms of this class can be read, or draw nothing."""
+        name = cls.__name__
+        if is_timm(cls):
+            return name in TIMM_UNSEEN or name in TIMM_READINGS
+        if is_torchvision(cls) and (name in FIXED or name in CONTAINERS):
+            return True
+        return cls in (nn.Sequential, nn.Identity) or self._tappable(cls)
 
     def _tappable(self, cls: type) -> bool:
         """Whether some encoder reads a transform of this class, and it can be made to note."""
