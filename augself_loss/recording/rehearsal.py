@@ -8,7 +8,7 @@ proves that the object passes images and views on and does nothing else with the
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -138,7 +138,28 @@ def _views(returned: Any, images: Sequence[Any], name: str) -> tuple[int, ...]:
         found = f"a {type(strange).__name__} that none of them made"
     raise PipelineError(
         f"Expected '{name}' to return a list or tuple of at least two views, unchanged from its "
-        f"pipelines, found {found}. {GIVE_PIPELINES}"
+        f"pipelines, found {found}. {_in_one_list(returned, images) or GIVE_PIPELINES}"
+    )
+
+
+def _in_one_list(returned: Any, images: Sequence[Any]) -> str:
+    """Say how to return views in one list that lie deeper, each once; empty if none do."""
+    if not isinstance(returned, (Mapping, list, tuple)):
+        return ""
+    entries = returned.items() if isinstance(returned, Mapping) else enumerate(returned)
+    seen: list[int] = []
+    found = []
+    for key, entry in entries:
+        views = entry if isinstance(entry, (list, tuple)) else [entry]
+        calls = [place_of(view, images) for view in views]
+        if all(calls) and calls and not any(call in seen for call in calls):
+            seen += [call for call in calls if call]
+            found.append(f"{'*' * (views is entry)}made[{key!r}]")
+    if len(seen) < 2:
+        return ""
+    return (
+        "Return them in one list, from a subclass: made = super().__call__(image); "
+        f"return [{', '.join(found)}]."
     )
 
 

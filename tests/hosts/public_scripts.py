@@ -1,7 +1,7 @@
 """What the public scripts of self-supervised methods hold, written anew: same names, same draws.
 
-Of SimSiam, MoCo, MoCo v3, DINO, VICReg, Barlow Twins, SwAV and sthalles' SimCLR, and what descends
-from them.
+Of SimSiam, MoCo, MoCo v3, DINO, DINOv2, VICReg, Barlow Twins, SwAV and sthalles' SimCLR, and what
+descends from them.
 """
 
 from __future__ import annotations
@@ -229,6 +229,56 @@ class DataAugmentationDINO:
         for _ in range(self.local_crops_number):
             crops.append(self.local_transfo(image))
         return crops
+
+
+class PresetBlur(transforms.RandomApply):
+    """DINOv2's: torchvision's, with another meaning of p."""
+
+    def __init__(self, *, p: float = 0.5, radius_min: float = 0.1, radius_max: float = 2.0) -> None:
+        keep_p = 1 - p
+        blur = transforms.GaussianBlur(kernel_size=9, sigma=(radius_min, radius_max))
+        super().__init__(transforms=[blur], p=keep_p)
+
+
+class DataAugmentationDINOv2:
+    """DINOv2's: views by name, some of them twice."""
+
+    def __init__(self, local_crops_number: int = 3) -> None:
+        def crop(size: int, scale: Any) -> Any:
+            cropped = transforms.RandomResizedCrop(size, scale=scale)
+            return transforms.Compose([cropped, transforms.RandomHorizontalFlip(p=0.5)])
+
+        colours = transforms.Compose(jitter_and_grey())
+        solarized = transforms.RandomSolarize(threshold=128, p=0.2)
+        self.local_crops_number = local_crops_number
+        self.geometric_augmentation_global = crop(SIZE, (0.32, 1.0))
+        self.geometric_augmentation_local = crop(LOCAL, (0.05, 0.32))
+        self.normalize = transforms.Compose(normalized())
+        extra = transforms.Compose([PresetBlur(p=0.1), solarized])
+        self.global_transfo1 = transforms.Compose([colours, PresetBlur(p=1.0), self.normalize])
+        self.global_transfo2 = transforms.Compose([colours, extra, self.normalize])
+        self.local_transfo = transforms.Compose([colours, PresetBlur(p=0.5), self.normalize])
+
+    def __call__(self, image: Any) -> Any:
+        output: dict[str, Any] = {}
+        crop_1 = self.global_transfo1(self.geometric_augmentation_global(image))
+        crop_2 = self.global_transfo2(self.geometric_augmentation_global(image))
+        output["global_crops"] = [crop_1, crop_2]
+        output["global_crops_teacher"] = [crop_1, crop_2]
+        output["local_crops"] = [
+            self.local_transfo(self.geometric_augmentation_local(image))
+            for _ in range(self.local_crops_number)
+        ]
+        output["offsets"] = ()
+        return output
+
+
+class ListedDINOv2(DataAugmentationDINOv2):
+    """DINOv2's, as docs/public_scripts.md says to write it."""
+
+    def __call__(self, image: Any) -> Any:
+        crops = super().__call__(image)
+        return [*crops["global_crops"], *crops["local_crops"]]
 
 
 class MultiCropDataset(Dataset[Any]):

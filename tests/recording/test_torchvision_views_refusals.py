@@ -58,8 +58,15 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "a list of one": (lambda o, x: [o.a(x)], "one view; for two of them use MultiViewRecorder"),
     "the image too": (lambda o, x: [o.a(x), x], "found the image itself"),
     "something else": (lambda o, x: [o.a(x), o.b(x), 3], "found a int that none of them made"),
-    "nested": (lambda o, x: [[o.a(x)], [o.b(x)]], "found a list that none of them made"),
-    "named": (lambda o, x: {"a": o.a(x), "b": o.b(x)}, "found a dict"),
+    "nested": (
+        lambda o, x: [[o.a(x)], [o.b(x)]],
+        r"found a list that none of them made.*return \[\*made\[0\], \*made\[1\]\]",
+    ),
+    "named": (
+        lambda o, x: {"a": o.a(x), "b": o.b(x), "c": ()},
+        r"found a dict.*made = super\(\)\.__call__\(image\); return \[made\['a'\], made\['b'\]\]",
+    ),
+    "named, one view": (lambda o, x: {"a": o.a(x)}, "found a dict. Move everything else"),
     "no view": (lambda o, x: None, "found a NoneType"),  # noqa: ARG005
     "two arguments": (lambda o, x, y: [o.a(x), o.b(y)], "it does more"),
     "random": (lambda o, x: [(o.a, o.b)[random.random() < 2](x)] * 2, "from random itself"),
@@ -75,10 +82,17 @@ def test_what_does_more_than_making_views_is_refused(name: str) -> None:
     before = [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]
     with pytest.raises(PipelineError, match=found) as refused:
         ViewsRecorder(plain)
-    assert "MultiViewRecorder([TorchvisionRecorder(pipeline1)" in str(refused.value)
+    cures = ("MultiViewRecorder([TorchvisionRecorder(pipeline1)", "made = super().__call__(image)")
+    assert any(cure in str(refused.value) for cure in cures)
     assert before == [
         random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(),
     ]  # fmt: skip
+
+
+def test_views_by_name_are_told_how_to_be_listed() -> None:
+    listed = r"return \[\*made\['global_crops'\], \*made\['local_crops'\]\]"
+    with pytest.raises(PipelineError, match=listed):
+        ViewsRecorder(public.DataAugmentationDINOv2())
 
 
 def test_a_class_in_an_objects_place_is_refused() -> None:

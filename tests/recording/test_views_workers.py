@@ -30,6 +30,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     ),
     "VICReg": public.TrainTransform,
     "DINO": public.DataAugmentationDINO,
+    "DINOv2": public.ListedDINOv2,
 }
 
 
