@@ -176,7 +176,7 @@ class Depths:
         last = list(self.dims)[-1]
         given: Any = reads.get(name, last)
         wanted = (given,) if isinstance(given, str) else given
-        listed = list(wanted) if isinstance(wanted, (list, tuple)) else []
+        listed = list(wanted) if isinstance(wanted, Sequence) else []
         if not listed or any(depth not in self.dims for depth in listed):
             names = (
                 list(self.dims) if self.named else "the depths in feature_dim (which is one width)"

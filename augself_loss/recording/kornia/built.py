@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import kornia.augmentation
@@ -52,4 +52,5 @@ def built(augmentation: Any, key: str, where: str) -> nn.Module:
 
 def _tuples(value: Any) -> Any:
     """Make a config's lists tuples, as Kornia asks for."""
-    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
+    listed = isinstance(value, Sequence) and not isinstance(value, str)
+    return tuple(map(_tuples, value)) if listed else value
