@@ -51,6 +51,11 @@ def views_in(batch: Any) -> Any:
         return found[0]
     if not found and is_uncollated(batch):
         raise RecordError(f"{EXPECTED}{UNCOLLATED}")
+    if not isinstance(batch, (Tensor, list, tuple, Mapping)):
+        raise RecordError(
+            f"{EXPECTED}a {type(batch).__name__}, which is not looked into. Pass the list in it "
+            "that ends with the records: augself.views(batch.views)."
+        )
     if not found:
         what = "neither"
     elif isinstance(found[0], Tensor):

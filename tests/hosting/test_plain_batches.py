@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -91,6 +92,19 @@ def test_images_are_augmented_where_they_are(batch: Any) -> None:
 def test_what_cannot_be_told_is_refused(batch: Any, found: str) -> None:
     with pytest.raises(RecordError, match=found):
         build().views(batch)
+
+
+@dataclass
+class Batch:
+    views: Any
+
+
+def test_an_object_is_not_looked_into() -> None:
+    augself = build(recorder=RECORDED)
+    batch = Batch(collated())
+    with pytest.raises(RecordError, match=r"Found a Batch, which.*augself\.views\(batch\.views\)"):
+        augself.views(batch)
+    assert len(augself.views(batch.views)) == 2
 
 
 def test_records_of_another_recorder_are_refused() -> None:
