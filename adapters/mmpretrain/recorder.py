@@ -28,7 +28,6 @@ class _Wiring(Walk):
     """Knows MMCV's and MMPretrain's transforms; a user names theirs, as configs do."""
 
     readings = READINGS
-    exact = True
     by_name = True
     chances = ("prob", "erase_prob")
     size_of = staticmethod(size_of)

@@ -9,6 +9,7 @@ from augself_loss.encoders import BlurEncoder, EqualizeEncoder, SolarizeEncoder
 from augself_loss.errors import PipelineError, missing_package
 from augself_loss.recording.foresee import PYTHON, foreseen
 from augself_loss.recording.pipelines import PipelinesRecorder
+from augself_loss.recording.presets import acts_as
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision.wiring import Wiring
 from augself_loss.recording.walk import Reading
@@ -44,7 +45,6 @@ THRESHOLD = 128 / 255
 class _Wiring(Wiring):
     """Knows solo-learn's own transforms, and its classes that only run another pipeline."""
 
-    exact = True
     readings = {
         solo.GaussianBlur: Reading(
             lambda t: BlurEncoder(tuple(t.sigma)),
@@ -69,7 +69,9 @@ class _Wiring(Wiring):
 
     def held_in(self, transform: Any) -> str | None:
         """1.0.2 has a class per data set that holds its pipeline."""
-        return "transform" if isinstance(transform, getattr(solo, "BaseTransform", ())) else None
+        base: Any = getattr(solo, "BaseTransform", None)
+        is_one = base is not None and isinstance(transform, base)
+        return "transform" if is_one and type(transform).__call__ is base.__call__ else None
 
 
 class _View(TorchvisionRecorder):
@@ -119,10 +121,11 @@ class SoloRecorder(PipelinesRecorder):
 
 def _crops(transform: Any) -> list[Any]:
     """List the ``NCropAugmentation``s of a transform: a pipeline, and how many views it makes."""
-    crops = transform.transforms if isinstance(transform, solo.FullTransformPipeline) else transform
+    whole = acts_as(transform, lambda cls: cls is solo.FullTransformPipeline) is not None
+    crops = transform.transforms if whole else transform
     listed = list(crops) if isinstance(crops, (list, tuple)) else [crops]
     for entry in listed:
-        if not isinstance(entry, solo.NCropAugmentation):
+        if acts_as(entry, lambda cls: cls is solo.NCropAugmentation) is None:
             raise PipelineError(
                 "SoloRecorder expected solo-learn's FullTransformPipeline of NCropAugmentations, "
                 f"found '{type(entry).__name__}'. Wrap it: "

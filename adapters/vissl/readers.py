@@ -41,6 +41,7 @@ from augself_loss.errors import PipelineError
 from augself_loss.parameters import Range
 from augself_loss.recording.notes import Note, note
 from augself_loss.recording.plan import Leaf, Node
+from augself_loss.recording.presets import acts_as
 from augself_loss.recording.torchvision import TorchvisionRecorder
 from augself_loss.recording.torchvision.wiring import Wiring
 from augself_loss.recording.walk import Reading
@@ -116,7 +117,8 @@ class _Wiring(Wiring):
 
     def wire_known(self, transform: Any) -> tuple[Any, Node]:
         """Wire a rotation by quarter turns too; one by other angles is refused as unknown."""
-        if isinstance(transform, ImgRotatePil) and 4 % transform.num_angles == 0:
+        turns = acts_as(transform, lambda cls: cls is ImgRotatePil) is not None
+        if turns and 4 % transform.num_angles == 0:
             return _Turned(transform), Leaf("ImgRotatePil", RotationEncoder())
         return super().wire_known(transform)
 

@@ -21,12 +21,15 @@ from augself_loss.adapters.vissl.readers import ViewRecorder, recorder_of
 from augself_loss.errors import PipelineError
 from augself_loss.recording.multiview import MultiViewRecorder
 from augself_loss.recording.notes import Note, logged
+from augself_loss.recording.presets import acts_as
 
 NAME = "AugSelfViews"
 KEY = "augself"
 """Where a sample, and a batch, holds its views' packed records."""
 
 # VISSL's own table of the transforms that take a whole sample: data, labels and all.
+MAKING = (ImgReplicatePil, ImgPilToMultiCrop, ImgPilMultiCropRandomApply)
+"""What makes several images of one, or changes each of them in its own way."""
 ON_SAMPLES = DEFAULT_TRANSFORM_TYPES["TRANSFORMS_WITH_OVERWRITE_ENTIRE_BATCH"]
 ON_SAMPLES.append(NAME)
 
@@ -164,16 +167,17 @@ def _through(stage: Any, views: list[list[Any]], ignore: tuple[type, ...]) -> li
         Every view's transforms after it.
     """
     transform = stage.transform
-    if isinstance(transform, ImgReplicatePil):
+    kind = acts_as(transform, MAKING.__contains__)
+    if kind is ImgReplicatePil:
         return [view for view in views for _ in range(transform.num_times)]
-    if not isinstance(transform, (ImgPilToMultiCrop, ImgPilMultiCropRandomApply)):
+    if kind is None:
         stage.transform = _Carried(transform, ignore)
         for number in stage.indices or range(len(views)):
             views[number] = [*views[number], transform]
         return views
     held = transform.transforms
     transform.transforms = [_Carried(one, ignore) for one in held]
-    if isinstance(transform, ImgPilToMultiCrop):
+    if kind is ImgPilToMultiCrop:
         return [[*view, one] for view in views for one in held]
     if len(held) != len(views):
         raise PipelineError(

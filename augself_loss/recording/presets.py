@@ -16,6 +16,20 @@ HARMLESS = frozenset(
 """What a subclass may have without running otherwise than its base."""
 
 
+def acts_as(transform: Any, known: Callable[[type], bool]) -> Any:
+    """Find the known class whose code a transform runs; ``None`` if its own class has some.
+
+    Args:
+        transform: any object.
+        known: whether transforms of a class can be read.
+    """
+    cls: Any = type(transform)
+    while not known(cls) and _only_sets(cls):
+        cls = cls.__base__
+    own = cls is not type(transform)
+    return None if not known(cls) or (own and _is_patched(transform, cls)) else cls
+
+
 def as_known(transform: Any, known: Callable[[type], bool]) -> Any:
     """Return an object of the known class whose arguments a transform's class only sets.
 
@@ -42,10 +56,8 @@ def as_known(transform: Any, known: Callable[[type], bool]) -> Any:
         >>> type(read).__name__, read(8)
         ('Scale', 2.0)
     """
-    cls: Any = type(transform)
-    while not known(cls) and _only_sets(cls):
-        cls = cls.__base__
-    if cls is type(transform) or not known(cls) or _is_patched(transform, cls):
+    cls = acts_as(transform, known)
+    if cls in (None, type(transform)):
         return transform
     made = object.__new__(cls)
     object.__setattr__(made, "__dict__", vars(transform))

@@ -17,6 +17,7 @@ from augself_loss.recording.catalogue import Catalogue
 from augself_loss.recording.follow import Children, Settings, Watch
 from augself_loss.recording.names import is_listed, name_of
 from augself_loss.recording.plan import NOTHING, Branch, Leaf, Node
+from augself_loss.recording.presets import acts_as
 from augself_loss.recording.refusing import Refusing
 from augself_loss.recording.reported import Apply, Reported, Size
 from augself_loss.recording.twins import held_by, refilled
@@ -53,8 +54,6 @@ class Walk(Refusing, ABC):
 
     readings: ClassVar[Mapping[type, Reading]] = {}
     """A host's own transforms → how they are read."""
-    exact: ClassVar[bool] = False
-    """Whether their subclasses may draw otherwise, and are not read as they are."""
     chances: ClassVar[tuple[str, ...]] = ("prob",)
     """Their attributes that say how likely they act: one of chance 0 never does."""
 
@@ -119,10 +118,9 @@ class Walk(Refusing, ABC):
         return next(named, None)
 
     def listed(self, transform: Any) -> type | None:
-        """Find the class under which a transform stands in :attr:`readings`."""
-        if self.exact:
-            return type(transform) if type(transform) in self.readings else None
-        return next((kind for kind in self.readings if isinstance(transform, kind)), None)
+        """Find the class in :attr:`readings` whose code a transform runs."""
+        kind: type | None = acts_as(transform, self.readings.__contains__)
+        return kind
 
     @staticmethod
     @abstractmethod

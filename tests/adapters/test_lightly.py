@@ -249,33 +249,65 @@ def test_fourier_transforms_may_be_left_out_of_the_record() -> None:
 
 
 class OtherBlur(GaussianBlur):
-    """A blur that draws one number more than Lightly's, as a later version might."""
+    """A blur that draws one number more than Lightly's."""
 
     def __call__(self, sample: Any) -> Any:
         np.random.random_sample()
         return super().__call__(sample)
 
 
-class ColdBlur(GaussianBlur):
-    """A blur that draws nothing."""
+class WeakBlur(GaussianBlur):
+    """Lightly's, with other defaults."""
 
-    def __call__(self, sample: Any) -> Any:
-        return sample
+    def __init__(self) -> None:
+        super().__init__(sigmas=(0.1, 0.5), prob=1.0)
+
+
+def cold(_: Any, sample: Any) -> Any:
+    return sample
 
 
 def apply_fixed(blur: Any, image: Any) -> tuple[Any, Columns | None]:
     return blur(image), (1.25,)
 
 
-@pytest.mark.parametrize("kind", [OtherBlur, ColdBlur])
-def test_a_transform_that_draws_otherwise_is_refused(kind: type[GaussianBlur]) -> None:
-    view = v2.Compose([v2.RandomHorizontalFlip(), kind(prob=1.0), v2.PILToTensor()])
-    transform = MultiViewTransform([view, view])
-    with pytest.raises(PipelineError, match=f"'{kind.__name__}' to draw the random numbers"):
-        seeded(0, LightlyRecorder(transform))
-    ignoring = LightlyRecorder(transform, ignore=[kind])
+def blurring(blur: GaussianBlur) -> MultiViewTransform:
+    view = v2.Compose([v2.RandomHorizontalFlip(), blur, v2.PILToTensor()])
+    return MultiViewTransform([view, view])
+
+
+def test_a_subclass_with_code_of_its_own_is_refused() -> None:
+    transform = blurring(OtherBlur(prob=1.0))
+    with pytest.raises(PipelineError, match="it can record, found 'OtherBlur'"):
+        LightlyRecorder(transform)
+    ignoring = LightlyRecorder(transform, ignore=[OtherBlur])
     assert "blur" not in ignoring.layout
     assert torch.equal(seeded(0, ignoring)[1], seeded(0, transform)[1])
+
+
+def test_a_subclass_that_only_sets_arguments_is_lightlys() -> None:
+    transform = blurring(WeakBlur())
+    recorder = LightlyRecorder(transform)
+    *views, packed = seeded(0, recorder)
+    assert all(map(torch.equal, views, seeded(0, transform)))
+    assert all(0.1 <= entry(record, "blur") <= 0.5 for record in records(recorder, packed))
+
+
+PLAIN = GaussianBlur.__call__
+
+
+def warm(blur: Any, sample: Any) -> Any:
+    np.random.random_sample()
+    return PLAIN(blur, sample)
+
+
+@pytest.mark.parametrize("call", [cold, warm])
+def test_a_version_that_draws_otherwise_is_refused(
+    call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GaussianBlur, "__call__", call)
+    with pytest.raises(PipelineError, match="'GaussianBlur' to draw the random numbers"):
+        seeded(0, LightlyRecorder(blurring(GaussianBlur(prob=1.0))))
 
 
 @pytest.mark.parametrize("by", ["class", "instance"])

@@ -169,6 +169,16 @@ def with_step(step: Any) -> Any:
 class OwnBlur(transforms.GaussianBlur):  # type: ignore[misc]
     """May draw what it likes."""
 
+    def __call__(self, img: Any) -> Any:
+        return super().__call__(super().__call__(img))
+
+
+class OwnCrops(transforms.NCropAugmentation):  # type: ignore[misc]
+    """Makes views of its own, which the recorder would not make."""
+
+    def __call__(self, x: Any) -> Any:
+        return super().__call__(x)[::-1]
+
 
 def _grey(mystery: RandomMystery, image: Any) -> Any:
     turned = mystery(image)
@@ -195,6 +205,12 @@ def test_a_transform_of_ones_own_can_be_registered_or_ignored() -> None:
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "unknown": (lambda: with_step(RandomMystery()), "RandomMystery"),
     "a subclass": (lambda: with_step(OwnBlur()), "OwnBlur"),
+    "other crops": (
+        lambda: transforms.FullTransformPipeline(
+            [OwnCrops(solo.transform().transforms[0].transform, 2)]
+        ),
+        "NCropAugmentations, found 'OwnCrops'",
+    ),
     "one pipeline": (lambda: solo.transform().transforms[0].transform, "NCropAugmentation"),
     "no transform": (lambda: None, "'NoneType'.*FullTransformPipeline"),
     "one view": (lambda: solo.transform((1,)), "at least two views"),
