@@ -27,9 +27,10 @@ NAME = "AugSelfViews"
 KEY = "augself"
 """Where a sample, and a batch, holds its views' packed records."""
 
-# VISSL's own table of the transforms that take a whole sample: data, labels and all.
 MAKING = (ImgReplicatePil, ImgPilToMultiCrop, ImgPilMultiCropRandomApply)
 """What makes several images of one, or changes each of them in its own way."""
+
+# VISSL's own table of the transforms that take a whole sample: data, labels and all.
 ON_SAMPLES = DEFAULT_TRANSFORM_TYPES["TRANSFORMS_WITH_OVERWRITE_ENTIRE_BATCH"]
 ON_SAMPLES.append(NAME)
 
