@@ -20,7 +20,8 @@ BUILD = ROOT / "build" / "nox"
 BENCHMARKS = ROOT / "tests" / "test_benchmarks.py"
 TESTS = (ROOT / "tests", "--ignore", BENCHMARKS)
 CONFORMANCE = ROOT / "tests" / "test_conformance.py"
-OLDEST_KORNIA = "0.7.4"
+OLDER_KORNIA = ("0.7.4", "0.8.2")
+"""The oldest that is supported, and the newest for Python 3.10."""
 
 HOSTS = {
     "mmpretrain": [
@@ -58,7 +59,7 @@ SCRIPTS = (
 """What is checked for types beside packages; MMPretrain's config is text that MMEngine reads."""
 
 nox.options.sessions = [
-    "style", "wheel", "tests", "slow", "processes", "host", "benchmarks", "oldest_kornia",
+    "style", "wheel", "tests", "slow", "processes", "host", "benchmarks", "older_kornia",
     "notebooks", "types", "albumentations", "docs",
 ]  # fmt: skip
 nox.options.default_venv_backend = "none"
@@ -182,12 +183,13 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session(tags=ONE_CORE)
-def oldest_kornia(session: nox.Session) -> None:
-    """Run what Kornia decides on the oldest that is supported, laid over the newest."""
-    target = BUILD / f"kornia-{OLDEST_KORNIA}"
+@nox.parametrize("version", OLDER_KORNIA, ids=OLDER_KORNIA)
+def older_kornia(session: nox.Session, version: str) -> None:
+    """Run what Kornia decides on an older one, laid over the newest."""
+    target = BUILD / f"kornia-{version}"
     if not target.exists():
         install = ("-m", "pip", "install", "-q", "--no-deps", "--target", str(target))
-        python(session, *install, f"kornia=={OLDEST_KORNIA}")
+        python(session, *install, f"kornia=={version}")
     search_path = os.pathsep.join(filter(None, [str(target), os.environ.get("PYTHONPATH")]))
     counting = ROOT / "tests" / "benchmarks" / "test_asked.py"
     sampling = ROOT / "tests" / "geometry" / "test_sampling.py"

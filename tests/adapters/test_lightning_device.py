@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from augself_loss import AugSelfLoss, RecordError
 from augself_loss.adapters.lightning import add_augself
 from augself_loss.recording.kornia import KorniaRecorder
+from augself_loss.recording.kornia.params import ONLY_APPLIED_ROWS
 from augself_loss.recording.multiview import MultiViewRecorder
 
 pytestmark = [
@@ -93,10 +94,13 @@ def test_fused_views_train_as_kornias_do() -> None:
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
 @pytest.mark.parametrize("images", [IMAGES, (IMAGES * 255).byte()], ids=["floats", "bytes"])
 def test_reduced_precision(precision: Any, images: Tensor, apply: Any) -> None:
+    if ONLY_APPLIED_ROWS and precision == "bf16-true":
+        pytest.skip("Kornia before 0.9 takes no bfloat16")
     losses = fit(module(apply=apply), samples(images), precision=precision)
     assert losses == pytest.approx(fit(module(), samples(images)), abs=0.1)
 
 
+@pytest.mark.skipif(ONLY_APPLIED_ROWS, reason="Kornia before 0.9 takes no bfloat16")
 def test_a_pipeline_that_the_module_holds_is_cast_with_it() -> None:
     held = Augmented()
     recorder = MultiViewRecorder(KorniaRecorder(held.pipeline))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,11 @@ from torch import Tensor, nn
 from augself_loss.encoders.base import Columns, Value
 from augself_loss.errors import PipelineError
 
-ONLY_APPLIED_ROWS = tuple(int(part) for part in kornia.__version__.split(".")[:2]) < (0, 9)
+VERSION = tuple(map(int, re.findall(r"\d+", kornia.__version__)[:3]))
+ONLY_APPLIED_ROWS = VERSION < (0, 9)
 """Whether this Kornia keeps the parameters of applied samples only, see ``recorder``."""
+STRETCHES = (0, 8, 2) <= VERSION < (0, 9)
+"""Whether it stretches a resampled RandomCrop that is larger than the image before its padding."""
 HALVES = (torch.float16, torch.bfloat16)
 
 
@@ -55,19 +59,24 @@ def size_of(params: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def check_canvas(name: str, config: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-    """Refuse a RandomCrop that resamples more than the padded image, which Kornia mis-scales.
+    """Refuse a RandomCrop that resamples more than its canvas, which Kornia mis-scales.
+
+    The canvas is the padded image; for some versions, if it was padded by ``padding``, the image.
 
     Raises:
         PipelineError: the crop is larger than its canvas.
     """
     if config.get("cropping_mode") != "resample" or "padding_size" not in params:
         return
-    canvas, size = params["forward_input_shape"].tolist()[-2:], tuple(config["size"])
+    by_itself = STRETCHES and not config.get("pad_if_needed")
+    canvas = size_of(params) if by_itself else params["forward_input_shape"].tolist()[-2:]
+    size = tuple(config["size"])
     if size[0] > canvas[0] or size[1] > canvas[1]:
         raise PipelineError(
-            f"'{name}' with cropping_mode='resample' expected a size within the padded image, "
-            f"{tuple(canvas)}, found {size}: Kornia would then report a wrong crop. Set "
-            "pad_if_needed=True, or cropping_mode='slice'."
+            f"'{name}' with cropping_mode='resample' expected a size within the "
+            f"{'image' if by_itself else 'padded image'}, {tuple(canvas)}, found {size}: Kornia "
+            f"{kornia.__version__} would then report a wrong crop. Set pad_if_needed=True, or "
+            "cropping_mode='slice'."
         )
 
 

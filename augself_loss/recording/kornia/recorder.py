@@ -1,6 +1,6 @@
 """Records what a Kornia pipeline did to a batch. The only reader of Kornia's private ``_params``.
 
-Measured on Kornia 0.7.4, 0.8.3 and 0.9.0. Up to 0.8 an operation keeps the parameters of the
+Measured on Kornia 0.7.4, 0.8.2, 0.8.3 and 0.9.0. Up to 0.8 an operation keeps the parameters of the
 samples it was applied to only; since 0.9 it keeps a row for every sample, also where the sampled
 values were not used. Both are read here, by the gate ``batch_prob`` and the number of rows.
 """
