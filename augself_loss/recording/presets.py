@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,8 @@ def _only_sets(cls: Any) -> bool:
     base = cls.__base__
     own = [name for name in vars(cls) if name not in HARMLESS and not _is_inherited(name, cls)]
     new = not any(name.startswith("__") or hasattr(base, name) for name in own)
-    return new and len(cls.__bases__) == 1
+    hides = any(inspect.isdatadescriptor(vars(cls)[name]) for name in own)  # a property
+    return new and not hides and len(cls.__bases__) == 1
 
 
 def _is_inherited(name: str, cls: Any) -> bool:

@@ -124,6 +124,19 @@ class CallsOtherwise(v1.Compose):
         return super().__call__(super().__call__(img))
 
 
+class Tuned(v2.RandomRotation):
+    def __init__(self) -> None:
+        super().__init__(10)
+
+    @property
+    def degrees(self) -> list[float]:
+        return [-90.0, 90.0]
+
+    @degrees.setter
+    def degrees(self, value: Any) -> None:
+        pass
+
+
 def patched() -> Any:
     crop = Cropped()
     crop.forward = lambda image: image  # type: ignore[method-assign]
@@ -141,6 +154,7 @@ class Stronger(v2.RandAugment):
         (DrawsAlone(), "found 'DrawsAlone'"),
         (CallsOtherwise([v1.ColorJitter(0.4)]), "found 'CallsOtherwise'"),
         (Mixed(), "found 'Mixed'"),
+        (Tuned(), "found 'Tuned'"),
         (patched(), "found 'Cropped'"),
         (Stronger(), "found 'Stronger'. It may move pixels.*Take it out"),
     ],
