@@ -16,6 +16,7 @@ from augself_loss.recording.multiview import (
     UNCOLLATED,
     MultiViewRecorder,
     check_images,
+    entries_of,
     is_packed,
     is_uncollated,
     split_views,
@@ -115,7 +116,7 @@ def _to(device: torch.device, tensor: Tensor) -> Tensor:
 def _recorded(batch: Any) -> Iterator[Any]:
     """List what ends with packed records, or is pairs of views and records, at any depth."""
     if not isinstance(batch, (list, tuple)):
-        for entry in _entries(batch):
+        for entry in entries_of(batch):
             yield from _recorded(entry)
         return
     whole = len(batch) > 1 and is_packed(batch[-1])
@@ -181,16 +182,9 @@ def _is_view(entry: Any) -> bool:
 def _leaves(batch: Any) -> Iterator[Tensor]:
     if isinstance(batch, Tensor):
         yield batch
-    for entry in _entries(batch):
+    for entry in entries_of(batch):
         yield from _leaves(entry)
 
 
 def _lacks_a_part(batch: Any) -> bool:
-    return batch is None or any(map(_lacks_a_part, _entries(batch)))
-
-
-def _entries(batch: Any) -> Iterator[Any]:
-    if isinstance(batch, Mapping):
-        yield from batch.values()
-    elif isinstance(batch, (list, tuple)):
-        yield from batch
+    return batch is None or any(map(_lacks_a_part, entries_of(batch)))

@@ -29,7 +29,7 @@ from augself_loss.recording.packed import (
     to_bits,
 )
 from augself_loss.recording.rows import Row
-from augself_loss.recording.uncollated import UNCOLLATED, is_uncollated
+from augself_loss.recording.uncollated import UNCOLLATED, entries_of, is_uncollated
 
 __all__ = [
     "RECORD_DTYPE",
@@ -37,6 +37,7 @@ __all__ = [
     "MultiViewRecorder",
     "Recorder",
     "check_images",
+    "entries_of",
     "from_bits",
     "is_packed",
     "is_uncollated",

@@ -23,14 +23,21 @@ def is_uncollated(batch: Any) -> bool:
     Args:
         batch: lists, tuples and mappings, nested as a loader makes them.
     """
-    parts = list(_parts(batch))
-    return _is_sample(parts) or any(map(is_uncollated, parts))
+    entries = list(entries_of(batch))
+    return _is_sample(entries) or any(map(is_uncollated, entries))
 
 
-def _is_sample(parts: list[Any]) -> bool:
+def entries_of(batch: Any) -> Iterable[Any]:
+    """List what a list, tuple or mapping holds; nothing of anything else."""
+    if isinstance(batch, Mapping):
+        return batch.values()
+    return batch if isinstance(batch, (list, tuple)) else ()
+
+
+def _is_sample(entries: list[Any]) -> bool:
     """Whether these are an image and its records, as a recorder returns them for one image."""
-    image = any(isinstance(part, Tensor) and part.ndim == 3 for part in parts)
-    return image and any(_is_packed(part) or _is_record(part) for part in parts)
+    image = any(isinstance(one, Tensor) and one.ndim == 3 for one in entries)
+    return image and any(_is_packed(one) or _is_record(one) for one in entries)
 
 
 def _is_packed(part: Any) -> bool:
@@ -45,9 +52,3 @@ def _is_record(part: Any) -> bool:
     known = {entry for encoder in default_encoders().values() for entry in encoder.fields}
     found = [part[entry] for entry in known & part.keys()]
     return bool(found) and all(isinstance(entry, Tensor) and entry.ndim == 1 for entry in found)
-
-
-def _parts(batch: Any) -> Iterable[Any]:
-    if isinstance(batch, Mapping):
-        return batch.values()
-    return batch if isinstance(batch, (list, tuple)) else ()
