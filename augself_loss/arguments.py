@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -85,3 +85,8 @@ def check_types(types: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]
     if not wanted or any(name not in known for name in wanted):
         raise LossError(f"types expected a list of names from {known}, found {types!r}.")
     return wanted
+
+
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether this is a list, tuple or other sequence, and no text."""
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
+from augself_loss.arguments import is_list
 from augself_loss.deprecation import deprecated
 from augself_loss.errors import LossError
 from augself_loss.functional import both_orders
@@ -47,7 +48,7 @@ def as_views(given: Sequence[Any], named: Mapping[str, Any]) -> tuple[list[Featu
                 "returned for both views."
             )
         return [first, second], [record1, record2]
-    if not (_is_list(first) and _is_list(second)):
+    if not (is_list(first) and is_list(second)):
         raise LossError(f"{FORMS}, found {type(first).__name__} and {type(second).__name__}.")
     if record1 is not None or record2 is not None:
         raise LossError(f"{FORMS}, found two lists and another record.")
@@ -106,7 +107,3 @@ def tensors_in(features: Any) -> list[Tensor]:
     listed = features if isinstance(features, (list, tuple)) else ()
     of_views = [list(one.values()) if isinstance(one, Mapping) else [one] for one in listed]
     return [one for view in of_views for one in view if isinstance(one, Tensor)]
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))

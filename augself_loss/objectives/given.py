@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
 
-from augself_loss.arguments import check_weights
+from augself_loss.arguments import check_weights, is_list
 from augself_loss.errors import FeatureError, LossError, RecordError
 
 
@@ -26,9 +26,9 @@ def check_forms(name: str, features: Any, records: Any, *, reads: bool = True) -
     """
     form = "lists, ([features1, features2], [record1, record2])" if reads else "third= alone"
     lists = f"{name} expected {form}"
-    if not _is_list(features) or not all(isinstance(view, Tensor) for view in features):
+    if not is_list(features) or not all(isinstance(view, Tensor) for view in features):
         raise FeatureError(f"{lists}, found features as {_kind(features)}.")
-    if not _is_list(records):
+    if not is_list(records):
         raise RecordError(f"{lists}, found records as {_kind(records)}.")
     for number, record in enumerate(records, start=1):
         if not isinstance(record, Mapping):
@@ -75,11 +75,7 @@ def by_lambdas(name: str, terms: Mapping[str, Tensor], known: Iterable[str]) -> 
     return {term: terms[term] for term in names}
 
 
-def _is_list(given: Any) -> bool:
-    return isinstance(given, Sequence) and not isinstance(given, str)
-
-
 def _kind(given: Any) -> str:
-    if not _is_list(given):
+    if not is_list(given):
         return f"one {type(given).__name__}"
     return f"a list of {sorted({type(one).__name__ for one in given})}"
